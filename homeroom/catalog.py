@@ -1,0 +1,253 @@
+"""The catalog: which datasets there are, their columns, and the element each column is.
+
+A dataset is a named table; an element is what policies, agreements and consents speak of. A column
+carries the number of its CEDS element (https://ceds.ed.gov, version 12). Whoever asks for an element
+of a dataset gets its columns, and `subject_ref`, by which the requester alone knows the student.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import pyarrow as pa
+
+from homeroom.errors import RequestInvalidError
+from homeroom.vocabulary import Element
+
+SUBJECT_REF = "subject_ref"
+"""The first column of every answer."""
+
+
+class ValueKind(StrEnum):
+    """What a column's values are."""
+
+    TEXT = "text"
+    DATE = "date"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+_ARROW_TYPE = {
+    ValueKind.TEXT: pa.string(),
+    ValueKind.DATE: pa.date32(),
+    ValueKind.INTEGER: pa.int64(),
+    ValueKind.NUMBER: pa.float64(),
+    ValueKind.BOOLEAN: pa.bool_(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a dataset.
+
+    Attributes:
+        ceds_id: the number of the CEDS element; empty where CEDS has none.
+        note: the values or the unit.
+    """
+
+    name: str
+    element: Element
+    kind: ValueKind
+    ceds_id: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A named table of records about students."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """The elements that can be asked of it, in the order of its columns."""
+        return tuple(dict.fromkeys(column.element for column in self.columns))
+
+    def columns_of(self, elements: Iterable[str]) -> tuple[Column, ...]:
+        """The columns of some elements, in the dataset's order."""
+        wanted = set(elements)
+        return tuple(column for column in self.columns if column.element in wanted)
+
+    def schema_of(self, elements: Iterable[str]) -> pa.Schema:
+        """The Arrow schema of an answer with some elements."""
+        fields = [pa.field(SUBJECT_REF, pa.string(), nullable=False)]
+        fields += [pa.field(c.name, _ARROW_TYPE[c.kind]) for c in self.columns_of(elements)]
+        return pa.schema(fields)
+
+
+def dataset_named(name: str) -> Dataset:
+    """The dataset of that name.
+
+    Raises:
+        RequestInvalidError: if the catalog has none.
+    """
+    try:
+        return _by_name()[name]
+    except KeyError:
+        raise RequestInvalidError("the catalog has no such dataset", field="dataset") from None
+
+
+@cache
+def _by_name() -> dict[str, Dataset]:
+    return {dataset.name: dataset for dataset in CATALOG}
+
+
+_TEXT, _DATE, _NUMBER, _BOOLEAN = (
+    ValueKind.TEXT,
+    ValueKind.DATE,
+    ValueKind.NUMBER,
+    ValueKind.BOOLEAN,
+)
+
+CATALOG: tuple[Dataset, ...] = (
+    Dataset(
+        "students",
+        "Who a student is now, and the student's statuses",
+        (
+            Column("given_name", Element.NAME, _TEXT, "000115"),
+            Column("middle_name", Element.NAME, _TEXT, "000184"),
+            Column("family_name", Element.NAME, _TEXT, "000172"),
+            Column("birth_date", Element.DATE_OF_BIRTH, _DATE, "000033"),
+            Column("student_number", Element.STUDENT_NUMBER, _TEXT, "001071"),
+            Column("gender", Element.GENDER, _TEXT, "000255", "female, male, nonbinary"),
+            Column("races", Element.RACE_ETHNICITY, _TEXT, "001943", "sorted, joined by ';'"),
+            Column("hispanic", Element.RACE_ETHNICITY, _BOOLEAN, "000144"),
+            Column("grade_level", Element.GRADE_LEVEL, _TEXT, "000100", "PK, KG, 01 to 12"),
+            Column("english_learner", Element.EL_STATUS, _BOOLEAN, "000180"),
+            Column("special_education", Element.SPED_STATUS, _BOOLEAN, "000151"),
+            Column("homeless", Element.HOMELESS_STATUS, _BOOLEAN, "000149"),
+            Column(
+                "nighttime_residence",
+                Element.LIVING_SITUATION,
+                _TEXT,
+                "000146",
+                "doubled_up, hotel_motel, shelter, unsheltered",
+            ),
+            Column("foster_care", Element.FOSTER_STATUS, _BOOLEAN, ""),
+            Column(
+                "lunch_eligibility",
+                Element.FREE_REDUCED_LUNCH_STATUS,
+                _TEXT,
+                "000092",
+                "free, reduced, full",
+            ),
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+        ),
+    ),
+    Dataset(
+        "enrollments",
+        "A student's spells at schools",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("entry_date", Element.DATES_OF_ATTENDANCE, _DATE, "000097"),
+            Column("exit_date", Element.DATES_OF_ATTENDANCE, _DATE, "000107"),
+            Column("entry_grade_level", Element.GRADE_LEVEL, _TEXT, "000100"),
+            Column("exit_type", Element.ENROLLMENT_STATUS, _TEXT, "000110"),
+            Column("graduated", Element.GRADUATION_STATUS, _BOOLEAN, "000081"),
+        ),
+    ),
+    Dataset(
+        "attendance",
+        "Daily attendance events; in some schools every day, in others exceptions only",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("event_date", Element.DAILY_ATTENDANCE, _DATE, "001649"),
+            Column(
+                "category",
+                Element.DAILY_ATTENDANCE,
+                _TEXT,
+                "000076",
+                "in_attendance, excused_absence, unexcused_absence, tardy, early_departure, partial",
+            ),
+            Column("duration_days", Element.DAILY_ATTENDANCE, _NUMBER, "002098", "days"),
+        ),
+    ),
+    Dataset(
+        "suspensions",
+        "Removals from class or school for less than the rest of the year",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("action_date", Element.SUSPENSIONS, _DATE, "000083"),
+            Column(
+                "suspension_type", Element.SUSPENSIONS, _TEXT, "000488", "in_school, out_of_school"
+            ),
+            Column("days", Element.SUSPENSIONS, _NUMBER, "000511", "actual, else planned, days"),
+        ),
+    ),
+    Dataset(
+        "expulsions",
+        "Removals from school for the rest of the year or longer",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("action_date", Element.EXPULSIONS, _DATE, "000083"),
+            Column("days", Element.EXPULSIONS, _NUMBER, "000511", "actual, else planned, days"),
+        ),
+    ),
+    Dataset(
+        "discipline_incidents",
+        "Incidents in which a student was an offender; never victims or witnesses",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("incident_date", Element.DISCIPLINE_INCIDENT_DETAIL, _DATE, "000502"),
+            Column("behavior", Element.DISCIPLINE_INCIDENT_DETAIL, _TEXT, "000509"),
+        ),
+    ),
+    Dataset(
+        "course_enrollments",
+        "The sections a student takes",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("course_title", Element.COURSE_ENROLLMENT, _TEXT, "000067"),
+            Column("section_id", Element.COURSE_ENROLLMENT, _TEXT, "000978"),
+            Column("begin_date", Element.COURSE_ENROLLMENT, _DATE, "000974"),
+            Column("end_date", Element.COURSE_ENROLLMENT, _DATE, "000975"),
+        ),
+    ),
+    Dataset(
+        "course_grades",
+        "Final grades by course and term",
+        (
+            Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("course_title", Element.COURSE_ENROLLMENT, _TEXT, "000067"),
+            Column("term", Element.COURSE_ENROLLMENT, _TEXT, ""),
+            Column("letter_grade", Element.COURSE_GRADES, _TEXT, "000124"),
+            Column("numeric_grade", Element.COURSE_GRADES, _NUMBER, "000124"),
+            Column("credits_earned", Element.COURSE_GRADES, _NUMBER, "000200"),
+        ),
+    ),
+    Dataset(
+        "assessments",
+        "Results of tests",
+        (
+            Column("assessment_title", Element.TEST_SCORES, _TEXT, "000028"),
+            Column("administration_date", Element.TEST_SCORES, _DATE, ""),
+            Column("subject", Element.TEST_SCORES, _TEXT, "000021"),
+            Column("score", Element.TEST_SCORES, _TEXT, "000245"),
+            Column("score_metric", Element.TEST_SCORES, _TEXT, "000369"),
+            Column("performance_level", Element.TEST_SCORES, _TEXT, "000718"),
+        ),
+    ),
+    Dataset(
+        "programs",
+        "Programs a student takes part in",
+        (
+            Column("program_name", Element.PROGRAM_PARTICIPATION, _TEXT, "000626"),
+            Column("program_type", Element.PROGRAM_PARTICIPATION, _TEXT, "000225"),
+            Column("begin_date", Element.PROGRAM_PARTICIPATION, _DATE, "000590"),
+            Column("end_date", Element.PROGRAM_PARTICIPATION, _DATE, "000591"),
+        ),
+    ),
+    Dataset(
+        "services",
+        "Days on which a student was served by a program",
+        (
+            Column("service_name", Element.PROGRAM_ATTENDANCE, _TEXT, ""),
+            Column("service_date", Element.PROGRAM_ATTENDANCE, _DATE, ""),
+            Column("hours", Element.PROGRAM_ATTENDANCE, _NUMBER, "", "hours"),
+        ),
+    ),
+)

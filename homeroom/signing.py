@@ -1,0 +1,104 @@
+"""Signs exact bytes and checks signatures: Ed25519 (RFC 8032) over a domain prefix and the bytes.
+
+The prefix says what kind of statement was signed, so that a signature made for one kind never
+serves another.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from homeroom.errors import EvidenceInvalidError
+
+KEY_BYTES = 32
+
+
+class Domain(StrEnum):
+    """The kinds of statements that are signed."""
+
+    ORGANIZATION = "homeroom/organization/v1"
+    AGREEMENT = "homeroom/agreement/v1"
+    AGREEMENT_ENDING = "homeroom/agreement-ending/v1"
+    SNAPSHOT = "homeroom/registry-snapshot/v1"
+    REGISTRY_HEARTBEAT = "homeroom/registry-heartbeat/v1"
+    CONSENT = "homeroom/consent/v1"
+    REVOCATION = "homeroom/revocation/v1"
+    CONSENT_HEARTBEAT = "homeroom/consent-heartbeat/v1"
+    QUERY = "homeroom/query/v1"
+    RECEIPT = "homeroom/receipt/v1"
+
+
+def key_id_of(public_key: bytes) -> str:
+    """The SHA-256 fingerprint of a raw public key, in hexadecimal."""
+    return hashlib.sha256(public_key).hexdigest()
+
+
+def digest_of(statement: bytes) -> bytes:
+    """The SHA-256 digest of a statement's exact bytes."""
+    return hashlib.sha256(statement).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An organization's private signing key. It never leaves the process that loads it."""
+
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def generate(cls) -> "SigningKey":
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path) -> "SigningKey":
+        """Reads a PKCS #8 PEM file.
+
+        Raises:
+            EvidenceInvalidError: if the file holds no Ed25519 key.
+        """
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise EvidenceInvalidError("the signing key file holds no Ed25519 key")
+        return cls(key)
+
+    @property
+    def public(self) -> bytes:
+        """The raw public key, 32 bytes."""
+        return self.private.public_key().public_bytes_raw()
+
+    @property
+    def key_id(self) -> str:
+        return key_id_of(self.public)
+
+    def to_pem(self) -> bytes:
+        return self.private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+
+    def sign(self, domain: Domain, statement: bytes) -> bytes:
+        """Signs a statement of one kind; 64 bytes."""
+        return self.private.sign(_prefixed(domain, statement))
+
+
+def verify(domain: Domain, statement: bytes, signature: bytes, public_key: bytes) -> None:
+    """Checks one signature.
+
+    Raises:
+        EvidenceInvalidError: if the key did not sign these bytes as this kind of statement.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(
+            signature, _prefixed(domain, statement)
+        )
+    except (InvalidSignature, ValueError) as wrong:
+        raise EvidenceInvalidError("a signature does not check", kind=str(domain)) from wrong
+
+
+def _prefixed(domain: Domain, statement: bytes) -> bytes:
+    return domain.encode() + b"\x00" + statement
