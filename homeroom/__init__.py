@@ -1,0 +1,1 @@
+"""Homeroom: records stay home; permitted answers travel."""

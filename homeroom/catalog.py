@@ -1,8 +1,9 @@
 """The catalog: which datasets there are, their columns, and the element each column is.
 
 A dataset is a named table; an element is what policies, agreements and consents speak of. A column
-carries the number of its CEDS element (https://ceds.ed.gov, version 12). Whoever asks for an element
-of a dataset gets its columns, and `subject_ref`, by which the requester alone knows the student.
+carries the number of its CEDS element (https://ceds.ed.gov, version 12). Whoever asks for an
+element of a dataset gets its columns, and `subject_ref`, by which the requester alone knows the
+student.
 """
 
 from collections.abc import Iterable
@@ -161,7 +162,8 @@ CATALOG: tuple[Dataset, ...] = (
                 Element.DAILY_ATTENDANCE,
                 _TEXT,
                 "000076",
-                "in_attendance, excused_absence, unexcused_absence, tardy, early_departure, partial",
+                "in_attendance, excused_absence, unexcused_absence, tardy, early_departure, "
+                "partial",
             ),
             Column("duration_days", Element.DAILY_ATTENDANCE, _NUMBER, "002098", "days"),
         ),

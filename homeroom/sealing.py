@@ -1,8 +1,8 @@
 """Seals what only one organization may read.
 
-A message is sealed by HPKE (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM). An answer's rows are sealed
-by AES-256-GCM under one content key, which HPKE wraps to the requester: HPKE costs its 180 µs once,
-and each frame only its encryption.
+A message is sealed by HPKE (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM). An answer's rows are
+sealed by AES-256-GCM under one content key, which HPKE wraps to the requester: HPKE costs its
+180 µs once, and each frame only its encryption.
 """
 
 import hashlib

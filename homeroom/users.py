@@ -1,4 +1,4 @@
-"""The person who asks: an OIDC token, signed by the organization's issuer and checked by each holder.
+"""The person who asks: an OIDC token, signed by the organization's issuer, checked by each holder.
 
 Claims beside the registered ones of RFC 7519: `organization_id`, `role` and `training_valid_to`
 (the last day, YYYY-MM-DD, of the training that 34 CFR 300.623 and agreements ask for).

@@ -1,0 +1,44 @@
+"""Opens channels: TLS in both directions, to the one organization that is meant."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from homeroom.identity import Identity
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """A caller's certificate, its key, and the authorities it trusts; PEM."""
+
+    certificate: bytes
+    private_key: bytes
+    authorities: bytes
+
+    @classmethod
+    def load(cls, certificate: Path, private_key: Path, authorities: Path) -> "ClientCredentials":
+        return cls(certificate.read_bytes(), private_key.read_bytes(), authorities.read_bytes())
+
+
+def open_channel(address: str, peer: Identity, credentials: ClientCredentials) -> grpc.aio.Channel:
+    """A channel that TLS completes only if the peer's certificate names this peer."""
+    return grpc.aio.secure_channel(
+        address,
+        grpc.ssl_channel_credentials(
+            credentials.authorities, credentials.private_key, credentials.certificate
+        ),
+        options=(*_OPTIONS, ("grpc.ssl_target_name_override", peer.dns_name)),
+    )

@@ -1,0 +1,110 @@
+"""What an organization knows of its federation: who takes part, and what they have agreed to.
+
+These are facts already checked: `homeroom.snapshot` makes them from signed evidence.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from homeroom.agreement import AgreementDocument
+from homeroom.signing import key_id_of
+from homeroom.users import Issuer
+from homeroom.vocabulary import OrganizationKind
+
+
+class Standing(StrEnum):
+    """Whether an organization may take part."""
+
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEBARRED = "debarred"
+
+
+class AgreementState(StrEnum):
+    """Where an agreement stands."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    ENDED = "ended"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organization, as its own signed record and the registry describe it."""
+
+    organization_id: str
+    display_name: str
+    kind: OrganizationKind
+    standing: Standing
+    node_address: str
+    datasets: frozenset[str]
+    signing_key: bytes
+    sealing_key: bytes
+    issuer: Issuer
+    record_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One version of an agreement.
+
+    Attributes:
+        signed_by: the parties whose signatures check, each by the key that the document names.
+        digest: the SHA-256 digest of the document's exact bytes.
+    """
+
+    document: AgreementDocument
+    signed_by: frozenset[str]
+    state: AgreementState
+    digest: bytes
+
+    @property
+    def fully_signed(self) -> bool:
+        return self.signed_by >= {party.organization_id for party in self.document.parties}
+
+    @property
+    def active(self) -> bool:
+        return self.state is AgreementState.ACTIVE and self.fully_signed
+
+
+@dataclass(frozen=True, slots=True)
+class FederationState:
+    """The registry's state at one sequence.
+
+    Attributes:
+        agreements: for each identifier the version in force, else the newest.
+    """
+
+    federation: str
+    sequence: int
+    issue_time: dt.datetime
+    expire_time: dt.datetime
+    organizations: Mapping[str, Organization]
+    agreements: Mapping[str, Agreement]
+
+    def standing_of(self, organization_id: str) -> Standing:
+        organization = self.organizations.get(organization_id)
+        return organization.standing if organization else Standing.UNKNOWN
+
+    def agreement_of_parties(self, agreement_id: str, organization_id: str) -> Agreement | None:
+        """The agreement, if the organization is a party of it with the keys it names."""
+        agreement = self.agreements.get(agreement_id)
+        organization = self.organizations.get(organization_id)
+        if agreement is None or organization is None:
+            return None
+        return agreement if has_pinned_keys(agreement.document, organization) else None
+
+
+def has_pinned_keys(document: AgreementDocument, organization: Organization) -> bool:
+    """Whether an organization is a party of a document with exactly the keys it names."""
+    party = document.party(organization.organization_id)
+    return (
+        party is not None
+        and party.signing_key_id == key_id_of(organization.signing_key)
+        and party.sealing_key_id == key_id_of(organization.sealing_key)
+    )

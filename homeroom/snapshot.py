@@ -1,0 +1,184 @@
+"""Reads the registry's signed snapshots and heartbeats into checked facts.
+
+The registry vouches for standings and for completeness. What an organization is, and what it agreed
+to, is believed only on that organization's own signature.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from homeroom.agreement import AgreementDocument
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.errors import EvidenceInvalidError, RequestInvalidError
+from homeroom.evidence import check_signature, check_signed_by, decode
+from homeroom.federation import (
+    Agreement,
+    AgreementState,
+    FederationState,
+    Organization,
+    Standing,
+    has_pinned_keys,
+)
+from homeroom.signing import KEY_BYTES, Domain, digest_of
+from homeroom.users import Issuer
+from homeroom.vocabulary import OrganizationKind
+
+_STANDING = {
+    pb.STANDING_PENDING: Standing.PENDING,
+    pb.STANDING_ACTIVE: Standing.ACTIVE,
+    pb.STANDING_SUSPENDED: Standing.SUSPENDED,
+    pb.STANDING_DEBARRED: Standing.DEBARRED,
+}
+_AGREEMENT_STATE = {
+    pb.AGREEMENT_STATE_PROPOSED: AgreementState.PROPOSED,
+    pb.AGREEMENT_STATE_ACTIVE: AgreementState.ACTIVE,
+    pb.AGREEMENT_STATE_ENDED: AgreementState.ENDED,
+    pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
+}
+
+
+def open_snapshot(
+    evidence: evidence_pb2.SignedStatement, registry_key: bytes, federation: str
+) -> FederationState:
+    """Checks a snapshot and everything in it.
+
+    An organization whose own record does not check is left out, as if it had never registered.
+
+    Raises:
+        EvidenceInvalidError: if the registry did not sign it for this federation.
+    """
+    snapshot = decode(pb.Snapshot, _signed_by_registry(Domain.SNAPSHOT, evidence, registry_key))
+    _require_federation(snapshot.federation, federation)
+    organizations = {o.organization_id: o for o in _organizations(snapshot.organizations)}
+    return FederationState(
+        federation=federation,
+        sequence=snapshot.sequence,
+        issue_time=snapshot.issue_time.ToDatetime(dt.UTC),
+        expire_time=snapshot.expire_time.ToDatetime(dt.UTC),
+        organizations=organizations,
+        agreements=_agreements(snapshot.agreements, organizations),
+    )
+
+
+def open_heartbeat(
+    evidence: evidence_pb2.SignedStatement, registry_key: bytes, federation: str
+) -> tuple[int, dt.datetime]:
+    """Checks a heartbeat; returns the newest sequence and when that was confirmed.
+
+    Raises:
+        EvidenceInvalidError: if the registry did not sign it for this federation.
+    """
+    beat = decode(
+        pb.Heartbeat, _signed_by_registry(Domain.REGISTRY_HEARTBEAT, evidence, registry_key)
+    )
+    _require_federation(beat.federation, federation)
+    return beat.sequence, beat.beat_time.ToDatetime(dt.UTC)
+
+
+def read_organization(message: pb.Organization) -> Organization:
+    """Reads one organization and checks its record against the key the record itself names.
+
+    Raises:
+        EvidenceInvalidError: if the organization did not sign it, or it is not well formed.
+    """
+    record = decode(pb.OrganizationRecord, message.record.statement)
+    if record.organization_id != message.organization_id or not _keys_well_formed(record):
+        raise EvidenceInvalidError("an organization's record is not well formed")
+    check_signed_by(Domain.ORGANIZATION, message.record, record.organization_id, record.signing_key)
+    try:
+        kind = OrganizationKind(record.kind)
+    except ValueError:
+        raise EvidenceInvalidError("an organization's kind is not of the vocabulary") from None
+    return Organization(
+        organization_id=record.organization_id,
+        display_name=record.display_name,
+        kind=kind,
+        standing=_STANDING.get(message.standing, Standing.UNKNOWN),
+        node_address=record.node_address,
+        datasets=frozenset(record.datasets),
+        signing_key=record.signing_key,
+        sealing_key=record.sealing_key,
+        issuer=Issuer(record.user_issuer, record.user_keys),
+        record_version=record.record_version,
+    )
+
+
+def _organizations(messages: Iterable[pb.Organization]) -> Iterable[Organization]:
+    for message in messages:
+        try:
+            yield read_organization(message)
+        except EvidenceInvalidError:
+            continue
+
+
+def _agreements(
+    messages: Iterable[pb.Agreement], organizations: dict[str, Organization]
+) -> dict[str, Agreement]:
+    chosen: dict[str, Agreement] = {}
+    for message in messages:
+        try:
+            agreement = _agreement(message, organizations)
+        except RequestInvalidError:
+            continue
+        known = chosen.get(agreement.document.agreement_id)
+        if known is None or _precedence(agreement) > _precedence(known):
+            chosen[agreement.document.agreement_id] = agreement
+    return chosen
+
+
+def _precedence(agreement: Agreement) -> tuple[bool, int]:
+    return agreement.active, agreement.document.version
+
+
+def _agreement(message: pb.Agreement, organizations: dict[str, Organization]) -> Agreement:
+    document = AgreementDocument.parse(message.document.statement)
+    signed_by = {
+        signature.organization_id
+        for signature in message.document.signatures
+        if _party_signed(document, message.document.statement, signature, organizations)
+    }
+    state = _AGREEMENT_STATE.get(message.state, AgreementState.PROPOSED)
+    if message.HasField("ending"):
+        # Any party's word ends it, whatever else the registry says.
+        state = AgreementState.ENDED
+    return Agreement(
+        document=document,
+        signed_by=frozenset(signed_by),
+        state=state,
+        digest=digest_of(message.document.statement),
+    )
+
+
+def _party_signed(
+    document: AgreementDocument,
+    statement: bytes,
+    signature: evidence_pb2.Signature,
+    organizations: dict[str, Organization],
+) -> bool:
+    organization = organizations.get(signature.organization_id)
+    if organization is None or not has_pinned_keys(document, organization):
+        return False
+    try:
+        check_signature(Domain.AGREEMENT, statement, signature, organization.signing_key)
+    except EvidenceInvalidError:
+        return False
+    return True
+
+
+def _signed_by_registry(
+    domain: Domain, evidence: evidence_pb2.SignedStatement, registry_key: bytes
+) -> bytes:
+    if len(evidence.signatures) != 1:
+        raise EvidenceInvalidError("the registry signs alone", kind=str(domain))
+    check_signature(domain, evidence.statement, evidence.signatures[0], registry_key)
+    return evidence.statement
+
+
+def _require_federation(found: str, expected: str) -> None:
+    if found != expected:
+        raise EvidenceInvalidError("evidence of another federation")
+
+
+def _keys_well_formed(record: pb.OrganizationRecord) -> bool:
+    return len(record.signing_key) == KEY_BYTES and len(record.sealing_key) == KEY_BYTES

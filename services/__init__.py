@@ -1,0 +1,1 @@
+"""The servers of Homeroom; they run from the source tree and are never published."""

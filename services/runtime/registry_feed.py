@@ -1,0 +1,154 @@
+"""Follows the registry: keeps its newest verified snapshot and knows how fresh that is."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from homeroom.errors import EvidenceInvalidError, StateStaleError
+from homeroom.federation import FederationState
+from homeroom.snapshot import open_heartbeat, open_snapshot
+from services.runtime.logs import log
+
+if TYPE_CHECKING:
+    from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+
+Clock = Callable[[], dt.datetime]
+
+_AHEAD = dt.timedelta(seconds=5)
+_SILENCE_SECONDS = 20.0
+
+
+class SnapshotShelf(Protocol):
+    """Where a service keeps the newest snapshot over a restart."""
+
+    def load(self) -> bytes | None:
+        """The serialized SignedStatement that was saved last."""
+        ...
+
+    def save(self, snapshot: bytes) -> None:
+        """Keeps a serialized SignedStatement in place of the one before."""
+        ...
+
+
+class NoShelf:
+    """Keeps nothing: for services that start empty and wait for the registry."""
+
+    def load(self) -> bytes | None:
+        return None
+
+    def save(self, snapshot: bytes) -> None:
+        """Forgets it; the registry will send it again."""
+
+
+class RegistryFeed:
+    """The registry's state as this service has verified it.
+
+    Attributes:
+        confirmed_at: when the registry last said, by its own signed clock, that this is the newest.
+    """
+
+    def __init__(
+        self, federation: str, registry_key: bytes, clock: Clock, shelf: SnapshotShelf
+    ) -> None:
+        self._federation = federation
+        self._registry_key = registry_key
+        self._clock = clock
+        self._shelf = shelf
+        self._state: FederationState | None = None
+        self._changed = asyncio.Condition()
+        self.confirmed_at: dt.datetime | None = None
+        self._restore()
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of the newest verified snapshot; 0 before the first."""
+        return self._state.sequence if self._state else 0
+
+    def state(self) -> FederationState:
+        """The newest verified state.
+
+        Raises:
+            StateStaleError: if there is none yet, or it has expired.
+        """
+        if self._state is None or self._clock() >= self._state.expire_time:
+            raise StateStaleError("the registry's state is not known", state="registry")
+        return self._state
+
+    async def wait_for(self, sequence: int, seconds: float) -> bool:
+        """Waits until a sequence has been seen; False if it was not in time."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: self.sequence >= sequence)
+        except TimeoutError:
+            return False
+        return True
+
+    async def follow(self, channel: grpc.aio.Channel) -> None:
+        """Watches the registry for as long as the service runs, reconnecting when it must."""
+        stub: RegistryServiceAsyncStub = RegistryServiceStub(channel)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(
+                (grpc.aio.AioRpcError, EvidenceInvalidError, TimeoutError)
+            ),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+        ):
+            with attempt:
+                await self._watch(stub)
+
+    async def _watch(self, stub: "RegistryServiceAsyncStub") -> None:
+        call = stub.WatchSnapshot(pb.WatchSnapshotRequest())
+        try:
+            while True:
+                # A half-open connection is silent: heartbeats come every few seconds.
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    event = await call.read()
+                if not isinstance(event, pb.WatchSnapshotResponse):
+                    raise TimeoutError
+                await self._take(event)
+        finally:
+            call.cancel()
+
+    async def _take(self, event: pb.WatchSnapshotResponse) -> None:
+        if event.HasField("snapshot"):
+            await self._take_snapshot(event.snapshot)
+        elif event.HasField("heartbeat"):
+            sequence, confirmed_at = open_heartbeat(
+                event.heartbeat, self._registry_key, self._federation
+            )
+            if sequence == self.sequence:
+                self._confirm(confirmed_at)
+
+    async def _take_snapshot(self, evidence: evidence_pb2.SignedStatement) -> None:
+        state = open_snapshot(evidence, self._registry_key, self._federation)
+        if state.sequence < self.sequence:
+            raise EvidenceInvalidError("the registry went back to an older state")
+        await asyncio.to_thread(self._shelf.save, evidence.SerializeToString())
+        async with self._changed:
+            self._state = state
+            self._confirm(state.issue_time)
+            self._changed.notify_all()
+        log.info("registry state taken", sequence=state.sequence)
+
+    def _confirm(self, confirmed_at: dt.datetime) -> None:
+        if confirmed_at > self._clock() + _AHEAD:
+            raise EvidenceInvalidError("the registry's clock is ahead")
+        if self.confirmed_at is None or confirmed_at > self.confirmed_at:
+            self.confirmed_at = confirmed_at
+
+    def _restore(self) -> None:
+        saved = self._shelf.load()
+        if saved is None:
+            return
+        try:
+            evidence = evidence_pb2.SignedStatement.FromString(saved)
+            self._state = open_snapshot(evidence, self._registry_key, self._federation)
+            self.confirmed_at = self._state.issue_time
+        except EvidenceInvalidError:
+            log.warning("the saved registry state does not check and is not used")

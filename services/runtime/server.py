@@ -1,0 +1,162 @@
+"""Runs a gRPC server: TLS both ways, identity, access and errors for every call, graceful stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from homeroom.channel import MAX_MESSAGE_BYTES
+from homeroom.errors import ServiceUnreachableError
+from services.runtime.access import AccessTable, require_access
+from services.runtime.errors import translated_errors
+from services.runtime.identity import ServicerContext, caller_of, remember_caller
+from services.runtime.logs import log
+from services.runtime.settings import ServiceSettings
+
+_STOP_GRACE_SECONDS = 5.0
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Lets a call reach its handler only if the access table lists its caller."""
+
+    def __init__(self, federation: str, access: AccessTable) -> None:
+        self._federation = federation
+        self._access = access
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(details)
+        if handler is None:
+            return handler
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._guard_stream(handler.unary_stream, details.method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._guard_unary(handler.unary_unary, details.method),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _admit(self, context: ServicerContext, method: str) -> None:
+        caller = caller_of(context, self._federation)
+        require_access(self._access, method, caller)
+        remember_caller(caller)
+
+    def _guard_unary(self, behavior: Any, method: str) -> Any:
+        async def guarded(request: Any, context: ServicerContext) -> Any:
+            async with translated_errors(context, method):
+                self._admit(context, method)
+                return await behavior(request, context)
+
+        return guarded
+
+    def _guard_stream(self, behavior: Any, method: str) -> Any:
+        async def guarded(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
+            async with translated_errors(context, method):
+                self._admit(context, method)
+                async for response in behavior(request, context):
+                    yield response
+
+        return guarded
+
+
+class Server:
+    """One service's server and the background work that lives and ends with it."""
+
+    def __init__(self, settings: ServiceSettings, access: AccessTable) -> None:
+        self._settings = settings
+        self._health = HealthServicer()
+        self.grpc = grpc.aio.server(
+            interceptors=[Guard(settings.federation, access)], options=_OPTIONS
+        )
+        self._health_server = grpc.aio.server()
+        self._background: list[asyncio.Task[None]] = []
+        self.resources = AsyncExitStack()
+        self.port = 0
+
+    async def start(self) -> int:
+        """Listens; returns the port. Health says NOT_SERVING until `ready`."""
+        self.port = self.grpc.add_secure_port(
+            self._settings.address,
+            grpc.ssl_server_credentials(
+                [
+                    (
+                        self._settings.private_key.read_bytes(),
+                        self._settings.certificate.read_bytes(),
+                    )
+                ],
+                root_certificates=self._settings.authorities.read_bytes(),
+                require_client_auth=True,
+            ),
+        )
+        if self.port == 0:
+            raise ServiceUnreachableError("cannot listen there", address=self._settings.address)
+        if self._settings.health_address:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            self._health_server.add_insecure_port(self._settings.health_address)
+            await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self._health_server.start()
+        await self.grpc.start()
+        return self.port
+
+    async def ready(self) -> None:
+        """Tells health probes that calls will be served."""
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving", address=f"port {self.port}")
+
+    def in_background(self, work: Awaitable[None], what: str) -> None:
+        """Runs work until the server stops; if it fails, the server stops too."""
+        self._background.append(asyncio.ensure_future(self._watched(work, what)))
+
+    async def _watched(self, work: Awaitable[None], what: str) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # logged by type; a half-working server is worse
+            log.error("background work failed", state=what, error_type=type(error).__name__)
+            await self.grpc.stop(_STOP_GRACE_SECONDS)
+
+    async def stop(self) -> None:
+        """Finishes running calls within the grace, then ends everything."""
+        await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(_STOP_GRACE_SECONDS)
+        await self._health_server.stop(None)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.resources.aclose()
+
+    async def serve_until_stopped(self) -> None:
+        """Serves until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        ended = asyncio.ensure_future(self.grpc.wait_for_termination())
+        asked = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        log.info("stopping")
+        await self.stop()
+        await ended

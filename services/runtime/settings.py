@@ -1,0 +1,62 @@
+"""Reads a service's settings from the environment, once, and tells all problems at once.
+
+A setting that decides who may read has no default: without it the service does not start.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from homeroom.errors import RequestInvalidError
+from homeroom.identity import Identity, Role
+
+PublicKeyHex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A raw Ed25519 public key in hexadecimal."""
+
+
+class Settings(BaseModel):
+    """Settings read from variables with one prefix; unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, prefix: str, environ: Mapping[str, str]) -> Self:
+        """Reads every variable that begins with the prefix.
+
+        Raises:
+            RequestInvalidError: naming each variable that is missing, unknown or wrong.
+        """
+        given = {
+            name.removeprefix(prefix).lower(): value
+            for name, value in environ.items()
+            if name.startswith(prefix)
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as wrong:
+            problems = [
+                f"{prefix}{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"
+                for error in wrong.errors(include_input=False, include_url=False)
+            ]
+            raise RequestInvalidError("settings: " + "; ".join(problems)) from None
+
+
+class ServiceSettings(Settings):
+    """What every service must be told."""
+
+    federation: str = Field(description="The federation's name, as in every certificate.")
+    organization_id: str = Field(description="The organization that runs this service.")
+    address: str = Field(description="Where to listen, as host:port; port 0 takes a free one.")
+    certificate: Path = Field(description="This service's TLS certificate, PEM.")
+    private_key: Path = Field(description="The certificate's private key, PEM.")
+    authorities: Path = Field(description="The certificates of the federation's authority, PEM.")
+    health_address: str | None = Field(
+        default=None,
+        description="Where to serve grpc.health.v1 alone, without TLS, for probes; unset: nowhere.",
+    )
+
+    def identity(self, role: Role) -> Identity:
+        """Who this service is."""
+        return Identity(self.federation, self.organization_id, role)
