@@ -57,10 +57,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A named table of records about students."""
+    """A named table of records about students.
+
+    Attributes:
+        row_element: the element that a row is; without it no row may leave, for the number of rows
+            would tell it. None where a row says only that there is such a student.
+    """
 
     name: str
     description: str
+    row_element: Element | None
     columns: tuple[Column, ...]
 
     @property
@@ -108,6 +114,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "students",
         "Who a student is now, and the student's statuses",
+        None,
         (
             Column("given_name", Element.NAME, _TEXT, "000115"),
             Column("middle_name", Element.NAME, _TEXT, "000184"),
@@ -142,6 +149,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "enrollments",
         "A student's spells at schools",
+        Element.DATES_OF_ATTENDANCE,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("entry_date", Element.DATES_OF_ATTENDANCE, _DATE, "000097"),
@@ -154,6 +162,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "attendance",
         "Daily attendance events; in some schools every day, in others exceptions only",
+        Element.DAILY_ATTENDANCE,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("event_date", Element.DAILY_ATTENDANCE, _DATE, "001649"),
@@ -171,6 +180,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "suspensions",
         "Removals from class or school for less than the rest of the year",
+        Element.SUSPENSIONS,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("action_date", Element.SUSPENSIONS, _DATE, "000083"),
@@ -183,6 +193,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "expulsions",
         "Removals from school for the rest of the year or longer",
+        Element.EXPULSIONS,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("action_date", Element.EXPULSIONS, _DATE, "000083"),
@@ -192,6 +203,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "discipline_incidents",
         "Incidents in which a student was an offender; never victims or witnesses",
+        Element.DISCIPLINE_INCIDENT_DETAIL,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("incident_date", Element.DISCIPLINE_INCIDENT_DETAIL, _DATE, "000502"),
@@ -201,6 +213,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "course_enrollments",
         "The sections a student takes",
+        Element.COURSE_ENROLLMENT,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("course_title", Element.COURSE_ENROLLMENT, _TEXT, "000067"),
@@ -212,6 +225,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "course_grades",
         "Final grades by course and term",
+        Element.COURSE_GRADES,
         (
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
             Column("course_title", Element.COURSE_ENROLLMENT, _TEXT, "000067"),
@@ -224,6 +238,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "assessments",
         "Results of tests",
+        Element.TEST_SCORES,
         (
             Column("assessment_title", Element.TEST_SCORES, _TEXT, "000028"),
             Column("administration_date", Element.TEST_SCORES, _DATE, ""),
@@ -236,6 +251,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "programs",
         "Programs a student takes part in",
+        Element.PROGRAM_PARTICIPATION,
         (
             Column("program_name", Element.PROGRAM_PARTICIPATION, _TEXT, "000626"),
             Column("program_type", Element.PROGRAM_PARTICIPATION, _TEXT, "000225"),
@@ -246,6 +262,7 @@ CATALOG: tuple[Dataset, ...] = (
     Dataset(
         "services",
         "Days on which a student was served by a program",
+        Element.PROGRAM_ATTENDANCE,
         (
             Column("service_name", Element.PROGRAM_ATTENDANCE, _TEXT, ""),
             Column("service_date", Element.PROGRAM_ATTENDANCE, _DATE, ""),
