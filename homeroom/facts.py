@@ -41,7 +41,7 @@ def question_facts(
     facts: Facts = {
         "schema": SCHEMA,
         "now": moment(now),
-        "query": _query(question),
+        "query": _query(question, requester),
         "requester": {
             "organization_id": requester.organization_id,
             "kind": str(requester.kind),
@@ -59,12 +59,12 @@ def moment(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _query(question: "Question") -> Facts:
+def _query(question: "Question", requester: Organization) -> Facts:
     return {
-        "requester": question.requester,
+        "requester": requester.organization_id,
         "purpose": str(question.purpose),
         "basis": str(question.basis),
-        "dataset": question.dataset.name,
+        "dataset": question.dataset,
         "elements": _sorted(question.elements),
         "level": LEVEL,
         "schools": _sorted(question.school_ids),
