@@ -1,0 +1,90 @@
+"""Admits a query: who asks, proved for itself by every service that a query reaches.
+
+The order is fixed: signature, time, person. Only then is the question read, so that a stranger
+learns nothing from how a question is refused.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from homeroom.api.common.v1 import evidence_pb2, query_pb2
+from homeroom.errors import (
+    CallerUnknownError,
+    ClockSkewedError,
+    EvidenceInvalidError,
+    NotPermittedError,
+    TooMuchAskedError,
+)
+from homeroom.evidence import check_signed_by, decode
+from homeroom.federation import FederationState, Organization
+from homeroom.query import read_question
+from homeroom.question import Question
+from homeroom.signing import Domain, digest_of
+from homeroom.users import User, read_user
+
+MAX_QUERY_BYTES = 1024 * 1024
+MAX_TOKEN_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedQuery:
+    """A question whose organization and person are proved.
+
+    Attributes:
+        digest: the SHA-256 digest of the query's exact bytes.
+    """
+
+    question: Question
+    requester: Organization
+    user: User
+    digest: bytes
+
+
+def admit_query(
+    evidence: evidence_pb2.SignedStatement,
+    user_token: str,
+    state: FederationState,
+    now: dt.datetime,
+    max_skew: dt.timedelta,
+) -> AdmittedQuery:
+    """Proves who asks, then reads what is asked.
+
+    Raises:
+        TooMuchAskedError: if the message is too large to look at.
+        NotPermittedError: if the requester is not known or did not sign these bytes.
+        ClockSkewedError: if the query's time is too far from this clock.
+        CallerUnknownError: if the person's token does not check or is of someone else.
+        RequestInvalidError: if the question itself is not well formed.
+    """
+    if len(evidence.statement) > MAX_QUERY_BYTES or len(user_token) > MAX_TOKEN_BYTES:
+        raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
+    query, requester = _proved(evidence, state)
+    asked_at = query.ask_time.ToDatetime(dt.UTC)
+    if abs(now - asked_at) > max_skew:
+        raise ClockSkewedError(
+            "the query's time is too far from this clock",
+            limit=f"{max_skew.total_seconds():.0f} s",
+        )
+    if digest_of(user_token.encode()) != query.user_token_digest:
+        raise CallerUnknownError("the user's token is not the one the query names")
+    user = read_user(user_token, requester.issuer, state.federation, now)
+    if user.organization_id != requester.organization_id:
+        raise CallerUnknownError("the user's token is of another organization")
+    return AdmittedQuery(read_question(query), requester, user, digest_of(evidence.statement))
+
+
+def _proved(
+    evidence: evidence_pb2.SignedStatement, state: FederationState
+) -> tuple[query_pb2.Query, Organization]:
+    try:
+        query = decode(query_pb2.Query, evidence.statement)
+        requester = state.organizations.get(query.requester)
+        if requester is not None:
+            check_signed_by(
+                Domain.QUERY, evidence, requester.organization_id, requester.signing_key
+            )
+            return query, requester
+    except EvidenceInvalidError:
+        pass
+    # An unknown organization and a wrong signature look the same.
+    raise NotPermittedError("the query is not signed by an organization of this federation")
