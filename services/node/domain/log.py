@@ -1,0 +1,57 @@
+"""The node's append-only log: what was decided and what left, written before it leaves."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+GENESIS = "0" * 64
+"""What the first entry's digest covers in place of an entry before it."""
+
+
+class EntryKind(StrEnum):
+    """What an entry tells."""
+
+    DECIDED = "decided"  # what was asked and what the policies answered
+    RELEASED = "released"  # how the answer ended: rows, digest of the frames
+    UNDECIDED = "undecided"  # a question that could not be decided
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an entry stands.
+
+    Attributes:
+        digest: hexadecimal; covers the entry and, through it, every entry before.
+    """
+
+    log_index: int
+    digest: str
+
+
+class Log(Protocol):
+    """Where entries are appended."""
+
+    async def append(
+        self, kind: EntryKind, query_digest: bytes, content: Mapping[str, Any]
+    ) -> Position:
+        """Writes one entry durably.
+
+        Raises:
+            QueryReplayedError: if this kind of entry was written for this query before.
+            LogUnavailableError: if it cannot be written; then nothing may be released.
+        """
+        ...
+
+
+def encode_content(content: Mapping[str, Any]) -> str:
+    """The one way to write an entry's content: JSON with sorted keys and no blanks."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def entry_digest(previous: str, log_index: int, kind: str, query_digest: str, content: str) -> str:
+    """The digest of an entry that follows another."""
+    covered = "\n".join((previous, str(log_index), kind, query_digest, content))
+    return hashlib.sha256(covered.encode()).hexdigest()

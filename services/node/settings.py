@@ -1,0 +1,40 @@
+"""What a node must be told before it may hold records."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from services.runtime.settings import PublicKeyHex, ServiceSettings
+
+
+class NodeSettings(ServiceSettings):
+    """The settings of a node, read from HOMEROOM_NODE_*."""
+
+    signing_key: Path = Field(description="The organization's Ed25519 signing key, PEM.")
+    sealing_key: Path = Field(description="The organization's X25519 sealing key, PEM.")
+    records_url: str = Field(description="The database of records, as an SQLAlchemy URL.")
+    state_url: str = Field(
+        description="The database of consents, agreements and the log, as an SQLAlchemy URL. "
+        "Apart from the records where SQLite keeps both, so that an import delays no revocation."
+    )
+    registry_address: str = Field(description="Where the registry answers, as host:port.")
+    registry_organization_id: str = Field(description="The organization that runs the registry.")
+    registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
+    consent_address: str = Field(description="Where the consent service answers, as host:port.")
+    consent_organization_id: str = Field(description="The organization that runs it.")
+    consent_key: PublicKeyHex = Field(description="The key the consent service signs with.")
+    policy_engine: Literal["embedded", "server"] = Field(
+        description="Whether OPA runs in this process or as servers beside it."
+    )
+    federation_policy: str = Field(
+        description="The federation's policy: a folder, or with policy_engine=server the socket "
+        "(unix:/path) or URL of the OPA that has it."
+    )
+    local_policy: str = Field(description="The organization's own policy, in the same way.")
+    max_state_age_seconds: int = Field(
+        default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
+    )
+    max_clock_skew_seconds: int = Field(
+        default=30, ge=1, le=300, description="How far a query's time may be from this clock."
+    )
