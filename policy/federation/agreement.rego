@@ -1,0 +1,53 @@
+# METADATA
+# title: Agreement
+# description: >-
+#   Facts about the agreement that the question relies on, as the node verified it: who signed,
+#   when it is in effect, and whom and what it names.
+# related_resources:
+#   - https://www.ecfr.gov/current/title-34/section-99.31
+# custom:
+#   citation: requirements R59, R60 and section 2.1
+package homeroom.federation.agreement
+
+import data.homeroom.federation.clock
+
+known if {
+	is_string(input.agreement.id)
+	is_string(input.agreement.kind)
+	is_number(input.agreement.version)
+}
+
+# A party is asked for its signature wherever the agreement names it, so that no list can drop one.
+fully_signed if {
+	every party in input.agreement.parties { party in input.agreement.signed_by }
+	every party in input.agreement.disclosers { party in input.agreement.signed_by }
+	every party in input.agreement.recipients { party in input.agreement.signed_by }
+}
+
+in_effect if {
+	input.agreement.state == "active"
+	clock.day(input.agreement.effective_from) <= clock.today
+	clock.today <= clock.day(input.agreement.effective_to)
+}
+
+requester_receives if {
+	input.query.requester in input.agreement.parties
+	input.query.requester in input.agreement.recipients
+}
+
+holder_discloses if {
+	input.holder.organization_id in input.agreement.parties
+	input.holder.organization_id in input.agreement.disclosers
+}
+
+purpose_agreed if input.query.purpose in input.agreement.purposes
+
+basis_agreed if input.query.basis in input.agreement.legal_basis
+
+# An agreement that lists no roles sets no limit; one that lists them admits only these.
+role_authorized if {
+	role := input.user.role
+	role in object.get(input.agreement, "authorized_roles", [role])
+}
+
+ends_at := clock.end_of_day(input.agreement.effective_to)

@@ -1,0 +1,44 @@
+package homeroom.federation.requester_test
+
+import data.homeroom.federation.example_test as example
+import data.homeroom.federation.requester
+
+test_active if requester.organization_active with input as example.facts
+
+test_refused_by_standing if {
+	cases := {
+		"suspended": "org_suspended",
+		"debarred": "org_debarred",
+		"pending": "org_not_registered",
+		"unknown": "org_not_registered",
+		"else": "org_not_registered",
+	}
+	every standing, code in cases {
+		facts := example.with_value("/requester/standing", standing)
+		requester.refused_as == code with input as facts
+		not requester.organization_active with input as facts
+	}
+}
+
+test_standing_of_another_organization_does_not_count if {
+	facts := example.with_value("/requester/organization_id", "harbor_ps")
+	not requester.organization_active with input as facts
+	requester.refused_as == "org_not_registered" with input as facts
+}
+
+test_user_known_and_trained if {
+	requester.user_authenticated with input as example.facts
+	requester.user_trained with input as example.facts
+	requester.training_ends_at == "2026-12-31T23:59:59Z" with input as example.facts
+}
+
+test_training_covers_its_last_day if {
+	requester.user_trained with input as example.with_value("/user/training_valid_to", "2026-03-10")
+	not requester.user_trained with input as example.with_value("/user/training_valid_to", "2026-03-09")
+}
+
+test_nobody_is_not_known if {
+	not requester.user_authenticated with input as example.without("/user")
+	not requester.user_trained with input as example.without("/user")
+	not requester.user_trained with input as example.without("/user/training_valid_to")
+}

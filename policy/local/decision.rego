@@ -1,0 +1,38 @@
+# METADATA
+# title: Local decision
+# description: >-
+#   A template that an organization copies. It says only what to take away from what the federation
+#   permits: elements, schools, requesters. It may always be stricter, and can never add.
+# related_resources:
+#   - https://www.ecfr.gov/current/title-34/section-99.31
+package homeroom.local.decision
+
+import data.homeroom.local.facts
+
+# METADATA
+# title: Local decision document
+# description: Whether the organization's own rules let the node answer, and what they take away.
+# entrypoint: true
+# custom:
+#   citation: 34 CFR 99.31(d); requirements R36
+document := {
+	"allow": true,
+	"reasons": [],
+	"withheld": sort(facts.withheld),
+	"schools": facts.settings.schools,
+	"min_cell_size": facts.settings.min_cell_size,
+	"obligations": sort(facts.settings.obligations),
+} if {
+	legible
+	facts.open_to_requester
+}
+
+document := {"allow": false, "reasons": ["local_rule_withheld"], "withheld": []} if {
+	legible
+	not facts.open_to_requester
+}
+
+legible if {
+	input.schema == 1
+	facts.settings_complete
+}

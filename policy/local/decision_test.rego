@@ -1,0 +1,52 @@
+package homeroom.local.decision_test
+
+import data.homeroom.local.decision
+
+question := {
+	"schema": 1,
+	"query": {"requester": "neighborhood_initiative", "elements": ["course_grades", "gpa"]},
+}
+
+settings := {
+	"never_share": ["gpa"],
+	"closed_to": [],
+	"schools": {"only": ["elm_k8"]},
+	"min_cell_size": 15,
+	"obligations": ["offer_hearing"],
+}
+
+test_template_takes_nothing_away if {
+	decision.document == {
+		"allow": true,
+		"reasons": [],
+		"withheld": [],
+		"schools": {"all": true},
+		"min_cell_size": 10,
+		"obligations": [],
+	} with input as question
+}
+
+test_takes_away_what_the_file_says if {
+	decision.document == {
+		"allow": true,
+		"reasons": [],
+		"withheld": [{"element": "gpa", "reason": "local_rule_withheld"}],
+		"schools": {"only": ["elm_k8"]},
+		"min_cell_size": 15,
+		"obligations": ["offer_hearing"],
+	} with input as question with data.local as settings
+}
+
+test_refuses_a_closed_requester if {
+	closed := object.union(settings, {"closed_to": ["neighborhood_initiative"]})
+	decision.document == {
+		"allow": false,
+		"reasons": ["local_rule_withheld"],
+		"withheld": [],
+	} with input as question with data.local as closed
+}
+
+test_no_document_without_settings_or_schema if {
+	not decision.document with input as question with data.local as {}
+	not decision.document with input as {}
+}

@@ -1,0 +1,45 @@
+"""Asks OPA, in this process or in a server beside it; no answer means no."""
+
+from pathlib import Path
+from typing import Literal
+
+from homeroom.errors import PolicyUnavailableError
+from services.runtime.policy.embedded import OPA_VERSION, EmbeddedOpa
+from services.runtime.policy.engine import DECISION_SECONDS, PolicyEngine
+from services.runtime.policy.folder import PolicyFolder
+from services.runtime.policy.process import find_opa, start_opa_server
+from services.runtime.policy.server import OpaServer
+
+__all__ = [
+    "DECISION_SECONDS",
+    "OPA_VERSION",
+    "EmbeddedOpa",
+    "EngineKind",
+    "OpaServer",
+    "PolicyEngine",
+    "PolicyFolder",
+    "find_opa",
+    "open_engine",
+    "start_opa_server",
+]
+
+EngineKind = Literal["embedded", "server"]
+
+
+async def open_engine(kind: EngineKind, policy_folder: Path, address: str = "") -> PolicyEngine:
+    """Opens an engine that decides by the rules of one folder.
+
+    Args:
+        kind: `embedded` evaluates in this process; `server` asks the server at `address`.
+        policy_folder: the rules; a server must hold the same.
+        address: `unix:/path/to/socket` or `http://host:port`.
+
+    Raises:
+        PolicyUnavailableError: if the folder cannot be read or the engine does not run.
+    """
+    folder = PolicyFolder.read(policy_folder)
+    if kind == "embedded":
+        return await EmbeddedOpa.open(folder)
+    if kind == "server":
+        return await OpaServer.open(folder.revision, address)
+    raise PolicyUnavailableError("there is no such kind of policy engine")

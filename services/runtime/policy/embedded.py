@@ -1,0 +1,99 @@
+"""Decides in this process, by OPA's own evaluator.
+
+The evaluator is a Go library. It releases the interpreter's lock while it works, cannot cancel a
+query, and must not be loaded before a fork: it is imported when the first engine is opened.
+"""
+
+import asyncio
+import queue
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from homeroom.errors import PolicyUnavailableError
+from services.runtime.policy.engine import DECISION_SECONDS, encode_facts, require_object
+from services.runtime.policy.folder import PolicyFolder
+
+_ENTRYPOINT = re.compile(r"[a-z_]+(/[a-z_]+)+")
+
+OPA_VERSION = "1.20.2"
+"""The version of OPA that the embedded evaluator is built from."""
+
+
+class _Evaluator(Protocol):
+    """The part of `opa_bindings.OpaEngine` that is used here."""
+
+    def eval_document(self, path: str, input: Any = None) -> Any: ...  # noqa: A002 - its own name
+
+    def close(self) -> None: ...
+
+
+class EmbeddedOpa:
+    """Decides in threads of this process, each with an evaluator of its own."""
+
+    name = f"embedded OPA {OPA_VERSION}"
+
+    def __init__(self, revision: str, evaluators: list[_Evaluator]) -> None:
+        self.revision = revision
+        self._evaluators = evaluators
+        self._idle: queue.SimpleQueue[_Evaluator] = queue.SimpleQueue()
+        for evaluator in evaluators:
+            self._idle.put(evaluator)
+        # As many threads as evaluators, so that a thread always finds an idle one.
+        self._threads = ThreadPoolExecutor(len(evaluators), thread_name_prefix="policy")
+        self._closed = False
+
+    @classmethod
+    async def open(cls, folder: PolicyFolder, threads: int = 2) -> "EmbeddedOpa":
+        """Compiles the folder's rules, once for each thread, and tries each evaluator.
+
+        Raises:
+            PolicyUnavailableError: if the evaluator is not installed or refuses the rules.
+        """
+        evaluators = [await asyncio.to_thread(_compile, folder) for _ in range(threads)]
+        return cls(folder.revision, evaluators)
+
+    async def decide(self, entrypoint: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        if self._closed or not _ENTRYPOINT.fullmatch(entrypoint):
+            raise PolicyUnavailableError("the policy engine has no such entrypoint, or is closed")
+        encode_facts(facts)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(DECISION_SECONDS):
+                document = await loop.run_in_executor(
+                    self._threads, self._evaluate, entrypoint.replace("/", "."), dict(facts)
+                )
+        except Exception as unexpected:
+            raise PolicyUnavailableError("the policy engine gave no decision") from unexpected
+        return require_object(document)
+
+    async def close(self) -> None:
+        self._closed = True
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for evaluator in self._evaluators:
+            evaluator.close()
+
+    def _evaluate(self, path: str, facts: dict[str, Any]) -> Any:
+        evaluator = self._idle.get()
+        try:
+            return evaluator.eval_document(path, facts)
+        finally:
+            self._idle.put(evaluator)
+
+
+def _compile(folder: PolicyFolder) -> _Evaluator:
+    """Loads the rules and evaluates them all once: OPA compiles at the first evaluation."""
+    try:
+        from opa_bindings import OpaEngine  # noqa: PLC0415 - never before a fork
+
+        engine = OpaEngine()
+        for name, source in folder.modules.items():
+            engine.add_policy(name, source)
+        engine.add_data(folder.constants)
+        engine.eval_document("homeroom", {})
+    except Exception as unexpected:
+        raise PolicyUnavailableError(
+            "the embedded policy engine cannot run these rules", folder=folder.path.name
+        ) from unexpected
+    return engine  # type: ignore[no-any-return]  # no type stubs are published for it

@@ -1,0 +1,48 @@
+"""Starts an OPA server of our own, and finds the binary to start."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from homeroom.errors import PolicyUnavailableError
+from services.runtime.policy.embedded import OPA_VERSION
+
+
+def find_opa(environment: Mapping[str, str]) -> Path | None:
+    """The `opa` binary on the PATH, or the one in the cache folder of Homeroom."""
+    on_path = shutil.which("opa", path=environment.get("PATH", ""))
+    if on_path:
+        return Path(on_path)
+    cache = environment.get("XDG_CACHE_HOME") or f"{environment.get('HOME', '')}/.cache"
+    cached = Path(cache) / "homeroom" / f"opa-v{OPA_VERSION}" / "opa"
+    return cached if cached.is_file() else None
+
+
+def start_opa_server(
+    policy_folder: Path, socket_path: Path, binary: Path
+) -> subprocess.Popen[bytes]:
+    """Starts a server with this folder alone; the caller ends it.
+
+    The folder is loaded as a bundle, so that OPA refuses a module outside its manifest's roots.
+    Whoever may open the socket may change the rules: only this user may.
+
+    Raises:
+        PolicyUnavailableError: if the binary cannot be started.
+    """
+    command = [
+        str(binary),
+        "run",
+        "--server",
+        f"--addr=unix://{socket_path}",
+        "--unix-socket-perm=600",
+        "--log-level=error",
+        "--skip-version-check",
+        "--ignore=*_test.rego",
+        "--bundle",
+        str(policy_folder),
+    ]
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    except OSError as missing:
+        raise PolicyUnavailableError("the OPA binary cannot be started") from missing
