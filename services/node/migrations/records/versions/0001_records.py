@@ -1,0 +1,175 @@
+"""The tables of the records."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# A number of a student; SQLite counts up only a plain INTEGER.
+STUDENT_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Makes the tables."""
+    op.create_table(
+        "school",
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("name", sa.String(), nullable=True),
+        sa.Column("level", sa.String(), nullable=True),
+        sa.Column("attendance_kind", sa.String(), nullable=True),
+    )
+    op.create_table(
+        "session",
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("session_name", sa.String(), primary_key=True),
+        sa.Column("school_year", sa.String(), primary_key=True),
+        sa.Column("begin_date", sa.Date(), nullable=True),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.Column("instructional_days", sa.Integer(), nullable=True),
+    )
+    op.create_table(
+        "student",
+        sa.Column("student_key", STUDENT_KEY, primary_key=True),
+        sa.Column("student_id", sa.String(), nullable=False, unique=True),
+        sa.Column("state_id", sa.String(), nullable=True),
+        sa.Column("given_name", sa.String(), nullable=True),
+        sa.Column("middle_name", sa.String(), nullable=True),
+        sa.Column("family_name", sa.String(), nullable=True),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("gender", sa.String(), nullable=True),
+        sa.Column("races", sa.String(), nullable=True),
+        sa.Column("hispanic", sa.Boolean(), nullable=True),
+        sa.Column("grade_level", sa.String(), nullable=True),
+        sa.Column("english_learner", sa.Boolean(), nullable=True),
+        sa.Column("special_education", sa.Boolean(), nullable=True),
+        sa.Column("homeless", sa.Boolean(), nullable=True),
+        sa.Column("nighttime_residence", sa.String(), nullable=True),
+        sa.Column("foster_care", sa.Boolean(), nullable=True),
+        sa.Column("lunch_eligibility", sa.String(), nullable=True),
+        sa.Column("school_id", sa.String(), nullable=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "enrollment",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("entry_date", sa.Date(), primary_key=True),
+        sa.Column("school_year", sa.String(), nullable=True),
+        sa.Column("entry_type", sa.String(), nullable=True),
+        sa.Column("entry_grade_level", sa.String(), nullable=True),
+        sa.Column("exit_date", sa.Date(), nullable=True),
+        sa.Column("exit_type", sa.String(), nullable=True),
+        sa.Column("graduated", sa.Boolean(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "attendance",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("event_date", sa.Date(), primary_key=True),
+        sa.Column("category", sa.String(), primary_key=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("duration_days", sa.Float(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "discipline_incident",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("incident_id", sa.String(), primary_key=True),
+        sa.Column("behavior", sa.String(), primary_key=True),
+        sa.Column("school_id", sa.String(), nullable=True),
+        sa.Column("incident_date", sa.Date(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "discipline_action",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("action_id", sa.String(), primary_key=True),
+        sa.Column("action_type", sa.String(), primary_key=True),
+        sa.Column("action_date", sa.Date(), nullable=True),
+        sa.Column("school_id", sa.String(), nullable=True),
+        sa.Column("planned_days", sa.Float(), nullable=True),
+        sa.Column("actual_days", sa.Float(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "section_enrollment",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("section_id", sa.String(), primary_key=True),
+        sa.Column("begin_date", sa.Date(), primary_key=True),
+        sa.Column("course_code", sa.String(), nullable=True),
+        sa.Column("course_title", sa.String(), nullable=True),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "course_grade",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("course_code", sa.String(), primary_key=True),
+        sa.Column("term", sa.String(), primary_key=True),
+        sa.Column("grade_kind", sa.String(), primary_key=True),
+        sa.Column("course_title", sa.String(), nullable=True),
+        sa.Column("letter_grade", sa.String(), nullable=True),
+        sa.Column("numeric_grade", sa.Float(), nullable=True),
+        sa.Column("credits_earned", sa.Float(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "assessment_result",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("result_id", sa.String(), primary_key=True),
+        sa.Column("assessment_title", sa.String(), nullable=True),
+        sa.Column("administration_date", sa.Date(), nullable=True),
+        sa.Column("subject", sa.String(), nullable=True),
+        sa.Column("score_metric", sa.String(), nullable=True),
+        sa.Column("score", sa.String(), nullable=True),
+        sa.Column("performance_level", sa.String(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "program_participation",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("program_name", sa.String(), primary_key=True),
+        sa.Column("program_type", sa.String(), primary_key=True),
+        sa.Column("begin_date", sa.Date(), primary_key=True),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "service_event",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("service_name", sa.String(), primary_key=True),
+        sa.Column("service_date", sa.Date(), primary_key=True),
+        sa.Column("hours", sa.Float(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_student_school_id", "student", ["school_id"])
+    op.create_index("ix_enrollment_school_id", "enrollment", ["school_id"])
+    op.create_index("ix_attendance_school_id", "attendance", ["school_id"])
+    op.create_index("ix_discipline_incident_school_id", "discipline_incident", ["school_id"])
+    op.create_index("ix_discipline_action_school_id", "discipline_action", ["school_id"])
+    op.create_index("ix_section_enrollment_school_id", "section_enrollment", ["school_id"])
+    op.create_index("ix_course_grade_school_id", "course_grade", ["school_id"])

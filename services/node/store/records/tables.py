@@ -1,0 +1,220 @@
+"""The tables of the records: the natural key of each is its primary key.
+
+A student is a number here, `student_key`, given once and never again; all other tables say it.
+Their keys begin with it, so that SQLite keeps one student's rows side by side.
+"""
+
+from datetime import date
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Integer, MetaData
+from sqlmodel import Field, SQLModel
+
+_STUDENT_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+# SQLite then stores a row in its primary key instead of beside it.
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
+
+
+class RecordTable(SQLModel):
+    """What the tables of the records have in common: their own metadata."""
+
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+def _student_key() -> Any:
+    return Field(
+        sa_type=_STUDENT_KEY,
+        primary_key=True,
+        foreign_key="student.student_key",
+    )
+
+
+class SchoolRow(RecordTable, table=True):
+    """A school."""
+
+    __tablename__ = "school"
+
+    school_id: str = Field(primary_key=True)
+    name: str | None = None
+    level: str | None = None
+    attendance_kind: str | None = None
+
+
+class SessionRow(RecordTable, table=True):
+    """A term of a school, with its days of instruction."""
+
+    __tablename__ = "session"
+
+    school_id: str = Field(primary_key=True)
+    session_name: str = Field(primary_key=True)
+    school_year: str = Field(primary_key=True)
+    begin_date: date | None = None
+    end_date: date | None = None
+    instructional_days: int | None = None
+
+
+class StudentRow(RecordTable, table=True):
+    """A student as of now, with the student's statuses."""
+
+    __tablename__ = "student"
+    # A number is never given twice, even if its student is gone: grants are kept elsewhere.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    student_key: int = Field(
+        sa_type=_STUDENT_KEY,
+        primary_key=True,
+    )
+    student_id: str = Field(unique=True)
+    state_id: str | None = None
+    given_name: str | None = None
+    middle_name: str | None = None
+    family_name: str | None = None
+    birth_date: date | None = None
+    gender: str | None = None
+    races: str | None = None
+    hispanic: bool | None = None
+    grade_level: str | None = None
+    english_learner: bool | None = None
+    special_education: bool | None = None
+    homeless: bool | None = None
+    nighttime_residence: str | None = None
+    foster_care: bool | None = None
+    lunch_eligibility: str | None = None
+    school_id: str | None = Field(default=None, index=True)
+
+
+class EnrollmentRow(RecordTable, table=True):
+    """A student's spell at a school."""
+
+    __tablename__ = "enrollment"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    school_id: str = Field(primary_key=True, index=True)
+    entry_date: date = Field(primary_key=True)
+    school_year: str | None = None
+    entry_type: str | None = None
+    entry_grade_level: str | None = None
+    exit_date: date | None = None
+    exit_type: str | None = None
+    graduated: bool | None = None
+
+
+class AttendanceRow(RecordTable, table=True):
+    """A daily attendance event; several categories may stand on one day."""
+
+    __tablename__ = "attendance"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    school_id: str = Field(primary_key=True, index=True)
+    event_date: date = Field(primary_key=True)
+    category: str = Field(primary_key=True)
+    reason: str | None = None
+    duration_days: float | None = None
+
+
+class DisciplineIncidentRow(RecordTable, table=True):
+    """An incident in which the student was an offender."""
+
+    __tablename__ = "discipline_incident"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    incident_id: str = Field(primary_key=True)
+    behavior: str = Field(primary_key=True)
+    school_id: str | None = Field(default=None, index=True)
+    incident_date: date | None = None
+
+
+class DisciplineActionRow(RecordTable, table=True):
+    """What was decided about a student after an incident."""
+
+    __tablename__ = "discipline_action"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    action_id: str = Field(primary_key=True)
+    action_type: str = Field(primary_key=True)
+    action_date: date | None = None
+    school_id: str | None = Field(default=None, index=True)
+    planned_days: float | None = None
+    actual_days: float | None = None
+
+
+class SectionEnrollmentRow(RecordTable, table=True):
+    """A student's place in a section of a course."""
+
+    __tablename__ = "section_enrollment"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    school_id: str = Field(primary_key=True, index=True)
+    section_id: str = Field(primary_key=True)
+    begin_date: date = Field(primary_key=True)
+    course_code: str | None = None
+    course_title: str | None = None
+    end_date: date | None = None
+
+
+class CourseGradeRow(RecordTable, table=True):
+    """A grade: of a transcript, of a grading period, or of one gradebook entry."""
+
+    __tablename__ = "course_grade"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    school_id: str = Field(primary_key=True, index=True)
+    course_code: str = Field(primary_key=True)
+    term: str = Field(primary_key=True)
+    grade_kind: str = Field(primary_key=True)
+    course_title: str | None = None
+    letter_grade: str | None = None
+    numeric_grade: float | None = None
+    credits_earned: float | None = None
+
+
+class AssessmentResultRow(RecordTable, table=True):
+    """A student's result of one administration of an assessment."""
+
+    __tablename__ = "assessment_result"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    result_id: str = Field(primary_key=True)
+    assessment_title: str | None = None
+    administration_date: date | None = None
+    subject: str | None = None
+    score_metric: str | None = None
+    score: str | None = None
+    performance_level: str | None = None
+
+
+class ProgramParticipationRow(RecordTable, table=True):
+    """A student's time in a program."""
+
+    __tablename__ = "program_participation"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    program_name: str = Field(primary_key=True)
+    program_type: str = Field(primary_key=True)
+    begin_date: date = Field(primary_key=True)
+    end_date: date | None = None
+
+
+class ServiceEventRow(RecordTable, table=True):
+    """A day on which a program served a student."""
+
+    __tablename__ = "service_event"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    service_name: str = Field(primary_key=True)
+    service_date: date = Field(primary_key=True)
+    hours: float | None = None
+
+
+TABLES = RecordTable.metadata.tables
+"""Every table of the records, by name."""

@@ -1,0 +1,123 @@
+"""Opens a service's own database, and brings its tables up to date.
+
+SQLite is the embedded default; PostgreSQL (`postgresql+psycopg://…`) is for production. Parameters
+of statements are people's data, so no error text ever carries them.
+"""
+
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+_BEGIN = "homeroom_begin"
+_BUSY_TIMEOUT_MS = 30_000
+_CACHE_KIB = 65_536
+
+# Errors of these SQLSTATE classes quote values: data exceptions and broken constraints.
+_QUOTING_CLASSES = ("22", "23")
+
+
+def open_database(url: str, *, durable: bool = True) -> Engine:
+    """Opens the database at an SQLAlchemy URL.
+
+    Args:
+        url: where it is, for example `sqlite:////var/lib/homeroom/node.db`.
+        durable: whether a commit survives a power cut. Records that can be imported again may do
+            without; they stay consistent either way.
+    """
+    engine = create_engine(make_url(url), hide_parameters=True)
+    event.listen(engine, "handle_error", _without_values)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, durable=durable)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: committed at the end, undone by any error.
+
+    SQLite takes its write lock at the start, so that two writers wait for each other instead of
+    failing when the second one first writes.
+    """
+    with engine.connect() as connection:
+        marked = connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        with marked.begin():
+            yield marked
+
+
+def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
+    """Applies the migrations of a folder that this database has not seen yet.
+
+    Services that start at the same time take turns; each migration is applied once.
+
+    Args:
+        url: the database.
+        migrations: the Alembic folder: `env.py` and `versions/`.
+        version_table: where the database notes how far it is; one for each folder.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["version_table"] = version_table
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    engine = open_database(url)
+    try:
+        with writing(engine) as connection:
+            if connection.dialect.name == "postgresql":
+                # Held until the transaction ends; named by the version table.
+                lock = zlib.crc32(version_table.encode())
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def run_migrations() -> None:
+    """What every `env.py` calls: runs the migrations on the connection of `upgrade`."""
+    attributes = context.config.attributes
+    context.configure(
+        connection=attributes["connection"],
+        version_table=attributes["version_table"],
+        transactional_ddl=True,
+    )
+    context.run_migrations()
+
+
+def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        # The driver's own transactions leave out DDL; ours are begun below.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            "foreign_keys=ON",
+            f"cache_size=-{_CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _without_values(failure: ExceptionContext) -> None:
+    """Takes the values out of what PostgreSQL says: `DETAIL`, and messages that quote input."""
+    original = failure.original_exception
+    state = getattr(original, "sqlstate", None)
+    if state is None:
+        return
+    quotes = state.startswith(_QUOTING_CLASSES)
+    said = "the values break a rule" if quotes else str(original).partition("\n")[0]
+    told = f"{said} (SQLSTATE {state})"
+    original.args = (told,)
+    if failure.sqlalchemy_exception is not None:
+        failure.sqlalchemy_exception.args = (f"({type(original).__name__}) {told}",)
