@@ -4,7 +4,7 @@ They stand apart from the records, so that a long import never delays a revocati
 Instants are whole seconds since 1970 in UTC: integers compare alike in every database.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, MetaData, SQLModel
 
 
@@ -102,3 +102,16 @@ class LogEntryRow(StateTable, table=True):
     content: str
     previous_digest: str
     digest: str
+
+
+def _table(row: type[StateTable]) -> Table:
+    return StateTable.metadata.tables[str(row.__tablename__)]
+
+
+SAVED_SNAPSHOT = _table(SavedSnapshotRow)
+ENDED_AGREEMENT = _table(EndedAgreementRow)
+CONSENT_PROGRESS = _table(ConsentProgressRow)
+CONSENT = _table(ConsentRow)
+CONSENT_GRANT = _table(ConsentGrantRow)
+LINK_CODE = _table(LinkCodeRow)
+LOG_ENTRY = _table(LogEntryRow)

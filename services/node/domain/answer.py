@@ -1,0 +1,291 @@
+"""The life of a query at the node that holds the records: decide, record, then release.
+
+Nothing leaves before the log has it. Before each batch the state is looked at again; what is no
+longer permitted is dropped; when the question itself no longer is, the answer is cut and says so.
+"""
+
+import datetime as dt
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from homeroom.errors import HomeroomError, NotPermittedError
+from homeroom.sealing import AnswerContext, AnswerSealer
+from homeroom.vocabulary import Element, Obligation, ReasonCode
+from services.node.domain.log import EntryKind, Log, Position
+from services.node.domain.replica import Evidence, Replica
+from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
+from services.node.domain.selection import Narrowing, Records, RowReader, still_permits
+
+Clock = Callable[[], dt.datetime]
+
+_LONGEST_TRUST = dt.timedelta(seconds=5)
+"""How long an answer relies on grants that it read, for they also end by themselves."""
+
+
+class Ending(StrEnum):
+    """How an answer ended."""
+
+    ANSWERED = "answered"
+    NO_PERMITTED_ANSWER = "no_permitted_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """A piece of the answer's Arrow stream, sealed to the requester.
+
+    Attributes:
+        sealed_key: the content key, wrapped to the requester; in the first piece only.
+    """
+
+    sequence: int
+    rows: bytes
+    sealed_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the answer ended; what the receipt says."""
+
+    sequence: int
+    sealer: AnswerSealer
+    sealed_key: bytes
+    ending: Ending
+    reasons: tuple[ReasonCode, ...]
+    released: tuple[Element, ...]
+    withheld: Mapping[Element, ReasonCode]
+    obligations: tuple[Obligation, ...]
+    row_count: int
+    agreement_version: int
+    evidence: Evidence
+    decision_digest: bytes
+    position: Position
+    at: dt.datetime
+
+
+class Answerer:
+    """Answers questions from one organization's records."""
+
+    def __init__(
+        self,
+        holder: Holder,
+        replica: Replica,
+        policies: Policies,
+        records: Records,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._holder = holder
+        self._replica = replica
+        self._policies = policies
+        self._records = records
+        self._log = log
+        self._clock = clock
+
+    async def answer(self, asked: Asked) -> AsyncIterator[SealedRows | Closing]:
+        """Answers one question; the last piece is the closing.
+
+        Raises:
+            NotPermittedError: if the requester is no party of the agreement it names.
+            HomeroomError: if the question cannot be decided or recorded; nothing more leaves.
+        """
+        await self._replica.wait_for(
+            asked.question.min_registry_sequence, asked.question.min_consent_sequence
+        )
+        ruling = await self._rule_and_record(asked)
+        if ruling.agreement is None:
+            raise NotPermittedError("no permitted answer")
+        release = _Release(self, asked, ruling)
+        if ruling.selection is None or asked.question.validate_only:
+            yield await release.close()
+            return
+        reader = await self._records.open(ruling.selection)
+        try:
+            async for piece in release.run(reader):
+                yield piece
+        finally:
+            await reader.close()
+
+    async def rule_now(self, asked: Asked) -> Ruling:
+        """Rules on a question by what is known at this moment."""
+        now = self._clock()
+        evidence = self._replica.evidence()
+        evidence.require_fresh(now, dt.timedelta(seconds=self._holder.max_state_age_seconds))
+        return await rule(asked, self._holder, evidence, self._policies, now)
+
+    async def _rule_and_record(self, asked: Asked) -> Ruling:
+        try:
+            ruling = await self.rule_now(asked)
+        except HomeroomError as undecided:
+            await self._log.append(
+                EntryKind.UNDECIDED,
+                asked.digest,
+                {**_who(asked), "reason": str(undecided.reason)},
+            )
+            raise
+        await self._log.append(EntryKind.DECIDED, asked.digest, _decided(asked, ruling))
+        return ruling
+
+
+class _Release:
+    """Releases one answer, batch by batch."""
+
+    def __init__(self, answerer: Answerer, asked: Asked, ruling: Ruling) -> None:
+        self._answerer = answerer
+        self._asked = asked
+        self._ruling = ruling
+        self._narrowing: Narrowing | None = None
+        self._sealer = AnswerSealer(
+            asked.requester.sealing_key,
+            AnswerContext(asked.digest, answerer._holder.organization_id),
+        )
+        self._looked_at = answerer._clock()
+        self._sequence = 0
+        self._row_count = 0
+
+    async def run(self, reader: RowReader) -> AsyncIterator[SealedRows | Closing]:
+        """Streams what is permitted, then the closing."""
+        stream = _ArrowStream(reader_schema(self._ruling))
+        while (batch := await reader.next_batch()) is not None:
+            if not await self._still_permitted():
+                yield await self.close(cut=True)
+                return
+            if self._narrowing is not None:
+                batch = self._narrowing.apply(batch)
+            self._row_count += batch.num_rows
+            yield self._seal(stream.piece(batch))
+        if not await self._still_permitted():
+            yield await self.close(cut=True)
+            return
+        yield self._seal(stream.end())
+        yield await self.close()
+
+    async def close(self, *, cut: bool = False) -> Closing:
+        """Records how the answer ended, then says so."""
+        answerer, ruling = self._answerer, self._ruling
+        decision = ruling.decision
+        ending = Ending.NO_PERMITTED_ANSWER
+        if ruling.selection is not None and not cut:
+            ending = Ending.ANSWERED
+        released = ruling.selection.elements if ruling.selection and not cut else frozenset()
+        position = await answerer._log.append(
+            EntryKind.RELEASED,
+            self._asked.digest,
+            {
+                "ending": str(ending),
+                "cut": cut,
+                "rows": self._row_count,
+                "frames_digest": self._sealer.frames_digest().hex(),
+                "registry_sequence": ruling.evidence.registry.sequence,
+                "consent_sequence": ruling.evidence.consent.sequence,
+            },
+        )
+        return Closing(
+            sequence=self._sequence,
+            sealer=self._sealer,
+            sealed_key=self._sealed_key(),
+            ending=ending,
+            reasons=decision.reasons,
+            released=tuple(sorted(released)),
+            withheld={w.element: w.reason for w in decision.withheld},
+            obligations=decision.obligations if ending is Ending.ANSWERED else (),
+            row_count=self._row_count,
+            agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
+            evidence=ruling.evidence,
+            decision_digest=decision.digest,
+            position=position,
+            at=answerer._clock(),
+        )
+
+    async def _still_permitted(self) -> bool:
+        """Looks again at what may leave, if anything may have changed; False cuts the answer."""
+        answerer, ruling = self._answerer, self._ruling
+        evidence = answerer._replica.evidence()
+        now = answerer._clock()
+        evidence.require_fresh(now, dt.timedelta(seconds=answerer._holder.max_state_age_seconds))
+        if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
+            return True
+        latest = await answerer.rule_now(self._asked)
+        begun = ruling.selection
+        if begun is None or latest.selection is None or latest.agreement is None:
+            self._ruling = replace(latest, selection=None)
+            return False
+        if not still_permits(latest.selection, begun):
+            self._ruling = replace(latest, selection=None)
+            return False
+        self._looked_at = now
+        self._ruling = replace(ruling, evidence=latest.evidence)
+        covered = await answerer._records.covered(replace(begun, instant=now))
+        self._narrowing = Narrowing(covered, begun.dataset)
+        return True
+
+    def _seal(self, rows: bytes) -> SealedRows:
+        piece = SealedRows(
+            self._sequence, self._sealer.seal_rows(self._sequence, rows), self._sealed_key()
+        )
+        self._sequence += 1
+        return piece
+
+    def _sealed_key(self) -> bytes:
+        return self._sealer.sealed_key if self._sequence == 0 else b""
+
+
+def reader_schema(ruling: Ruling) -> pa.Schema:
+    """The schema of a ruling's rows; of none if it permits none."""
+    return ruling.selection.schema if ruling.selection else pa.schema([])
+
+
+class _ArrowStream:
+    """Writes one Arrow IPC stream and hands it out piece by piece."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._sink = io.BytesIO()
+        self._writer = pa.ipc.new_stream(self._sink, schema)
+
+    def piece(self, batch: pa.RecordBatch) -> bytes:
+        self._writer.write_batch(batch)
+        return self._taken()
+
+    def end(self) -> bytes:
+        self._writer.close()
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        piece = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        return piece
+
+
+def _who(asked: Asked) -> dict[str, Any]:
+    question = asked.question
+    return {
+        "requester": asked.requester.organization_id,
+        "user": asked.user.user_id,
+        "role": asked.user.role,
+        "agreement": question.agreement_id,
+        "purpose": question.purpose,
+        "basis": str(question.basis),
+        "dataset": question.dataset,
+        "elements": sorted(question.elements),
+        "validate_only": question.validate_only,
+    }
+
+
+def _decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
+    decision = ruling.decision
+    return {
+        **_who(asked),
+        "allow": decision.allow,
+        "reasons": [str(reason) for reason in decision.reasons],
+        "withheld": {str(w.element): str(w.reason) for w in decision.withheld},
+        "released": sorted(ruling.selection.elements) if ruling.selection else [],
+        "decision_digest": decision.digest.hex(),
+        "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
+        "registry_sequence": ruling.evidence.registry.sequence,
+        "consent_sequence": ruling.evidence.consent.sequence,
+    }

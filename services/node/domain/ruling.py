@@ -1,0 +1,181 @@
+"""Rules on one question: the holder's facts, the policies' decision, and what may leave by it."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from homeroom.catalog import dataset_named
+from homeroom.facts import Facts, moment, question_facts
+from homeroom.federation import Agreement, FederationState, Organization
+from homeroom.question import Question
+from homeroom.users import User
+from services.node.domain.decision import Decision
+from services.node.domain.replica import Evidence
+from services.node.domain.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, with who asks it already proved.
+
+    Attributes:
+        digest: the SHA-256 digest of the signed query's exact bytes.
+    """
+
+    question: Question
+    requester: Organization
+    user: User
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was decided on one question, and by which evidence.
+
+    Attributes:
+        agreement: the one relied on; None if the requester is no party of one by that name.
+        selection: which rows may leave; None if none may.
+    """
+
+    decision: Decision
+    agreement: Agreement | None
+    evidence: Evidence
+    selection: Selection | None
+
+
+class Policies(Protocol):
+    """The federation's policy and the organization's own, met: either can only narrow."""
+
+    async def decide(self, facts: Facts) -> Decision:
+        """Decides on a question's facts.
+
+        Raises:
+            PolicyUnavailableError: if there is no usable decision.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The organization whose node this is.
+
+    Attributes:
+        signing_key, sealing_key: its own public keys, known without the registry.
+    """
+
+    organization_id: str
+    signing_key: bytes
+    sealing_key: bytes
+    max_state_age_seconds: int
+
+
+async def rule(
+    asked: Asked, holder: Holder, evidence: Evidence, policies: Policies, now: dt.datetime
+) -> Ruling:
+    """Decides on a question from evidence that is fresh.
+
+    Raises:
+        PolicyUnavailableError: if the policies gave no usable decision.
+    """
+    agreement = _agreement_relied_on(asked, evidence.federation)
+    decision = await policies.decide(_facts(asked, agreement, holder, evidence, now))
+    return Ruling(decision, agreement, evidence, _selection(asked, decision, now))
+
+
+def _agreement_relied_on(asked: Asked, federation: FederationState) -> Agreement | None:
+    # A requester that is no party must not learn whether there is such an agreement.
+    return federation.agreement_of_parties(
+        asked.question.agreement_id, asked.requester.organization_id
+    )
+
+
+def _facts(
+    asked: Asked,
+    agreement: Agreement | None,
+    holder: Holder,
+    evidence: Evidence,
+    now: dt.datetime,
+) -> Facts:
+    facts = question_facts(asked.question, asked.requester, asked.user, agreement, now)
+    if agreement is not None:
+        facts["agreement"]["schools"] = _schools(agreement, holder.organization_id)
+        facts["agreement"]["signed_by"] = _signed_by(agreement, holder, evidence.federation)
+    facts["holder"] = _holder(asked.question, holder, evidence.federation)
+    facts["state"] = _state(evidence)
+    return facts
+
+
+def _schools(agreement: Agreement, holder: str) -> Facts:
+    schools = agreement.document.schools_of(holder)
+    return {"all": True} if schools == "all" else {"only": sorted(schools)}
+
+
+def _signed_by(agreement: Agreement, holder: Holder, federation: FederationState) -> list[str]:
+    """Who signed; this holder only if with the key it knows to be its own.
+
+    Without this a registry could register another key in the holder's name and sign with it.
+    """
+    own = federation.organizations.get(holder.organization_id)
+    genuine = (
+        own is not None
+        and own.signing_key == holder.signing_key
+        and own.sealing_key == holder.sealing_key
+    )
+    return sorted(
+        organization_id
+        for organization_id in agreement.signed_by
+        if genuine or organization_id != holder.organization_id
+    )
+
+
+def _holder(question: Question, holder: Holder, federation: FederationState) -> Facts:
+    facts: Facts = {
+        "organization_id": holder.organization_id,
+        "dataset_elements": sorted(dataset_named(question.dataset).elements),
+        "max_state_age_seconds": holder.max_state_age_seconds,
+    }
+    own = federation.organizations.get(holder.organization_id)
+    if own is not None:
+        facts["kind"] = str(own.kind)
+    return facts
+
+
+def _state(evidence: Evidence) -> Facts:
+    facts: Facts = {
+        "registry_sequence": evidence.registry.sequence,
+        "consent_sequence": evidence.consent.sequence,
+    }
+    if evidence.registry.confirmed_at is not None:
+        facts["registry_confirmed_at"] = moment(evidence.registry.confirmed_at)
+    if evidence.consent.confirmed_at is not None:
+        facts["consent_confirmed_at"] = moment(evidence.consent.confirmed_at)
+    return facts
+
+
+def _selection(asked: Asked, decision: Decision, now: dt.datetime) -> Selection | None:
+    if decision.grant is None:
+        return None
+    question = asked.question
+    dataset = dataset_named(question.dataset)
+    # Only what families must allow can be joined to what they allowed; nothing else leaves.
+    elements = decision.grant.elements & decision.grant.consent_elements
+    if not elements or (dataset.row_element is not None and dataset.row_element not in elements):
+        return None
+    return Selection(
+        dataset=dataset,
+        elements=elements,
+        recipient=asked.requester.organization_id,
+        purpose=question.purpose,
+        schools=_narrowed(decision.grant.schools, question.school_ids),
+        subject_refs=None if question.everyone else question.subject_refs,
+        period=question.period,
+        instant=now,
+    )
+
+
+def _narrowed(
+    granted: frozenset[str] | Literal["all"], asked: tuple[str, ...]
+) -> frozenset[str] | Literal["all"]:
+    if not asked:
+        return granted
+    return frozenset(asked) if granted == "all" else granted & frozenset(asked)
