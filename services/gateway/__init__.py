@@ -1,0 +1,1 @@
+"""The gateway: asks many nodes one question, and keeps and reads nothing of what they answer."""

@@ -1,0 +1,192 @@
+"""Serves GatewayService: admits a question, asks its policy, and streams what nodes answer."""
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from structlog.contextvars import bind_contextvars
+
+from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
+from homeroom.api.node.v1 import node_service_pb2
+from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedError
+from homeroom.federation import FederationState
+from services.gateway.domain.fan_out import Ended, FanOut, Passed
+from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
+from services.gateway.domain.permission import require_permitted
+from services.gateway.domain.plan import Holder, plan_holders
+from services.gateway.peers import Nodes
+from services.gateway.policy import QuestionPolicy
+from services.runtime.admission import (
+    MAX_QUERY_BYTES,
+    MAX_TOKEN_BYTES,
+    AdmittedQuery,
+    admit_query,
+)
+from services.runtime.identity import ServicerContext, current_caller
+from services.runtime.logs import log
+from services.runtime.registry_feed import Clock, RegistryFeed
+
+QUERY_METHOD = "/homeroom.api.gateway.v1.GatewayService/Query"
+_MAX_REQUEST_BYTES = MAX_QUERY_BYTES + MAX_TOKEN_BYTES + 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How far the gateway waits for, and trusts, clocks and the registry's state."""
+
+    max_state_age: dt.timedelta
+    max_clock_skew: dt.timedelta
+    state_wait_seconds: float
+
+
+class FederationView:
+    """The registry's state as this gateway may rely on it now."""
+
+    def __init__(self, feed: RegistryFeed, tolerances: Tolerances, clock: Clock) -> None:
+        self._feed = feed
+        self._tolerances = tolerances
+        self.clock = clock
+
+    async def fresh(self, min_sequence: int = 0) -> FederationState:
+        """The state, which has at least a sequence and was confirmed lately.
+
+        Raises:
+            StateBehindError: if the sequence has not been seen in time.
+            StateStaleError: if there is no state, or it was not confirmed lately.
+        """
+        # A gateway that has just started waits for its first state.
+        seen = await self._feed.wait_for(max(min_sequence, 1), self._tolerances.state_wait_seconds)
+        state = self._feed.state()
+        require_fresh(self._feed.confirmed_at, self.clock(), self._tolerances.max_state_age)
+        if not seen:
+            raise StateBehindError("the asked-for state has not been seen here", state="registry")
+        return state
+
+    async def admit(self, request: pb.QueryRequest, caller_id: str) -> "Admitted":
+        """Proves who asks, and reads the question.
+
+        Raises:
+            HomeroomError: as `admit_query` does; NotPermittedError for another's query.
+        """
+        admitted = self._admit(request, await self.fresh(), caller_id)
+        asked_for = admitted.query.question.min_registry_sequence
+        if asked_for > admitted.state.sequence:
+            admitted = self._admit(request, await self.fresh(asked_for), caller_id)
+        return admitted
+
+    def _admit(
+        self, request: pb.QueryRequest, state: FederationState, caller_id: str
+    ) -> "Admitted":
+        # To its bearer, a query of another organization looks like one that nobody signed.
+        organization = state.organizations.get(caller_id)
+        own = replace(state, organizations={caller_id: organization} if organization else {})
+        skew = self._tolerances.max_clock_skew
+        query = admit_query(request.query, request.user_token, own, self.clock(), skew)
+        return Admitted(query, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An admitted query, and the state it was admitted by."""
+
+    query: AdmittedQuery
+    state: FederationState
+
+
+class GatewayServicer(GatewayServiceServicer):
+    """Answers apps: one question in, every holder's sealed answer out."""
+
+    def __init__(
+        self,
+        view: FederationView,
+        policy: QuestionPolicy,
+        nodes: Nodes,
+        rate: RateLimit,
+        deadlines: Deadlines,
+    ) -> None:
+        self._view = view
+        self._policy = policy
+        self._nodes = nodes
+        self._rate = rate
+        self._deadlines = deadlines
+
+    async def Query(
+        self, request: pb.QueryRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.QueryResponse]:
+        caller_id = current_caller().organization_id
+        bind_contextvars(caller=caller_id)
+        holders = await self._plan(request, caller_id)
+        calls = self._nodes.asked(
+            node_service_pb2.AnswerRequest(query=request.query, user_token=request.user_token)
+        )
+        seconds = self._deadlines.for_nodes(context.time_remaining())
+        fan_out = FanOut(calls, holders, seconds)
+        # A caller that goes away while a frame is being sent does not wake the generator below.
+        context.add_done_callback(
+            lambda _context: fan_out.cancel()  # type: ignore[arg-type]  # any callable serves
+        )
+        yield pb.QueryResponse(plan=pb.Plan(holders=[h.organization_id for h in holders]))
+        async for response in _told(fan_out, holders):
+            yield response
+
+    async def _plan(self, request: pb.QueryRequest, caller_id: str) -> Sequence[Holder]:
+        """Whom to ask.
+
+        Raises:
+            HomeroomError: if the question is not to be asked.
+        """
+        self._rate.take(caller_id)
+        if request.ByteSize() > _MAX_REQUEST_BYTES:
+            raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
+        admitted = await self._view.admit(request, caller_id)
+        query, state = admitted.query, admitted.state
+        agreement = state.agreement_of_parties(query.question.agreement_id, caller_id)
+        verdict = await self._policy.judge(query, agreement, self._view.clock())
+        bind_contextvars(codes=",".join(verdict.reasons))
+        require_permitted(verdict, told=agreement is not None)
+        if agreement is None:
+            raise NotPermittedError("the question is not permitted")
+        return plan_holders(query.question, caller_id, agreement.document, state.organizations)
+
+
+async def _told(
+    fan_out: FanOut[answer_pb2.AnswerFrame], holders: Sequence[Holder]
+) -> AsyncIterator[pb.QueryResponse]:
+    """What the caller is told as answers come in; one log line when they have."""
+    ended: Counter[str] = Counter()
+    started = asyncio.get_running_loop().time()
+    try:
+        async for event in fan_out.events():
+            if isinstance(event, Ended):
+                ended[event.outcome] += 1
+                _log_fault(event)
+            yield _response(event)
+    finally:
+        log.info(
+            "question asked",
+            method=QUERY_METHOD,
+            count=len(holders),
+            state=" ".join(f"{outcome}={count}" for outcome, count in sorted(ended.items())),
+            seconds=round(asyncio.get_running_loop().time() - started, 3),
+        )
+
+
+def _response(event: Passed[answer_pb2.AnswerFrame] | Ended) -> pb.QueryResponse:
+    if isinstance(event, Passed):
+        return pb.QueryResponse(frame=pb.SourceFrame(holder=event.holder, frame=event.frame))
+    return pb.QueryResponse(
+        outcome=pb.SourceOutcome(
+            holder=event.holder,
+            outcome=answer_pb2.Outcome.Value(f"OUTCOME_{event.outcome}"),
+            error_reason=event.error_reason,
+        )
+    )
+
+
+def _log_fault(ended: Ended) -> None:
+    if ended.fault:
+        log.error("a call to a node failed", method=QUERY_METHOD, error_type=ended.fault)

@@ -1,0 +1,34 @@
+"""Says what a refused requester is told: the reasons to a party, nothing to anyone else."""
+
+from dataclasses import dataclass
+
+from homeroom.errors import NotPermittedError
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the federation's policy says of a question.
+
+    Attributes:
+        reasons: codes of the vocabulary about the question; never about a person.
+    """
+
+    allow: bool
+    reasons: tuple[str, ...]
+
+
+def require_permitted(verdict: Verdict, *, told: bool) -> None:
+    """Lets the question pass if the policy allows it.
+
+    Args:
+        verdict: what the policy said.
+        told: whether the requester is a party of the agreement, and so may know why not.
+
+    Raises:
+        NotPermittedError: in every other case. Whoever is no party gets the same words whether the
+            agreement exists or not.
+    """
+    if verdict.allow:
+        return
+    codes = {"codes": ",".join(sorted(verdict.reasons))} if told else {}
+    raise NotPermittedError("the question is not permitted", **codes)

@@ -1,0 +1,54 @@
+"""Plans which organizations are asked a question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homeroom.agreement import AgreementDocument
+from homeroom.errors import RequestInvalidError
+from homeroom.federation import Organization, Standing
+from homeroom.question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An organization to ask, and where its node answers."""
+
+    organization_id: str
+    address: str
+
+
+def plan_holders(
+    question: Question,
+    requester_id: str,
+    document: AgreementDocument,
+    organizations: Mapping[str, Organization],
+) -> tuple[Holder, ...]:
+    """The parties that disclose and hold the dataset, without the requester; sorted.
+
+    A party that the question names and that holds nothing is not asked, and not told apart from one
+    whose node is suspended: the plan says only who is asked.
+
+    Raises:
+        RequestInvalidError: if the question names an organization that is no party.
+    """
+    disclosers = {p.organization_id for p in document.parties if p.discloses} - {requester_id}
+    for named in question.holders:
+        if document.party(named) is None:
+            raise RequestInvalidError(
+                "a named holder is no party of the agreement", field="holders"
+            )
+    wanted = disclosers & set(question.holders) if question.holders else disclosers
+    known = (organizations.get(organization_id) for organization_id in sorted(wanted))
+    return tuple(
+        Holder(organization.organization_id, organization.node_address)
+        for organization in known
+        if organization is not None and _answers(organization, question.dataset)
+    )
+
+
+def _answers(organization: Organization, dataset: str) -> bool:
+    return (
+        organization.standing is Standing.ACTIVE
+        and dataset in organization.datasets
+        and bool(organization.node_address)
+    )

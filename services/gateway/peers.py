@@ -1,0 +1,126 @@
+"""Calls other organizations' nodes over kept channels, each once.
+
+A node answers a query once. So only the connection is tried again, before anything is sent; a call
+that was made is never made a second time.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+import grpc
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.node.v1 import node_service_pb2 as pb
+from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
+from homeroom.errors import EvidenceInvalidError, ServiceUnreachableError
+from homeroom.identity import Identity, Role
+from homeroom.remote import error_of
+from services.gateway.domain.fan_out import Outcome, Piece
+from services.gateway.domain.plan import Holder
+from services.runtime.channels import Channels
+
+if TYPE_CHECKING:
+    from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
+
+_CONNECTION_TRIES = 3
+_LOOK_SECONDS = 0.005
+
+_OUTCOMES: dict[int, Outcome | None] = {
+    answer_pb2.OUTCOME_UNSPECIFIED: None,
+    answer_pb2.OUTCOME_ANSWERED: Outcome.ANSWERED,
+    answer_pb2.OUTCOME_NO_PERMITTED_ANSWER: Outcome.NO_PERMITTED_ANSWER,
+    answer_pb2.OUTCOME_TIMED_OUT: Outcome.TIMED_OUT,
+    answer_pb2.OUTCOME_UNREACHABLE: Outcome.UNREACHABLE,
+    answer_pb2.OUTCOME_CANNOT_DECIDE: Outcome.CANNOT_DECIDE,
+}
+
+
+class Nodes:
+    """The nodes of a federation, as this gateway reaches them."""
+
+    def __init__(self, channels: Channels, federation: str) -> None:
+        self._channels = channels
+        self._federation = federation
+
+    def channel_to(self, holder: Holder) -> grpc.aio.Channel:
+        """The kept channel to a holder's node; TLS refuses whoever else answers there."""
+        return self._channels.to(
+            holder.address, Identity(self._federation, holder.organization_id, Role.NODE)
+        )
+
+    def asked(self, request: pb.AnswerRequest) -> "NodeCalls":
+        """The calls that put one question to them."""
+        return NodeCalls(self, request)
+
+
+class NodeCalls:
+    """One question's calls to nodes."""
+
+    def __init__(self, nodes: Nodes, request: pb.AnswerRequest) -> None:
+        self._nodes = nodes
+        self._request = request
+
+    async def answer(
+        self, holder: Holder, seconds: float
+    ) -> AsyncGenerator[Piece[answer_pb2.AnswerFrame], None]:
+        """The node's frames as they come; closing the generator cancels the call.
+
+        Raises:
+            HomeroomError: if the node cannot be reached, refuses, or breaks off.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        channel = self._nodes.channel_to(holder)
+        await _reach(channel)
+        stub: NodeServiceAsyncStub = NodeServiceStub(channel)
+        call = stub.Answer(self._request, timeout=max(deadline - clock(), 0))
+        try:
+            async for response in call:
+                yield _piece(response)
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+        finally:
+            call.cancel()
+
+
+def _piece(response: pb.AnswerResponse) -> Piece[answer_pb2.AnswerFrame]:
+    frame = response.frame
+    if not response.HasField("frame") or frame.outcome not in _OUTCOMES:
+        raise EvidenceInvalidError("a node sent something else than a frame")
+    return Piece(frame.sequence, _OUTCOMES[frame.outcome], frame)
+
+
+async def _reach(channel: grpc.aio.Channel) -> None:
+    """Waits until the channel is connected.
+
+    Raises:
+        ServiceUnreachableError: if it cannot be, a few times over.
+    """
+    if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+        return
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(ServiceUnreachableError),
+        stop=stop_after_attempt(_CONNECTION_TRIES),
+        wait=wait_random_exponential(multiplier=0.1, max=0.5),
+        reraise=True,
+    ):
+        with attempt:
+            await _connected(channel)
+
+
+async def _connected(channel: grpc.aio.Channel) -> None:
+    # Looking again is cheap and can be cancelled; gRPC's own wait for a change cannot.
+    while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+        if state in (
+            grpc.ChannelConnectivity.TRANSIENT_FAILURE,
+            grpc.ChannelConnectivity.SHUTDOWN,
+        ):
+            raise ServiceUnreachableError("the node cannot be reached")
+        await asyncio.sleep(_LOOK_SECONDS)

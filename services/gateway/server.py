@@ -1,0 +1,82 @@
+"""Builds the gateway from its settings: where its parts meet."""
+
+import datetime as dt
+import time
+
+from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from homeroom.identity import Identity, Role
+from services.gateway.api import QUERY_METHOD, FederationView, GatewayServicer, Tolerances
+from services.gateway.domain.limits import Deadlines, RateLimit
+from services.gateway.peers import Nodes
+from services.gateway.policy import QuestionPolicy
+from services.gateway.settings import GatewaySettings
+from services.runtime.access import AccessTable
+from services.runtime.channels import Channels
+from services.runtime.policy import PolicyEngine, open_engine
+from services.runtime.registry_feed import Clock, NoShelf, RegistryFeed
+from services.runtime.server import Server
+
+ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
+
+_READY_CHECK_SECONDS = 60.0
+
+
+def utc_now() -> dt.datetime:
+    """The clock of a running gateway."""
+    return dt.datetime.now(dt.UTC)
+
+
+async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Server:
+    """A gateway that follows the registry once it is started.
+
+    Raises:
+        PolicyUnavailableError: if the policy engine does not start.
+    """
+    server = Server(settings, ACCESS)
+    engine = await open_engine(
+        settings.policy_engine, settings.federation_policy, settings.policy_address
+    )
+    server.resources.push_async_callback(engine.close)
+    channels = Channels.of(settings)
+    server.resources.push_async_callback(channels.close)
+    feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), clock, NoShelf())
+    servicer = _servicer(settings, feed, engine, channels, clock)
+    add_GatewayServiceServicer_to_server(servicer, server.grpc)
+    registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
+    server.in_background(
+        feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
+    )
+    server.in_background(_ready_with_state(server, feed), "waiting for the registry")
+    return server
+
+
+def _servicer(
+    settings: GatewaySettings,
+    feed: RegistryFeed,
+    engine: PolicyEngine,
+    channels: Channels,
+    clock: Clock,
+) -> GatewayServicer:
+    tolerances = Tolerances(
+        max_state_age=dt.timedelta(seconds=settings.max_state_age_seconds),
+        max_clock_skew=dt.timedelta(seconds=settings.max_clock_skew_seconds),
+        state_wait_seconds=settings.state_wait_seconds,
+    )
+    return GatewayServicer(
+        FederationView(feed, tolerances, clock),
+        QuestionPolicy(engine),
+        Nodes(channels, settings.federation),
+        RateLimit(settings.queries_per_second, settings.query_burst, time.monotonic),
+        Deadlines(
+            settings.deadline_margin_seconds,
+            settings.default_deadline_seconds,
+            settings.max_deadline_seconds,
+        ),
+    )
+
+
+async def _ready_with_state(server: Server, feed: RegistryFeed) -> None:
+    """Says that calls are served once there is a state to serve them by."""
+    while not await feed.wait_for(1, _READY_CHECK_SECONDS):
+        pass
+    await server.ready()

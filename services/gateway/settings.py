@@ -1,0 +1,59 @@
+"""What the gateway must be told before it may pass questions on."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from services.runtime.settings import PublicKeyHex, ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """The settings of a gateway, read from HOMEROOM_GATEWAY_*."""
+
+    registry_address: str = Field(description="Where the registry answers, as host:port.")
+    registry_organization_id: str = Field(description="The organization that runs the registry.")
+    registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
+    policy_engine: Literal["embedded", "server"] = Field(
+        description="Whether OPA runs in this process or as a server beside it."
+    )
+    federation_policy: Path = Field(
+        description="The folder of the federation's policy; a server must hold the same."
+    )
+    policy_address: str = Field(
+        default="",
+        description="With policy_engine=server: OPA's socket (unix:/path) or URL.",
+    )
+    max_state_age_seconds: int = Field(
+        default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
+    )
+    max_clock_skew_seconds: int = Field(
+        default=30, ge=1, le=300, description="How far a query's time may be from this clock."
+    )
+    state_wait_seconds: float = Field(
+        default=2.0, ge=0, le=10, description="How long to wait for a state that a query asks for."
+    )
+    queries_per_second: float = Field(
+        default=20.0, gt=0, description="How often one organization may ask, in the long run."
+    )
+    query_burst: int = Field(
+        default=100, ge=1, description="How many questions it may ask at once after a pause."
+    )
+    deadline_margin_seconds: float = Field(
+        default=0.25,
+        ge=0,
+        le=5,
+        description="What is kept of the caller's time to say how each answer ended.",
+    )
+    default_deadline_seconds: float = Field(
+        default=10.0, gt=0, le=120, description="How long nodes have when the caller does not say."
+    )
+    max_deadline_seconds: float = Field(
+        default=120.0, gt=0, le=600, description="How long nodes have at most."
+    )
+
+    @model_validator(mode="after")
+    def _server_has_address(self) -> Self:
+        if self.policy_engine == "server" and not self.policy_address:
+            raise ValueError("policy_engine=server needs policy_address")
+        return self
