@@ -52,7 +52,7 @@ class PolicyFolder:
 
 
 def _require_roots(path: Path, roots: Any, modules: dict[str, str], constants: Any) -> None:
-    """Refuses a folder that reaches into another's: neither policy may declare the other's rules."""
+    """Refuses a folder that reaches into another's, so that neither can declare its rules."""
     named = [match.group(1) for text in modules.values() if (match := _PACKAGE.search(text))]
     inside = all(
         any(package.replace(".", "/").startswith(f"{root}/") for root in roots) for package in named

@@ -79,7 +79,7 @@ class OpaServer:
             PolicyUnavailableError: if it is not ready in time or the address has another form.
         """
         client = _client_of(address)
-        await client._init_session()  # noqa: SLF001 - what its `async with` calls
+        await client._init_session()
         try:
             await client.wait_for_ready(ready_within_seconds, interval=0.05)
             labels = require_object(await client.fetch("GET", "config"))["result"]["labels"]
