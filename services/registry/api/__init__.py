@@ -1,0 +1,6 @@
+"""What the registry says on the wire: messages to entries and back, and signed snapshots."""
+
+from services.registry.api.publisher import Publisher, SnapshotSigner
+from services.registry.api.servicer import RegistryServicer
+
+__all__ = ["Publisher", "RegistryServicer", "SnapshotSigner"]

@@ -1,0 +1,73 @@
+"""Turns messages of the registry into its entries, and back."""
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.federation import AgreementState, Standing
+from services.registry.domain.agreements import RegisteredAgreement
+from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.domain.statements import Signature, Statement
+
+STANDINGS: dict[int, Standing] = {
+    pb.STANDING_PENDING: Standing.PENDING,
+    pb.STANDING_ACTIVE: Standing.ACTIVE,
+    pb.STANDING_SUSPENDED: Standing.SUSPENDED,
+    pb.STANDING_DEBARRED: Standing.DEBARRED,
+}
+
+_STANDING_MESSAGES = {
+    Standing.PENDING: pb.STANDING_PENDING,
+    Standing.ACTIVE: pb.STANDING_ACTIVE,
+    Standing.SUSPENDED: pb.STANDING_SUSPENDED,
+    Standing.DEBARRED: pb.STANDING_DEBARRED,
+}
+_STATE_MESSAGES = {
+    AgreementState.PROPOSED: pb.AGREEMENT_STATE_PROPOSED,
+    AgreementState.ACTIVE: pb.AGREEMENT_STATE_ACTIVE,
+    AgreementState.ENDED: pb.AGREEMENT_STATE_ENDED,
+    AgreementState.SUPERSEDED: pb.AGREEMENT_STATE_SUPERSEDED,
+}
+
+
+def signature_of(message: evidence_pb2.Signature) -> Signature:
+    """The signature that a message carries."""
+    return Signature(message.organization_id, message.key_id, message.signature)
+
+
+def statement_of(message: evidence_pb2.SignedStatement) -> Statement:
+    """The statement that a message carries."""
+    return Statement(message.statement, tuple(signature_of(one) for one in message.signatures))
+
+
+def statement_message(statement: Statement) -> evidence_pb2.SignedStatement:
+    """The message that carries a statement."""
+    return evidence_pb2.SignedStatement(
+        statement=statement.content,
+        signatures=[
+            evidence_pb2.Signature(
+                organization_id=one.organization_id, key_id=one.key_id, signature=one.value
+            )
+            for one in statement.signatures
+        ],
+    )
+
+
+def organization_message(organization: RegisteredOrganization) -> pb.Organization:
+    """The message that describes an organization."""
+    message = pb.Organization(
+        organization_id=organization.organization_id,
+        record=statement_message(organization.record),
+        standing=_STANDING_MESSAGES[organization.standing],
+    )
+    message.standing_time.FromDatetime(organization.standing_time)
+    return message
+
+
+def agreement_message(agreement: RegisteredAgreement) -> pb.Agreement:
+    """The message that describes an agreement."""
+    return pb.Agreement(
+        agreement_id=agreement.agreement_id,
+        version=agreement.version,
+        document=statement_message(agreement.document),
+        state=_STATE_MESSAGES[agreement.state],
+        ending=statement_message(agreement.ending) if agreement.ending else None,
+    )

@@ -1,0 +1,1 @@
+"""The registry's rules: how organizations register, and how agreements begin and end."""

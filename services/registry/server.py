@@ -1,0 +1,64 @@
+"""Builds the registry's server from its settings; here its parts meet."""
+
+import datetime as dt
+
+from homeroom.api.registry.v1.registry_service_pb2_grpc import (
+    add_RegistryServiceServicer_to_server,
+)
+from homeroom.identity import Role
+from homeroom.signing import SigningKey
+from services.registry.api import Publisher, RegistryServicer, SnapshotSigner
+from services.registry.migrations import REGISTRY, VERSION_TABLE
+from services.registry.settings import RegistrySettings
+from services.registry.store import SqlRegistryStore
+from services.runtime.access import AccessTable
+from services.runtime.database import upgrade
+from services.runtime.server import Server
+
+_SERVICE = "/homeroom.api.registry.v1.RegistryService/"
+_STEWARD = frozenset({Role.STEWARD})
+_READERS = frozenset({Role.NODE, Role.GATEWAY, Role.CONSENT, Role.APP, Role.STEWARD, Role.OPERATOR})
+
+ACCESS: AccessTable = {
+    _SERVICE + "RegisterOrganization": _STEWARD,
+    _SERVICE + "SetStanding": frozenset({Role.OPERATOR}),
+    _SERVICE + "ListOrganizations": frozenset(Role),
+    _SERVICE + "ProposeAgreement": _STEWARD,
+    _SERVICE + "SignAgreement": _STEWARD,
+    _SERVICE + "EndAgreement": _STEWARD,
+    _SERVICE + "ListAgreements": frozenset({Role.STEWARD, Role.NODE, Role.GATEWAY, Role.APP}),
+    _SERVICE + "GetSnapshot": _READERS,
+    _SERVICE + "WatchSnapshot": _READERS,
+}
+"""Which roles may call which RPC; whose agreement or record it is, the rules decide."""
+
+
+def build_server(settings: RegistrySettings) -> Server:
+    """The registry, with its tables up to date; not yet listening."""
+    upgrade(settings.database_url, REGISTRY, version_table=VERSION_TABLE)
+    store = SqlRegistryStore(settings.database_url)
+    signer = SnapshotSigner(
+        federation=settings.federation,
+        organization_id=settings.organization_id,
+        key=SigningKey.load(settings.signing_key),
+        lifetime=dt.timedelta(hours=settings.snapshot_hours),
+    )
+    publisher = Publisher(store, signer, _now, settings.heartbeat_seconds)
+    server = Server(settings, ACCESS)
+    server.resources.callback(store.close)
+    add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, _now), server.grpc)
+    server.in_background(publisher.run(), "publisher")
+    return server
+
+
+async def serve(settings: RegistrySettings) -> None:
+    """Serves until the process is told to stop; says on standard output where it listens."""
+    server = build_server(settings)
+    port = await server.start()
+    await server.ready()
+    print(f"listening 127.0.0.1:{port}", flush=True)
+    await server.serve_until_stopped()
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,23 @@
+"""What the registry must be told before it starts."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.runtime.settings import ServiceSettings
+
+
+class RegistrySettings(ServiceSettings):
+    """The settings of the registry, read from HOMEROOM_REGISTRY_*."""
+
+    signing_key: Path = Field(description="The Ed25519 key that signs snapshots, PEM.")
+    database_url: str = Field(
+        default="sqlite:///registry.db",
+        description="Where organizations and agreements are kept, as an SQLAlchemy URL.",
+    )
+    snapshot_hours: float = Field(
+        default=24.0, gt=0, le=168, description="How long a snapshot may be relied on."
+    )
+    heartbeat_seconds: float = Field(
+        default=5.0, gt=0, le=15, description="How often the newest sequence is confirmed."
+    )

@@ -1,0 +1,5 @@
+"""Where the registry keeps its entries: SQLite or PostgreSQL, by one code."""
+
+from services.registry.store.registry_store import SqlRegistryStore
+
+__all__ = ["SqlRegistryStore"]
