@@ -11,6 +11,12 @@ from homeroom.errors import PolicyUnavailableError
 
 _PACKAGE = re.compile(r"^package\s+([a-z_.]+)\s*$", re.MULTILINE)
 
+# A decision is a function of its input: no network, no clock, no chance.
+_IMPURE = re.compile(
+    r"^[^#\n]*\b(http\.send|net\.|opa\.runtime|rand\.|rego\.(meta|parse)|time\.now_ns|uuid\.)",
+    re.MULTILINE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyFolder:
@@ -47,17 +53,21 @@ class PolicyFolder:
             raise PolicyUnavailableError(
                 "the policy folder cannot be read", folder=path.name
             ) from unreadable
-        _require_roots(path, roots, modules, constants)
+        _require_closed(path, roots, modules, constants)
         return cls(path, modules, constants, _digest({**modules, "data.json": written}))
 
 
-def _require_roots(path: Path, roots: Any, modules: dict[str, str], constants: Any) -> None:
-    """Refuses a folder that reaches into another's, so that neither can declare its rules."""
+def _require_closed(path: Path, roots: Any, modules: dict[str, str], constants: Any) -> None:
+    """Refuses rules that declare another folder's, or that ask for more than their input."""
     named = [match.group(1) for text in modules.values() if (match := _PACKAGE.search(text))]
     inside = all(
         any(package.replace(".", "/").startswith(f"{root}/") for root in roots) for package in named
     )
     complete = bool(modules) and len(named) == len(modules) and isinstance(constants, dict)
+    if any(_IMPURE.search(text) for text in modules.values()):
+        raise PolicyUnavailableError(
+            "a rule asks for more than its input: network, clock or chance", folder=path.name
+        )
     if not (inside and complete and set(constants) <= set(roots)):
         raise PolicyUnavailableError(
             "the policy folder has no rules, or rules outside its roots", folder=path.name
