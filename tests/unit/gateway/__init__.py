@@ -1,0 +1,1 @@
+"""The gateway's rules, tested alone: no network, and time that only the test moves."""
