@@ -1,0 +1,122 @@
+"""Less evidence never releases more: tests that catch a rule which opens when a fact is gone."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from homeroom.vocabulary import ReasonCode
+from tests.policy.conformance import (
+    GROUPS,
+    Engines,
+    Path,
+    at_most,
+    decide,
+    paths,
+    read_group,
+    without,
+)
+
+Facts = dict[str, Any]
+
+
+def _is_a_limit(facts: Facts, path: Path) -> bool:
+    """Whether taking this away lifts a limit that the input states by its presence.
+
+    These four are part of the input's meaning. The node copies them whole from the bytes that the
+    parties and the requester signed.
+    """
+    match path:
+        case ("agreement", "authorized_roles"):
+            return True
+        case ("agreement", "elements_by_purpose", purpose):
+            return bool(purpose == facts["query"]["purpose"])
+        case ("query", "schools", 0):
+            return len(facts["query"]["schools"]) == 1
+        case ("query", "elements", int(place)):
+            return bool(facts["query"]["elements"][place] == "*")
+    return False
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_any_missing_fact_only_tightens(group: str, engines: Engines) -> None:
+    """Without any one member or entry of its input, a decision releases at most the same."""
+    widened = []
+    for vector in read_group(group)["vectors"]:
+        facts = vector["input"]
+        whole = await decide(engines, facts)
+        for path in paths(facts):
+            if _is_a_limit(facts, path):
+                continue
+            if not at_most(await decide(engines, without(facts, path)), whole):
+                widened.append((vector["name"], path))
+    assert widened == []
+
+
+@pytest.mark.parametrize("group", ["permitted"])
+async def test_null_is_not_a_fact(group: str, engines: Engines) -> None:
+    """A null where a fact belongs gives at most what its absence does."""
+    for vector in read_group(group)["vectors"]:
+        facts = vector["input"]
+        whole = await decide(engines, facts)
+        for path in paths(facts):
+            nulled = copy.deepcopy(facts)
+            place: Any = nulled
+            for name in path[:-1]:
+                place = place[name]
+            place[path[-1]] = None
+            assert at_most(await decide(engines, nulled), whole), (vector["name"], path)
+
+
+def _ended(facts: Facts) -> None:
+    facts["agreement"]["state"] = "ended"
+
+
+def _expired(facts: Facts) -> None:
+    facts["agreement"]["effective_to"] = "2026-03-09"
+
+
+def _unsigned(facts: Facts) -> None:
+    facts["agreement"]["signed_by"].pop()
+
+
+def _suspended(facts: Facts) -> None:
+    facts["requester"]["standing"] = "suspended"
+
+
+def _untrained(facts: Facts) -> None:
+    facts["user"]["training_valid_to"] = "2026-03-09"
+
+
+def _stale(facts: Facts) -> None:
+    facts["state"]["registry_confirmed_at"] = "2026-03-10T13:00:00Z"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (_ended, ReasonCode.AGREEMENT_NOT_IN_EFFECT),
+        (_expired, ReasonCode.AGREEMENT_NOT_IN_EFFECT),
+        (_unsigned, ReasonCode.AGREEMENT_NOT_FULLY_SIGNED),
+        (_suspended, ReasonCode.ORG_SUSPENDED),
+        (_untrained, ReasonCode.USER_UNTRAINED),
+        (_stale, ReasonCode.AUTHORIZATION_STATE_STALE),
+    ],
+)
+async def test_a_permission_taken_back_refuses(
+    group: str, engines: Engines, change: Callable[[Facts], None], code: ReasonCode
+) -> None:
+    """To end, expire, unsign, suspend, untrain or lose touch refuses, and says why."""
+    for vector in read_group(group)["vectors"]:
+        facts = copy.deepcopy(vector["input"])
+        try:
+            change(facts)
+        except (KeyError, IndexError):
+            continue  # the vector lacks that part already
+        decision = await decide(engines, facts)
+        assert decision is not None
+        assert not decision.allow, vector["name"]
+        if vector["met"]["allow"]:
+            assert code in decision.reasons, vector["name"]
