@@ -18,7 +18,6 @@ from services.runtime.server import Server
 
 ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
 
-_READY_CHECK_SECONDS = 60.0
 
 
 def utc_now() -> dt.datetime:
@@ -46,7 +45,7 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     server.in_background(
         feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
     )
-    server.in_background(_ready_with_state(server, feed), "waiting for the registry")
+    server.ready_after(feed.first_state)
     return server
 
 
@@ -73,10 +72,3 @@ def _servicer(
             settings.max_deadline_seconds,
         ),
     )
-
-
-async def _ready_with_state(server: Server, feed: RegistryFeed) -> None:
-    """Says that calls are served once there is a state to serve them by."""
-    while not await feed.wait_for(1, _READY_CHECK_SECONDS):
-        pass
-    await server.ready()

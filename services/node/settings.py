@@ -27,11 +27,16 @@ class NodeSettings(ServiceSettings):
     policy_engine: Literal["embedded", "server"] = Field(
         description="Whether OPA runs in this process or as servers beside it."
     )
-    federation_policy: str = Field(
-        description="The federation's policy: a folder, or with policy_engine=server the socket "
-        "(unix:/path) or URL of the OPA that has it."
+    federation_policy: Path = Field(description="The folder of the federation's policy.")
+    local_policy: Path = Field(description="The folder of the organization's own policy.")
+    federation_policy_address: str = Field(
+        default="",
+        description="With policy_engine=server, the OPA that has the federation's policy: "
+        "unix:/path or http://host:port.",
     )
-    local_policy: str = Field(description="The organization's own policy, in the same way.")
+    local_policy_address: str = Field(
+        default="", description="The same for the organization's own policy; another OPA."
+    )
     max_state_age_seconds: int = Field(
         default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
     )

@@ -90,6 +90,11 @@ class RegistryFeed:
             return False
         return True
 
+    async def first_state(self) -> None:
+        """Waits until there is a state at all."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._state is not None)
+
     async def follow(self, channel: grpc.aio.Channel) -> None:
         """Watches the registry for as long as the service runs, reconnecting when it must."""
         stub: RegistryServiceAsyncStub = RegistryServiceStub(channel)

@@ -91,11 +91,12 @@ class Server:
         )
         self._health_server = grpc.aio.server()
         self._background: list[asyncio.Task[None]] = []
+        self._awaited: list[Callable[[], Awaitable[None]]] = []
         self.resources = AsyncExitStack()
         self.port = 0
 
     async def start(self) -> int:
-        """Listens; returns the port. Health says NOT_SERVING until `ready`."""
+        """Listens; returns the port. Health says NOT_SERVING until all of `ready_after` has come."""
         self.port = self.grpc.add_secure_port(
             self._settings.address,
             grpc.ssl_server_credentials(
@@ -117,7 +118,17 @@ class Server:
             await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
             await self._health_server.start()
         await self.grpc.start()
+        self.in_background(self._become_ready(), "becoming ready")
         return self.port
+
+    def ready_after(self, waiting: Callable[[], Awaitable[None]]) -> None:
+        """Adds something that must come before calls can be served."""
+        self._awaited.append(waiting)
+
+    async def _become_ready(self) -> None:
+        for waiting in self._awaited:
+            await waiting()
+        await self.ready()
 
     async def ready(self) -> None:
         """Tells health probes that calls will be served."""

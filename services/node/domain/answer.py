@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from homeroom.errors import HomeroomError, NotPermittedError
 from homeroom.sealing import AnswerContext, AnswerSealer
+from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.replica import Evidence, Replica
@@ -105,7 +106,7 @@ class Answerer:
             return
         reader = await self._records.open(ruling.selection)
         try:
-            async for piece in release.run(reader):
+            async for piece in release.run(reader, ruling.selection.schema):
                 yield piece
         finally:
             await reader.close()
@@ -114,7 +115,7 @@ class Answerer:
         """Rules on a question by what is known at this moment."""
         now = self._clock()
         evidence = self._replica.evidence()
-        evidence.require_fresh(now, dt.timedelta(seconds=self._holder.max_state_age_seconds))
+        evidence.require_fresh(now, self._holder.max_state_age)
         return await rule(asked, self._holder, evidence, self._policies, now)
 
     async def _rule_and_record(self, asked: Asked) -> Ruling:
@@ -147,17 +148,20 @@ class _Release:
         self._sequence = 0
         self._row_count = 0
 
-    async def run(self, reader: RowReader) -> AsyncIterator[SealedRows | Closing]:
+    async def run(
+        self, reader: RowReader, schema: pa.Schema
+    ) -> AsyncIterator[SealedRows | Closing]:
         """Streams what is permitted, then the closing."""
-        stream = _ArrowStream(reader_schema(self._ruling))
+        stream = _ArrowStream(schema)
         while (batch := await reader.next_batch()) is not None:
             if not await self._still_permitted():
                 yield await self.close(cut=True)
                 return
             if self._narrowing is not None:
                 batch = self._narrowing.apply(batch)
-            self._row_count += batch.num_rows
-            yield self._seal(stream.piece(batch))
+            if batch.num_rows:
+                self._row_count += batch.num_rows
+                yield self._seal(stream.piece(batch))
         if not await self._still_permitted():
             yield await self.close(cut=True)
             return
@@ -189,14 +193,14 @@ class _Release:
             sealer=self._sealer,
             sealed_key=self._sealed_key(),
             ending=ending,
-            reasons=decision.reasons,
+            reasons=_reasons(ruling, ending),
             released=tuple(sorted(released)),
-            withheld={w.element: w.reason for w in decision.withheld},
-            obligations=decision.obligations if ending is Ending.ANSWERED else (),
+            withheld={entry.element: entry.reason for entry in sorted(decision.withheld)},
+            obligations=_obligations(ruling, ending),
             row_count=self._row_count,
             agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
             evidence=ruling.evidence,
-            decision_digest=decision.digest,
+            decision_digest=digest_of(decision.encode()),
             position=position,
             at=answerer._clock(),
         )
@@ -206,7 +210,7 @@ class _Release:
         answerer, ruling = self._answerer, self._ruling
         evidence = answerer._replica.evidence()
         now = answerer._clock()
-        evidence.require_fresh(now, dt.timedelta(seconds=answerer._holder.max_state_age_seconds))
+        evidence.require_fresh(now, answerer._holder.max_state_age)
         if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
             return True
         latest = await answerer.rule_now(self._asked)
@@ -234,11 +238,6 @@ class _Release:
         return self._sealer.sealed_key if self._sequence == 0 else b""
 
 
-def reader_schema(ruling: Ruling) -> pa.Schema:
-    """The schema of a ruling's rows; of none if it permits none."""
-    return ruling.selection.schema if ruling.selection else pa.schema([])
-
-
 class _ArrowStream:
     """Writes one Arrow IPC stream and hands it out piece by piece."""
 
@@ -261,6 +260,19 @@ class _ArrowStream:
         return piece
 
 
+def _reasons(ruling: Ruling, ending: Ending) -> tuple[ReasonCode, ...]:
+    """Why the answer ended as it did; for a refusal of every element, why each was withheld."""
+    decision = ruling.decision
+    if ending is Ending.ANSWERED or not decision.allow:
+        return tuple(sorted(decision.reasons))
+    return tuple(sorted({entry.reason for entry in decision.withheld}))
+
+
+def _obligations(ruling: Ruling, ending: Ending) -> tuple[Obligation, ...]:
+    grant = ruling.decision.grant
+    return tuple(sorted(grant.obligations)) if grant and ending is Ending.ANSWERED else ()
+
+
 def _who(asked: Asked) -> dict[str, Any]:
     question = asked.question
     return {
@@ -281,10 +293,10 @@ def _decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
     return {
         **_who(asked),
         "allow": decision.allow,
-        "reasons": [str(reason) for reason in decision.reasons],
-        "withheld": {str(w.element): str(w.reason) for w in decision.withheld},
+        "reasons": sorted(decision.reasons),
+        "withheld": {entry.element: entry.reason for entry in sorted(decision.withheld)},
         "released": sorted(ruling.selection.elements) if ruling.selection else [],
-        "decision_digest": decision.digest.hex(),
+        "decision_digest": digest_of(decision.encode()).hex(),
         "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
         "registry_sequence": ruling.evidence.registry.sequence,
         "consent_sequence": ruling.evidence.consent.sequence,

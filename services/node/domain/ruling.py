@@ -2,14 +2,14 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from homeroom.catalog import dataset_named
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization
 from homeroom.question import Question
 from homeroom.users import User
-from services.node.domain.decision import Decision
+from services.node.domain.decision import Decision, Schools
 from services.node.domain.replica import Evidence
 from services.node.domain.selection import Selection
 
@@ -66,7 +66,8 @@ class Holder:
     organization_id: str
     signing_key: bytes
     sealing_key: bytes
-    max_state_age_seconds: int
+    max_state_age: dt.timedelta
+    max_clock_skew: dt.timedelta
 
 
 async def rule(
@@ -132,7 +133,7 @@ def _holder(question: Question, holder: Holder, federation: FederationState) -> 
     facts: Facts = {
         "organization_id": holder.organization_id,
         "dataset_elements": sorted(dataset_named(question.dataset).elements),
-        "max_state_age_seconds": holder.max_state_age_seconds,
+        "max_state_age_seconds": int(holder.max_state_age.total_seconds()),
     }
     own = federation.organizations.get(holder.organization_id)
     if own is not None:
@@ -173,9 +174,5 @@ def _selection(asked: Asked, decision: Decision, now: dt.datetime) -> Selection 
     )
 
 
-def _narrowed(
-    granted: frozenset[str] | Literal["all"], asked: tuple[str, ...]
-) -> frozenset[str] | Literal["all"]:
-    if not asked:
-        return granted
-    return frozenset(asked) if granted == "all" else granted & frozenset(asked)
+def _narrowed(granted: Schools, asked: tuple[str, ...]) -> Schools:
+    return granted & Schools(frozenset(asked)) if asked else granted

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from homeroom.catalog import SUBJECT_REF, Dataset
 from homeroom.question import Period
 from homeroom.vocabulary import Element
+from services.node.domain.decision import Schools
 
 ROWS_PER_BATCH = 4_096
 """About 256 KiB of attendance: large enough that sealing and framing cost little per row."""
@@ -22,7 +23,6 @@ class Selection:
 
     Attributes:
         elements: those that may leave, for students whose family allows them.
-        schools: those covered, or "all".
         subject_refs: the students asked for; None means everyone who is covered.
         instant: the moment at which grants must be valid.
     """
@@ -31,7 +31,7 @@ class Selection:
     elements: frozenset[Element]
     recipient: str
     purpose: str
-    schools: frozenset[str] | Literal["all"]
+    schools: Schools
     subject_refs: tuple[str, ...] | None
     period: Period | None
     instant: dt.datetime
@@ -104,6 +104,4 @@ class Narrowing:
 
 def still_permits(now: Selection, begun: Selection) -> bool:
     """Whether what is permitted now includes all that an answer was begun with."""
-    return now.elements >= begun.elements and (
-        now.schools == "all" or (begun.schools != "all" and now.schools >= begun.schools)
-    )
+    return now.elements >= begun.elements and now.schools & begun.schools == begun.schools

@@ -1,0 +1,172 @@
+"""Translates between the wire and the node's domain; holds no rule."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.node.v1 import node_service_pb2 as pb
+from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceServicer
+from homeroom.errors import NotPermittedError
+from homeroom.evidence import signed
+from homeroom.signing import Domain, SigningKey
+from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
+from services.node.domain.consents import ConsentProblem
+from services.node.domain.replica import Evidence, Replica
+from services.node.domain.ruling import Asked, Holder
+from services.runtime.admission import admit_query
+from services.runtime.identity import ServicerContext, current_caller
+
+Clock = Callable[[], dt.datetime]
+
+_OUTCOME = {
+    Ending.ANSWERED: answer_pb2.OUTCOME_ANSWERED,
+    Ending.NO_PERMITTED_ANSWER: answer_pb2.OUTCOME_NO_PERMITTED_ANSWER,
+}
+
+
+class NodeCounts(Protocol):
+    """What a node's status counts; no record."""
+
+    def datasets(self) -> Mapping[str, int]: ...
+
+    def active_consents(self, now: dt.datetime) -> int: ...
+
+    def problems(self) -> Mapping[ConsentProblem, int]: ...
+
+    def log_size(self) -> int: ...
+
+    def engine(self) -> tuple[str, str, str]:
+        """The policy engine, and the revisions of the federation's and the local policy."""
+        ...
+
+
+class NodeApi(NodeServiceServicer):
+    """The node's RPCs."""
+
+    def __init__(
+        self,
+        holder: Holder,
+        signing_key: SigningKey,
+        replica: Replica,
+        answerer: Answerer,
+        counts: NodeCounts,
+        clock: Clock,
+    ) -> None:
+        self._holder = holder
+        self._signing_key = signing_key
+        self._replica = replica
+        self._answerer = answerer
+        self._counts = counts
+        self._clock = clock
+
+    async def Answer(
+        self, request: pb.AnswerRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.AnswerResponse]:
+        del context
+        asked = self._asked(request)
+        async for piece in self._answerer.answer(asked):
+            if isinstance(piece, SealedRows):
+                yield pb.AnswerResponse(
+                    frame=answer_pb2.AnswerFrame(
+                        sequence=piece.sequence,
+                        sealed_key=piece.sealed_key,
+                        sealed_rows=piece.rows,
+                    )
+                )
+            else:
+                yield pb.AnswerResponse(frame=self._last_frame(asked, piece))
+
+    async def GetNodeStatus(
+        self, request: pb.GetNodeStatusRequest, context: ServicerContext
+    ) -> pb.GetNodeStatusResponse:
+        del request, context
+        if current_caller().organization_id != self._holder.organization_id:
+            raise NotPermittedError("only the node's own organization may see its status")
+        return await asyncio.to_thread(self._status)
+
+    def _asked(self, request: pb.AnswerRequest) -> Asked:
+        now = self._clock()
+        evidence = self._replica.evidence()
+        evidence.registry.require("registry", now, self._holder.max_state_age)
+        admitted = admit_query(
+            request.query,
+            request.user_token,
+            evidence.federation,
+            now,
+            self._holder.max_clock_skew,
+        )
+        return Asked(admitted.question, admitted.requester, admitted.user, admitted.digest)
+
+    def _last_frame(self, asked: Asked, closing: Closing) -> answer_pb2.AnswerFrame:
+        receipt = signed(
+            Domain.RECEIPT,
+            self._receipt(asked, closing).SerializeToString(deterministic=True),
+            self._holder.organization_id,
+            self._signing_key,
+        )
+        return answer_pb2.AnswerFrame(
+            sequence=closing.sequence,
+            sealed_key=closing.sealed_key,
+            sealed_receipt=closing.sealer.seal_receipt(
+                closing.sequence, receipt.SerializeToString()
+            ),
+            outcome=_OUTCOME[closing.ending],
+        )
+
+    def _receipt(self, asked: Asked, closing: Closing) -> answer_pb2.Receipt:
+        receipt = answer_pb2.Receipt(
+            query_digest=asked.digest,
+            holder=self._holder.organization_id,
+            requester=asked.requester.organization_id,
+            outcome=_OUTCOME[closing.ending],
+            reason_codes=closing.reasons,
+            released_elements=closing.released,
+            withheld_elements=[
+                answer_pb2.WithheldElement(element=element, reason_code=reason)
+                for element, reason in closing.withheld.items()
+            ],
+            obligations=closing.obligations,
+            row_count=closing.row_count,
+            agreement_version=closing.agreement_version,
+            registry_sequence=closing.evidence.registry.sequence,
+            consent_sequence=closing.evidence.consent.sequence,
+            decision_digest=closing.decision_digest,
+            frames_digest=closing.sealer.frames_digest(),
+            log_index=closing.position.log_index,
+            log_entry_digest=bytes.fromhex(closing.position.digest),
+        )
+        receipt.answer_time.FromDatetime(closing.at)
+        return receipt
+
+    def _status(self) -> pb.GetNodeStatusResponse:
+        evidence = self._replica.evidence()
+        engine, federation_revision, local_revision = self._counts.engine()
+        status = pb.GetNodeStatusResponse(
+            organization_id=self._holder.organization_id,
+            datasets=[
+                pb.DatasetCount(dataset=name, record_count=count)
+                for name, count in self._counts.datasets().items()
+            ],
+            registry_sequence=evidence.registry.sequence,
+            consent_sequence=evidence.consent.sequence,
+            active_consents=self._counts.active_consents(self._clock()),
+            consent_problems=[
+                pb.ConsentProblem(reason_code=problem, consent_count=count)
+                for problem, count in self._counts.problems().items()
+            ],
+            policy_engine=engine,
+            federation_policy_revision=federation_revision,
+            local_policy_revision=local_revision,
+            log_size=self._counts.log_size(),
+        )
+        _confirm(status, evidence)
+        return status
+
+
+def _confirm(status: pb.GetNodeStatusResponse, evidence: Evidence) -> None:
+    if evidence.registry.confirmed_at is not None:
+        status.registry_confirm_time.FromDatetime(evidence.registry.confirmed_at)
+    if evidence.consent.confirmed_at is not None:
+        status.consent_confirm_time.FromDatetime(evidence.consent.confirmed_at)

@@ -1,0 +1,44 @@
+"""Asks the federation's and the organization's own policy, apart, and meets their decisions."""
+
+import asyncio
+
+from homeroom.facts import Facts
+from services.node.domain.decision import Decision, meet, parse_federation, parse_local
+from services.node.settings import NodeSettings
+from services.runtime.policy import PolicyEngine, open_engine
+
+FEDERATION_DECISION = "homeroom/federation/decision/document"
+LOCAL_DECISION = "homeroom/local/decision/document"
+
+
+class NodePolicies:
+    """The two policies of a node, each in an engine of its own: neither can touch the other."""
+
+    def __init__(self, federation: PolicyEngine, local: PolicyEngine) -> None:
+        self.federation = federation
+        self.local = local
+
+    @classmethod
+    async def open(cls, settings: NodeSettings) -> "NodePolicies":
+        """Opens both engines.
+
+        Raises:
+            PolicyUnavailableError: if one cannot run or has no usable policy.
+        """
+        kind = settings.policy_engine
+        return cls(
+            await open_engine(kind, settings.federation_policy, settings.federation_policy_address),
+            await open_engine(kind, settings.local_policy, settings.local_policy_address),
+        )
+
+    async def decide(self, facts: Facts) -> Decision:
+        federation, local = await asyncio.gather(
+            self.federation.decide(FEDERATION_DECISION, facts),
+            self.local.decide(LOCAL_DECISION, facts),
+        )
+        return meet(parse_federation(federation, facts["query"]["elements"]), parse_local(local))
+
+    async def close(self) -> None:
+        """Closes both engines."""
+        await self.federation.close()
+        await self.local.close()

@@ -1,0 +1,149 @@
+"""Builds a node from its settings: where the parts meet."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+from homeroom.catalog import CATALOG
+from homeroom.identity import Identity, Role
+from homeroom.sealing import SealingKey
+from homeroom.signing import SigningKey
+from services.node.api import NodeApi
+from services.node.domain.answer import Answerer
+from services.node.domain.consents import ConsentProblem
+from services.node.domain.ruling import Holder
+from services.node.migrations import (
+    RECORDS,
+    RECORDS_VERSION_TABLE,
+    STATE,
+    STATE_VERSION_TABLE,
+)
+from services.node.peers import ConsentFeed, NodeReplica
+from services.node.policy import NodePolicies
+from services.node.settings import NodeSettings
+from services.node.store.answers import AnswerStore
+from services.node.store.datasets import SOURCES
+from services.node.store.log import LogStore
+from services.node.store.records import RecordStore
+from services.node.store.state import StateStore
+from services.runtime.access import AccessTable
+from services.runtime.channels import Channels
+from services.runtime.database import open_database, upgrade
+from services.runtime.registry_feed import RegistryFeed
+from services.runtime.server import Server
+
+ACCESS: AccessTable = {
+    "/homeroom.api.node.v1.NodeService/Answer": frozenset({Role.GATEWAY}),
+    "/homeroom.api.node.v1.NodeService/GetNodeStatus": frozenset({Role.APP, Role.STEWARD}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything a node keeps."""
+
+    records: RecordStore
+    state: StateStore
+    log: LogStore
+    answers: AnswerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a node's status counts; implements `NodeCounts`."""
+
+    stores: Stores
+    policies: NodePolicies
+
+    def datasets(self) -> Mapping[str, int]:
+        counted = self.stores.records.counts()
+        return {dataset.name: counted[SOURCES[dataset.name].table.name] for dataset in CATALOG}
+
+    def active_consents(self, now: dt.datetime) -> int:
+        return self.stores.state.active_consents(now)
+
+    def problems(self) -> Mapping[ConsentProblem, int]:
+        return self.stores.state.problems()
+
+    def log_size(self) -> int:
+        return self.stores.log.size()
+
+    def engine(self) -> tuple[str, str, str]:
+        federation, local = self.policies.federation, self.policies.local
+        return federation.name, federation.revision, local.revision
+
+
+def open_stores(records_url: str, state_url: str) -> Stores:
+    """Brings both databases up to date and opens them."""
+    upgrade(records_url, RECORDS, version_table=RECORDS_VERSION_TABLE)
+    upgrade(state_url, STATE, version_table=STATE_VERSION_TABLE)
+    state = open_database(state_url)
+    return Stores(
+        records=RecordStore(records_url),
+        state=StateStore(state, open_database(records_url)),
+        log=LogStore(state),
+        answers=AnswerStore(records_url, state_url),
+    )
+
+
+def utc_now() -> dt.datetime:
+    """The clock of a node."""
+    return dt.datetime.now(dt.UTC)
+
+
+async def build_server(settings: NodeSettings) -> Server:
+    """A node that listens once it is started, and is ready once it has started to follow."""
+    stores = await asyncio.to_thread(open_stores, settings.records_url, settings.state_url)
+    policies = await NodePolicies.open(settings)
+    signing_key = SigningKey.load(settings.signing_key)
+    sealing_key = SealingKey.load(settings.sealing_key)
+    holder = Holder(
+        settings.organization_id,
+        signing_key.public,
+        sealing_key.public,
+        dt.timedelta(seconds=settings.max_state_age_seconds),
+        dt.timedelta(seconds=settings.max_clock_skew_seconds),
+    )
+    registry = RegistryFeed(
+        settings.federation, bytes.fromhex(settings.registry_key), utc_now, stores.state
+    )
+    consents = ConsentFeed(
+        settings.identity(Role.NODE),
+        bytes.fromhex(settings.consent_key),
+        sealing_key,
+        stores.state,
+        registry,
+        utc_now,
+    )
+    replica = NodeReplica(registry, consents, stores.state)
+    answerer = Answerer(holder, replica, policies, stores.answers, stores.log, utc_now)
+    server = Server(settings, ACCESS)
+    add_NodeServiceServicer_to_server(
+        NodeApi(holder, signing_key, replica, answerer, Counts(stores, policies), utc_now),
+        server.grpc,
+    )
+    server.resources.push_async_callback(policies.close)
+    _follow(server, settings, registry, consents)
+    return server
+
+
+def _follow(
+    server: Server, settings: NodeSettings, registry: RegistryFeed, consents: ConsentFeed
+) -> None:
+    channels = Channels.of(settings)
+    server.resources.push_async_callback(channels.close)
+    registry_channel = channels.to(
+        settings.registry_address,
+        Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY),
+    )
+    consent_channel = channels.to(
+        settings.consent_address,
+        Identity(settings.federation, settings.consent_organization_id, Role.CONSENT),
+    )
+    server.ready_after(registry.first_state)
+    server.ready_after(consents.first_confirmation)
+    server.in_background(registry.follow(registry_channel), "registry feed")
+    server.in_background(consents.follow(consent_channel), "consent feed")
+    server.in_background(consents.settle_whenever_the_registry_changes(), "settling consents again")

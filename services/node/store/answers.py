@@ -1,0 +1,255 @@
+"""Reads what may leave, straight into Arrow: records joined to the grants valid at one instant.
+
+The join is in SQL, in one statement and so from one state of the database. With SQLite the records
+and the node's own state are two files, and one connection sees both.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import adbc_driver_postgresql.dbapi
+import adbc_driver_sqlite.dbapi
+import pyarrow as pa
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Dialect,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+from homeroom.catalog import SUBJECT_REF
+from homeroom.vocabulary import Element
+from services.node.domain.selection import ROWS_PER_BATCH, Covered, RowReader, Selection
+from services.node.store.datasets import SOURCES, Source
+from services.node.store.records.tables import RecordTable
+from services.node.store.state_tables import CONSENT_GRANT
+
+_STUDENT = RecordTable.metadata.tables["student"]
+_GRANT = CONSENT_GRANT.c
+
+
+class AnswerStore:
+    """The node's records and grants, read for answers; implements `Records`."""
+
+    def __init__(self, records_url: str, state_url: str) -> None:
+        self._records_url = make_url(records_url)
+        self._state_url = make_url(state_url)
+        self._sqlite = self._records_url.get_backend_name() == "sqlite"
+        self._dialect: Dialect = (
+            sqlite.dialect(paramstyle="qmark")
+            if self._sqlite
+            else postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+        )
+
+    async def open(self, selection: Selection) -> RowReader:
+        return await asyncio.to_thread(self._open, selection)
+
+    async def covered(self, selection: Selection) -> Covered:
+        return await asyncio.to_thread(self._covered, selection)
+
+    def _open(self, selection: Selection) -> "ArrowReader":
+        statement: Any = rows_permitted(selection)
+        if self._sqlite:
+            statement = union_all(_typed_row(selection.schema), statement)
+        connection = self._connect()
+        try:
+            return ArrowReader(
+                connection, *self._compiled(statement), selection.schema, typed_row=self._sqlite
+            )
+        except BaseException:
+            connection.close()
+            raise
+
+    def _covered(self, selection: Selection) -> Covered:
+        permitted = students_permitted(selection)
+        elements = _in_order(selection)
+        with self._connect() as connection, connection.cursor() as cursor:
+            statement = select(permitted.c.subject_ref, *_flags(permitted, elements))
+            cursor.execute(*self._compiled(statement))
+            return {
+                ref: frozenset(e for e, flag in zip(elements, flags, strict=True) if flag)
+                for ref, *flags in cursor.fetchall()
+            }
+
+    def _connect(self) -> Any:
+        if not self._sqlite:
+            uri = self._records_url.set(drivername="postgresql")
+            return adbc_driver_postgresql.dbapi.connect(uri.render_as_string(hide_password=False))
+        connection = adbc_driver_sqlite.dbapi.connect(_read_only(self._records_url.database))
+        if self._state_url != self._records_url:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "ATTACH DATABASE ? AS state", (_read_only(self._state_url.database),)
+                )
+        return connection
+
+    def _compiled(self, statement: Any) -> tuple[str, tuple[Any, ...]]:
+        compiled = statement.compile(
+            dialect=self._dialect, compile_kwargs={"render_postcompile": True}
+        )
+        parameters = [compiled.params[name] for name in compiled.positiontup or ()]
+        return str(compiled), tuple(
+            value.isoformat() if self._sqlite and hasattr(value, "isoformat") else value
+            for value in parameters
+        )
+
+
+class ArrowReader:
+    """The batches of one statement; implements `RowReader`."""
+
+    def __init__(
+        self,
+        connection: Any,
+        statement: str,
+        parameters: tuple[Any, ...],
+        schema: pa.Schema,
+        *,
+        typed_row: bool,
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._schema = schema
+        self._skip = 1 if typed_row else 0
+        if typed_row:
+            self._cursor.adbc_statement.set_options(
+                **{"adbc.sqlite.query.batch_rows": str(ROWS_PER_BATCH)}
+            )
+        self._cursor.execute(statement, parameters)
+        self._batches = self._cursor.fetch_record_batch()
+        self._waiting: list[pa.RecordBatch] = []
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        return await asyncio.to_thread(self._next)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _next(self) -> pa.RecordBatch | None:
+        while not self._waiting:
+            try:
+                batch = self._batches.read_next_batch()
+            except StopIteration:
+                return None
+            batch, self._skip = batch.slice(self._skip), 0
+            # PostgreSQL's driver chooses its own batch size.
+            self._waiting = [
+                batch.slice(start, ROWS_PER_BATCH)
+                for start in range(0, batch.num_rows, ROWS_PER_BATCH)
+            ]
+        return self._waiting.pop(0).cast(self._schema)
+
+    def _close(self) -> None:
+        self._batches.close()
+        self._cursor.close()
+        self._connection.close()
+
+
+def students_permitted(selection: Selection) -> CTE:
+    """The students with a valid grant: key, subject_ref, and a flag for each element."""
+    instant = int(selection.instant.timestamp())
+    conditions: list[ColumnElement[bool]] = [
+        _GRANT.recipient == selection.recipient,
+        _GRANT.purpose == selection.purpose,
+        _GRANT.valid_from <= instant,
+        _GRANT.valid_to > instant,
+        _GRANT.element.in_([str(element) for element in _in_order(selection)]),
+    ]
+    if selection.subject_refs is not None:
+        conditions.append(_GRANT.subject_ref.in_(selection.subject_refs))
+    return (
+        select(
+            _GRANT.student_key,
+            func.min(_GRANT.subject_ref).label(SUBJECT_REF),
+            *(
+                func.max(case((_GRANT.element == str(element), 1), else_=0)).label(f"e_{element}")
+                for element in _in_order(selection)
+            ),
+        )
+        .where(and_(*conditions))
+        .group_by(_GRANT.student_key)
+        .cte("permitted")
+    )
+
+
+def rows_permitted(selection: Selection) -> Select[Any]:
+    """The rows that may leave; a value that its family has not allowed is null."""
+    source = SOURCES[selection.dataset.name]
+    permitted = students_permitted(selection)
+    columns = [
+        case((permitted.c[f"e_{column.element}"] == 1, source.column(column.name))).label(
+            column.name
+        )
+        for column in selection.dataset.columns_of(selection.elements)
+    ]
+    statement = (
+        select(permitted.c.subject_ref, *columns)
+        .select_from(permitted)
+        .join(source.table, source.table.c.student_key == permitted.c.student_key)
+        .where(source.where, *_in_scope(selection, source), *_in_period(selection, source))
+    )
+    if selection.dataset.row_element is not None:
+        statement = statement.where(permitted.c[f"e_{selection.dataset.row_element}"] == 1)
+    if source.table is not _STUDENT:
+        statement = statement.join(_STUDENT, _STUDENT.c.student_key == permitted.c.student_key)
+    return statement
+
+
+def _in_order(selection: Selection) -> Sequence[Element]:
+    return [e for e in selection.dataset.elements if e in selection.elements]
+
+
+def _flags(permitted: CTE, elements: Sequence[Element]) -> list[ColumnElement[int]]:
+    return [permitted.c[f"e_{element}"] for element in elements]
+
+
+def _in_scope(selection: Selection, source: Source) -> list[ColumnElement[bool]]:
+    """Keeps rows of covered schools, about students who are at one now.
+
+    A row that names its school decides by it where the student's present school is not known.
+    """
+    schools = selection.schools.only
+    if schools is None:
+        return []
+    named = sorted(schools)
+    if source.school is None or source.table is _STUDENT:
+        return [_STUDENT.c.school_id.in_(named)]
+    present = func.coalesce(_STUDENT.c.school_id, source.school)
+    return [source.school.in_(named), present.in_(named)]
+
+
+def _in_period(selection: Selection, source: Source) -> list[ColumnElement[bool]]:
+    period, first, last = selection.period, source.first_day, source.last_day
+    if period is None or first is None or last is None:
+        # A dataset without days says what is so now, whatever the period.
+        return []
+    if first is last:
+        return [first >= period.start_date, first <= period.end_date]
+    return [
+        first <= period.end_date,
+        or_(last.is_(None), last >= period.start_date),
+    ]
+
+
+def _typed_row(schema: pa.Schema) -> Select[Any]:
+    """A first row that is read and dropped: SQLite's driver learns each column's type from it."""
+    return select(*(literal(_example(field.type)).label(field.name) for field in schema))
+
+
+def _example(kind: pa.DataType) -> Any:
+    if pa.types.is_floating(kind):
+        return 0.0
+    return 0 if pa.types.is_integer(kind) or pa.types.is_boolean(kind) else ""
+
+
+def _read_only(path: str | None) -> str:
+    return f"file:{path}?mode=ro"

@@ -1,0 +1,47 @@
+"""Runs one service as a process: settings, logs, server, and exit codes a starter can rely on."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from homeroom.errors import HomeroomError
+from services.runtime.logs import configure_logs
+from services.runtime.server import Server
+from services.runtime.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+
+def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitable[Server]]) -> int:
+    """Serves until told to stop; one line on standard output says where.
+
+    Settings come from `HOMEROOM_<NAME>_*`.
+
+    Returns:
+        2 when the settings are wrong, 1 when the service cannot start, 0 after a stop.
+    """
+    try:
+        settings = settings_type.read(f"HOMEROOM_{name.upper()}_", os.environ)
+    except HomeroomError as wrong:
+        sys.stderr.write(f"{wrong.message}\n")
+        return EXIT_SETTINGS
+    configure_logs(name, settings.organization_id)
+    try:
+        asyncio.run(_serve(settings, build))
+    except HomeroomError as failed:
+        sys.stderr.write(f"{failed.message}\n")
+        return EXIT_FAILED
+    return 0
+
+
+async def _serve(settings: S, build: Callable[[S], Awaitable[Server]]) -> None:
+    server = await build(settings)
+    port = await server.start()
+    sys.stdout.write(f"listening 127.0.0.1:{port}\n")
+    sys.stdout.flush()
+    await server.serve_until_stopped()
