@@ -1,0 +1,138 @@
+"""One signed query at the gateway: asks it, and tells what the gateway sends until it ends."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.errors import (
+    DeadlinePassedError,
+    EvidenceInvalidError,
+    HomeroomError,
+    ServiceUnreachableError,
+)
+from homeroom.evidence import signed
+from homeroom.opening import Asking
+from homeroom.query import to_query
+from homeroom.question import Question
+from homeroom.remote import error_of
+from homeroom.session import Session, now
+from homeroom.signing import Domain, digest_of
+
+_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A query that the gateway has taken on.
+
+    Attributes:
+        planned: the holders it asks.
+        asked_at: when it was asked, by the event loop's clock.
+        first: the first event after the plan.
+        failure: why its events stopped early; None while they did not.
+    """
+
+    asking: Asking
+    planned: tuple[str, ...]
+    asked_at: float
+    call: Any
+    first: pb.QueryResponse | None = None
+    failure: HomeroomError | None = None
+
+    async def events(self) -> AsyncIterator[pb.QueryResponse]:
+        """What follows the plan, until the gateway ends or fails."""
+        event = self.first
+        try:
+            while event is not None:
+                yield event
+                event = await read_event(self.call)
+        except HomeroomError as failure:
+            self.failure = failure
+        finally:
+            self.call.cancel()
+
+
+async def open_exchange(session: Session, question: Question, timeout: float) -> Exchange:
+    """Asks the gateway; returns when the first source says something.
+
+    While nobody answers it asks again, each time with a new query id: a holder answers an id once.
+
+    Raises:
+        HomeroomError: what the question was refused for, or why it could not be asked.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(ServiceUnreachableError),
+        wait=wait_random_exponential(multiplier=0.1, max=1),
+        stop=stop_after_attempt(_ATTEMPTS),
+        reraise=True,
+    ):
+        with attempt:
+            return await _ask_once(session, question, deadline)
+    raise ServiceUnreachableError("nobody answers there")
+
+
+async def _ask_once(session: Session, question: Question, deadline: float) -> Exchange:
+    asked_at = asyncio.get_running_loop().time()
+    if asked_at >= deadline:
+        raise DeadlinePassedError("the deadline passed")
+    asking, request = _signed_request(session, question)
+    call = session.gateway.Query(request, timeout=deadline - asked_at)
+    try:
+        planned = await _plan(call)
+    except BaseException:
+        call.cancel()
+        raise
+    exchange = Exchange(asking, planned, asked_at, call)
+    try:
+        exchange.first = await read_event(call)
+    except ServiceUnreachableError:
+        raise
+    except HomeroomError as failure:
+        exchange.failure = failure
+    return exchange
+
+
+def _signed_request(session: Session, question: Question) -> tuple[Asking, pb.QueryRequest]:
+    token = session.profile.read_user_token()
+    query = to_query(question, session.organization_id, token, now(), secrets.token_hex(16))
+    statement = query.SerializeToString(deterministic=True)
+    asking = Asking(
+        question=question,
+        requester=session.organization_id,
+        query_digest=digest_of(statement),
+        sealing_key=session.sealing_key,
+    )
+    evidence = signed(Domain.QUERY, statement, session.organization_id, session.signing_key)
+    return asking, pb.QueryRequest(query=evidence, user_token=token)
+
+
+async def _plan(call: Any) -> tuple[str, ...]:
+    event = await read_event(call)
+    if event is None or not event.HasField("plan"):
+        raise EvidenceInvalidError("the gateway did not say whom it asks")
+    return tuple(dict.fromkeys(event.plan.holders))
+
+
+async def read_event(call: Any) -> pb.QueryResponse | None:
+    """The gateway's next event; None after its last.
+
+    Raises:
+        HomeroomError: if the call failed.
+    """
+    try:
+        event = await call.read()
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from None
+    return event if isinstance(event, pb.QueryResponse) else None

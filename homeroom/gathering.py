@@ -1,0 +1,201 @@
+"""Gathers what the sources of a question answer; believes each only on its checked receipt."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from homeroom.answer import Outcome, Source
+from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.errors import EvidenceInvalidError, Reason
+from homeroom.exchange import Exchange
+from homeroom.federation import FederationState, Standing
+from homeroom.keeping import Keeper
+from homeroom.opening import Asking, SourceOpening
+from homeroom.question import Question
+from homeroom.registry import RegistryView, party_of
+
+KeeperOf = Callable[[Asking, str], Keeper]
+
+_OUTCOME = {
+    answer_pb2.OUTCOME_ANSWERED: Outcome.ANSWERED,
+    answer_pb2.OUTCOME_NO_PERMITTED_ANSWER: Outcome.NO_PERMITTED_ANSWER,
+    answer_pb2.OUTCOME_TIMED_OUT: Outcome.TIMED_OUT,
+    answer_pb2.OUTCOME_UNREACHABLE: Outcome.UNREACHABLE,
+    answer_pb2.OUTCOME_CANNOT_DECIDE: Outcome.CANNOT_DECIDE,
+}
+_AFTER_FAILURE = {
+    Reason.DEADLINE_PASSED: Outcome.TIMED_OUT,
+    Reason.SERVICE_UNREACHABLE: Outcome.UNREACHABLE,
+}
+
+
+@dataclass(slots=True)
+class Finished:
+    """A source that has finished, and its rows: none unless it answered and its receipt checks."""
+
+    source: Source
+    keeper: Keeper | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Its rows, in its own columns."""
+        if self.keeper is not None:
+            yield from self.keeper.batches()
+
+    def forget(self) -> None:
+        """Lets go of the rows."""
+        if self.keeper is not None:
+            self.keeper.forget()
+
+
+@dataclass(slots=True)
+class _Pending:
+    opening: SourceOpening
+    keeper: Keeper
+    problem: EvidenceInvalidError | None = None
+
+
+class Gathering:
+    """The sources of one exchange, from the plan to the last outcome."""
+
+    def __init__(self, exchange: Exchange, registry: RegistryView, keeper_of: KeeperOf) -> None:
+        self._exchange = exchange
+        self._registry = registry
+        asking = exchange.asking
+        self._pending = {
+            holder: _Pending(SourceOpening(asking, holder), keeper_of(asking, holder))
+            for holder in exchange.planned
+        }
+
+    async def finished(self, known: Awaitable[FederationState]) -> AsyncIterator[Finished]:
+        """Each source as it finishes; then those that never did; then those never asked.
+
+        Args:
+            known: the registry's state, which says who should have been asked.
+        """
+        try:
+            async for event in self._exchange.events():
+                if event.HasField("frame"):
+                    self._take(event.frame)
+                elif event.HasField("outcome") and event.outcome.holder in self._pending:
+                    yield await self._end(event.outcome)
+            for holder in tuple(self._pending):
+                yield Finished(self._unfinished(holder))
+            for holder in self._left_out(await known):
+                yield Finished(Source(holder, Outcome.UNREACHABLE))
+        finally:
+            for pending in self._pending.values():
+                pending.keeper.forget()
+
+    def _take(self, event: pb.SourceFrame) -> None:
+        pending = self._pending.get(event.holder)
+        if pending is None or pending.problem is not None:
+            return  # nobody asked this holder, or its answer is lost already: nothing is used
+        try:
+            pending.keeper.keep(event.frame, pending.opening.take(event.frame))
+        except EvidenceInvalidError as problem:
+            pending.problem = problem
+            pending.keeper.forget()
+
+    async def _end(self, event: pb.SourceOutcome) -> Finished:
+        pending = self._pending[event.holder]
+        source = await self._source(event, pending)
+        del self._pending[event.holder]
+        if source.outcome is Outcome.ANSWERED:
+            return Finished(source, pending.keeper)
+        pending.keeper.forget()
+        return Finished(source)
+
+    async def _source(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
+        claimed = _OUTCOME.get(event.outcome, Outcome.CANNOT_DECIDE)
+        problem = pending.problem
+        if problem is None and pending.opening.has_receipt:
+            try:
+                return await self._receipted(event, pending.opening)
+            except EvidenceInvalidError as found:
+                problem = found
+        if problem is None and claimed is Outcome.ANSWERED:
+            problem = EvidenceInvalidError("an answer came without its receipt")
+        if problem is not None:
+            return self._silent(event.holder, Outcome.EVIDENCE_INVALID, problem.message)
+        return self._silent(event.holder, claimed, event.error_reason)
+
+    async def _receipted(self, event: pb.SourceOutcome, opening: SourceOpening) -> Source:
+        try:
+            receipt = await self._checked(event, opening, await self._registry.state())
+        except EvidenceInvalidError:
+            # The holder or the agreement may have changed its keys since the snapshot at hand.
+            receipt = await self._checked(event, opening, await self._registry.refreshed())
+        return Source(
+            holder=event.holder,
+            outcome=_OUTCOME[receipt.outcome],
+            row_count=receipt.row_count,
+            released_elements=tuple(receipt.released_elements),
+            withheld={w.element: w.reason_code for w in receipt.withheld_elements},
+            reason_codes=tuple(receipt.reason_codes),
+            obligations=tuple(receipt.obligations),
+            error_reason=event.error_reason,
+            seconds=self._seconds(),
+            receipt=opening.receipt,
+        )
+
+    async def _checked(
+        self, event: pb.SourceOutcome, opening: SourceOpening, state: FederationState
+    ) -> answer_pb2.Receipt:
+        agreement_id = self._exchange.asking.question.agreement_id
+        _, holder = party_of(state, agreement_id, event.holder)
+        return opening.check(event.outcome, holder.signing_key)
+
+    def _unfinished(self, holder: str) -> Source:
+        failure = self._exchange.failure
+        if failure is None:
+            return self._silent(holder, Outcome.UNREACHABLE, "")
+        outcome = _AFTER_FAILURE.get(failure.reason, Outcome.CANNOT_DECIDE)
+        return self._silent(holder, outcome, str(failure.reason))
+
+    def _left_out(self, state: FederationState) -> list[str]:
+        # A gateway that leaves a holder out must not make an answer look whole.
+        expected = expected_holders(state, self._exchange.asking)
+        return sorted(expected - set(self._exchange.planned))
+
+    def _silent(self, holder: str, outcome: Outcome, why: str) -> Source:
+        return Source(holder, outcome, error_reason=why, seconds=self._seconds())
+
+    def _seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self._exchange.asked_at
+
+
+def expected_holders(state: FederationState, asking: Asking) -> set[str]:
+    """Who should be asked: the holders that the question names, else every party that may hold."""
+    question = asking.question
+    if question.holders:
+        return set(question.holders)
+    agreement = state.agreements.get(question.agreement_id)
+    if agreement is None:
+        return set()
+    return {
+        party.organization_id
+        for party in agreement.document.parties
+        if party.discloses
+        and party.organization_id != asking.requester
+        and _covers_a_school(agreement.document.schools_of(party.organization_id), question)
+        and _runs_a_node(state, party.organization_id, question.dataset)
+    }
+
+
+def _covers_a_school(covered: tuple[str, ...] | str, question: Question) -> bool:
+    if covered == "all" or not question.school_ids:
+        return bool(covered)
+    return bool(set(covered) & set(question.school_ids))
+
+
+def _runs_a_node(state: FederationState, organization_id: str, dataset: str) -> bool:
+    organization = state.organizations.get(organization_id)
+    return (
+        organization is not None
+        and organization.standing is Standing.ACTIVE
+        and bool(organization.node_address)
+        and dataset in organization.datasets
+    )

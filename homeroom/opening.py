@@ -1,0 +1,138 @@
+"""Opens one holder's answer: frames in order, then a receipt that must account for all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from homeroom.api.common.v1 import answer_pb2, evidence_pb2
+from homeroom.catalog import dataset_named
+from homeroom.errors import EvidenceInvalidError
+from homeroom.evidence import check_signed_by, decode
+from homeroom.question import Question
+from homeroom.rows import RowReader
+from homeroom.sealing import AnswerContext, AnswerOpener, SealingKey
+from homeroom.signing import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A question as it was signed and asked, and the key that opens its answers."""
+
+    question: Question
+    requester: str
+    query_digest: bytes
+    sealing_key: SealingKey
+
+
+class SourceOpening:
+    """One holder's answer as it comes in.
+
+    Its rows may be used only when `check` has returned its receipt: until then whoever carried the
+    frames could have made them, for anyone can seal to the requester.
+    """
+
+    def __init__(self, asking: Asking, holder: str) -> None:
+        self._asking = asking
+        self._holder = holder
+        self._rows = RowReader(dataset_named(asking.question.dataset), asking.question.elements)
+        self._opener: AnswerOpener | None = None
+        self._expected = 0
+        self._outcome = answer_pb2.OUTCOME_UNSPECIFIED
+        self._receipt = b""
+
+    @property
+    def has_receipt(self) -> bool:
+        return bool(self._receipt)
+
+    @property
+    def receipt(self) -> bytes:
+        """The holder's SignedStatement, serialized."""
+        return self._receipt
+
+    def take(self, frame: answer_pb2.AnswerFrame) -> list[pa.RecordBatch]:
+        """Opens the next frame; returns the batches it completes, not to be used yet.
+
+        Raises:
+            EvidenceInvalidError: if it is not the next frame of this answer.
+        """
+        if frame.sequence != self._expected or self._ended:
+            raise EvidenceInvalidError("a frame of the answer is missing or out of order")
+        if bool(frame.sealed_key) != (self._expected == 0 and self._has_content(frame)):
+            raise EvidenceInvalidError("an answer's first frame brings its key, and no other")
+        self._expected += 1
+        if frame.sealed_key:
+            context = AnswerContext(self._asking.query_digest, self._holder)
+            self._opener = AnswerOpener(frame.sealed_key, self._asking.sealing_key, context)
+        batches = self._open_rows(frame) if frame.sealed_rows else []
+        self._outcome = frame.outcome
+        if frame.sealed_receipt:
+            self._receipt = self._opened_by().open_receipt(frame.sequence, frame.sealed_receipt)
+        return batches
+
+    def check(self, claimed: answer_pb2.Outcome.ValueType, holder_key: bytes) -> answer_pb2.Receipt:
+        """Checks the receipt against the holder's key and everything that was opened.
+
+        Args:
+            claimed: what the gateway says became of the question here.
+            holder_key: the holder's public signing key, as the agreement names it.
+
+        Raises:
+            EvidenceInvalidError: naming the first thing that the receipt does not account for.
+        """
+        evidence = decode(evidence_pb2.SignedStatement, self._receipt)
+        statement = check_signed_by(Domain.RECEIPT, evidence, self._holder, holder_key)
+        receipt = decode(answer_pb2.Receipt, statement)
+        for field, found, expected in self._account(receipt, claimed):
+            if found != expected:
+                raise EvidenceInvalidError("the receipt is of another answer", field=field)
+        self._check_elements(receipt)
+        if receipt.outcome == answer_pb2.OUTCOME_ANSWERED:
+            self._check_rows(receipt)
+        return receipt
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._receipt) or self._outcome != answer_pb2.OUTCOME_UNSPECIFIED
+
+    def _has_content(self, frame: answer_pb2.AnswerFrame) -> bool:
+        return bool(frame.sealed_key or frame.sealed_rows or frame.sealed_receipt)
+
+    def _opened_by(self) -> AnswerOpener:
+        if self._opener is None:
+            raise EvidenceInvalidError("an answer's first frame brings its key, and no other")
+        return self._opener
+
+    def _open_rows(self, frame: answer_pb2.AnswerFrame) -> list[pa.RecordBatch]:
+        return self._rows.read(self._opened_by().open_rows(frame.sequence, frame.sealed_rows))
+
+    def _account(
+        self, receipt: answer_pb2.Receipt, claimed: answer_pb2.Outcome.ValueType
+    ) -> Iterable[tuple[str, object, object]]:
+        yield "query_digest", receipt.query_digest, self._asking.query_digest
+        yield "holder", receipt.holder, self._holder
+        yield "requester", receipt.requester, self._asking.requester
+        yield "outcome", receipt.outcome, claimed
+        yield "frame outcome", self._outcome, claimed
+        yield "frames_digest", receipt.frames_digest, self._opened_by().frames_digest()
+
+    def _check_elements(self, receipt: answer_pb2.Receipt) -> None:
+        asked = set(self._asking.question.elements)
+        released = set(receipt.released_elements)
+        withheld = {w.element for w in receipt.withheld_elements}
+        if not (released | withheld) <= asked or released & withheld:
+            raise EvidenceInvalidError("the receipt is of another answer", field="elements")
+
+    def _check_rows(self, receipt: answer_pb2.Receipt) -> None:
+        self._rows.finish()
+        if receipt.row_count != self._rows.row_count:
+            raise EvidenceInvalidError("the receipt counts other rows", field="row_count")
+        if receipt.row_count and self._asking.question.validate_only:
+            raise EvidenceInvalidError("rows came where none were asked for", field="row_count")
+        if self._rows.schema is not None:
+            dataset = dataset_named(self._asking.question.dataset)
+            released = set(dataset.schema_of(receipt.released_elements).names)
+            if set(self._rows.schema.names) != released:
+                raise EvidenceInvalidError(
+                    "the columns are not those of the released elements", field="released_elements"
+                )

@@ -1,0 +1,93 @@
+"""Reads the pieces of one Arrow IPC stream into record batches, as they come."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from homeroom.catalog import SUBJECT_REF, Dataset
+from homeroom.errors import EvidenceInvalidError
+
+_MAX_WAITING_BYTES = 64 * 1024 * 1024
+_CONTINUATION = b"\xff\xff\xff\xff"
+_END_OF_STREAM = _CONTINUATION + b"\x00\x00\x00\x00"
+
+
+class RowReader:
+    """One holder's rows: a schema first, then batches; a batch may come in several pieces.
+
+    Nothing in a piece is trusted: what is not a stream of the columns that were asked for is
+    refused, and each batch is checked before anything reads it.
+    """
+
+    def __init__(self, dataset: Dataset, elements: tuple[str, ...]) -> None:
+        self._allowed = dataset.schema_of(elements)
+        self._waiting = b""
+        self._ended = False
+        self.schema: pa.Schema | None = None
+        self.row_count = 0
+
+    def read(self, piece: bytes) -> list[pa.RecordBatch]:
+        """The batches that this piece completes.
+
+        Raises:
+            EvidenceInvalidError: if the stream is not what an answer may be.
+        """
+        self._waiting = self._waiting + piece if self._waiting else piece
+        batches = list(self._batches())
+        if len(self._waiting) > _MAX_WAITING_BYTES:
+            raise EvidenceInvalidError("a batch of the answer is larger than may be")
+        self.row_count += sum(batch.num_rows for batch in batches)
+        return batches
+
+    def finish(self) -> None:
+        """Says that no piece follows.
+
+        Raises:
+            EvidenceInvalidError: if the stream stops inside a batch.
+        """
+        if self._waiting:
+            raise EvidenceInvalidError("the answer's rows stop in the middle")
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        while (message := self._next_message()) is not None:
+            try:
+                if self.schema is None:
+                    self.schema = self._checked(pa.ipc.read_schema(message))
+                else:
+                    batch = pa.ipc.read_record_batch(message, self.schema)
+                    # Offsets that point outside would crash the process, not raise.
+                    batch.validate(full=True)
+                    if batch.column(0).null_count:
+                        raise EvidenceInvalidError("a row of the answer names no student")
+                    yield batch
+            except (pa.ArrowException, OSError, ValueError, TypeError) as wrong:
+                raise EvidenceInvalidError("the answer's rows cannot be read") from wrong
+
+    def _next_message(self) -> pa.Message | None:
+        if not self._waiting:
+            return None
+        if self._ended:
+            raise EvidenceInvalidError("the answer has rows after its end")
+        if self._waiting.startswith(_END_OF_STREAM):
+            self._ended = True
+            self._waiting = self._waiting[len(_END_OF_STREAM) :]
+            return self._next_message()
+        if not _CONTINUATION.startswith(self._waiting[: len(_CONTINUATION)]):
+            raise EvidenceInvalidError("the answer's rows are no Arrow stream")
+        source = pa.BufferReader(self._waiting)
+        try:
+            message = pa.ipc.read_message(source)
+        except (pa.ArrowException, OSError, EOFError):
+            # It is not whole yet; what never becomes whole is refused at the end.
+            return None
+        self._waiting = self._waiting[source.tell() :]
+        return message
+
+    def _checked(self, schema: pa.Schema) -> pa.Schema:
+        allowed = {field.name: field.type for field in self._allowed}
+        names = schema.names
+        if len(set(names)) != len(names) or not names or names[0] != SUBJECT_REF:
+            raise EvidenceInvalidError("the answer's columns are not those of the catalog")
+        if any(allowed.get(field.name) != field.type for field in schema):
+            raise EvidenceInvalidError("the answer has a column that was not asked for")
+        return schema

@@ -1,0 +1,145 @@
+"""What the calls of one app share: keys, channels, the verified registry, what it has written."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
+from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
+from homeroom.api.registry.v1 import registry_service_pb2
+from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from homeroom.channel import open_channel
+from homeroom.credentials import credentials_of, sealing_key_of, signing_key_of
+from homeroom.errors import ServiceUnreachableError
+from homeroom.identity import Identity, Role
+from homeroom.profile import Profile, Service, required
+from homeroom.registry import RegistryView
+from homeroom.remote import error_of
+from homeroom.sealing import SealingKey
+from homeroom.signing import SigningKey
+
+if TYPE_CHECKING:
+    from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
+    from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
+    from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
+    from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+
+R = TypeVar("R")
+
+CALL_SECONDS = 10.0
+_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class SeenSequences:
+    """The newest state that this app has itself written: what it asks next must see at least it."""
+
+    registry: int = 0
+    consent: int = 0
+
+    def saw_registry(self, sequence: int) -> None:
+        self.registry = max(self.registry, sequence)
+
+    def saw_consent(self, sequence: int) -> None:
+        self.consent = max(self.consent, sequence)
+
+
+class Session:
+    """One organization acting in one role; channels open at first use and are kept."""
+
+    def __init__(self, profile: Profile, role: Role) -> None:
+        self.profile = profile
+        self.seen = SeenSequences()
+        self._role = role
+        self._channels: dict[Role, grpc.aio.Channel] = {}
+        self.registry_view = RegistryView(
+            profile.federation, profile.registry_key, self._fetch_snapshot, now
+        )
+
+    @property
+    def organization_id(self) -> str:
+        return self.profile.organization_id
+
+    @cached_property
+    def signing_key(self) -> SigningKey:
+        return signing_key_of(self.profile)
+
+    @cached_property
+    def sealing_key(self) -> SealingKey:
+        return sealing_key_of(self.profile)
+
+    @cached_property
+    def gateway(self) -> "GatewayServiceAsyncStub":
+        return GatewayServiceStub(self._channel(Role.GATEWAY, self.profile.gateway))
+
+    @cached_property
+    def consent(self) -> "ConsentServiceAsyncStub":
+        return ConsentServiceStub(self._channel(Role.CONSENT, self.profile.consent))
+
+    @cached_property
+    def registry(self) -> "RegistryServiceAsyncStub":
+        return RegistryServiceStub(self._channel(Role.REGISTRY, self.profile.registry))
+
+    @cached_property
+    def node(self) -> "NodeServiceAsyncStub":
+        return NodeServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+    def _channel(self, role: Role, service: Service | None) -> grpc.aio.Channel:
+        if role not in self._channels:
+            named = required(service, str(role))
+            self._channels[role] = open_channel(
+                named.address,
+                Identity(self.profile.federation, named.organization_id, role),
+                credentials_of(self.profile, self._role),
+            )
+        return self._channels[role]
+
+    async def _fetch_snapshot(self) -> evidence_pb2.SignedStatement:
+        response = await call(self.registry.GetSnapshot, registry_service_pb2.GetSnapshotRequest())
+        return response.snapshot
+
+
+async def call(method: Callable[..., Awaitable[R]], request: Any) -> R:
+    """Makes a call that reads, or that carries a request_id; tries again while nobody answers.
+
+    Raises:
+        HomeroomError: what the service meant, or that it cannot be reached.
+    """
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(ServiceUnreachableError),
+        wait=wait_random_exponential(multiplier=0.1, max=1),
+        stop=stop_after_attempt(_ATTEMPTS),
+        reraise=True,
+    ):
+        with attempt:
+            return await _once(method, request)
+    raise ServiceUnreachableError("nobody answers there")
+
+
+async def _once(method: Callable[..., Awaitable[R]], request: Any) -> R:
+    try:
+        return await method(request, timeout=CALL_SECONDS)
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from None
+
+
+def now() -> dt.datetime:
+    """The time by this machine's clock."""
+    return dt.datetime.now(dt.UTC)
