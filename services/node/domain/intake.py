@@ -21,6 +21,8 @@ MAX_LISTED = 250
 _EARLIEST_YEAR = 1900
 _LATEST_YEAR = 2200
 _MAX_TEXT = 2_000
+_MAX_INTEGER_DIGITS = 9
+_MAX_NUMBER = 1e15
 
 Value = str | date | int | float | bool | None
 
@@ -253,7 +255,8 @@ def _date(text: str) -> date:
 
 
 def _integer(text: str) -> int:
-    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 9:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= _MAX_INTEGER_DIGITS):
         raise _Unreadable("is not a whole number")
     return int(text)
 
@@ -263,7 +266,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         raise _Unreadable("is not a number") from None
-    if not abs(value) < 1e15:
+    if not abs(value) < _MAX_NUMBER:  # which no NaN is
         raise _Unreadable("is not a number")
     return value
 
