@@ -35,7 +35,7 @@ class Habits:
     def of(cls, child: Child, household: Household) -> "Habits":
         """Most children attend 94 to 98 days of a hundred; about one in six misses ten or more."""
         chance = household.chance
-        chronic = 0.42 if household.homeless else 0.12
+        chronic = 0.42 if household.homeless else 0.135
         if child.grade >= _HIGH_SCHOOL or child.grade < 1:
             chronic += 0.06
         if happens(chance, chronic):

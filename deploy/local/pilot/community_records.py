@@ -14,9 +14,9 @@ from deploy.local.pilot.region import NEIGHBORHOOD, SHELTER, grade_code
 from deploy.local.pilot.school_year import Calendar
 from deploy.local.pilot.tables import Row, flag
 
-_JOINS, _HOMELESS_JOINS = 0.66, 0.8
-_SHELTERED = {"shelter": 1.0, "hotel_motel": 0.7, "doubled_up": 0.15, "unsheltered": 0.3}
-_SHELTERED_UNKNOWN = 0.008
+_JOINS, _HOMELESS_JOINS = 0.69, 0.8
+_SHELTERED = {"shelter": 1.0, "hotel_motel": 0.8, "doubled_up": 0.2, "unsheltered": 0.3}
+_SHELTERED_UNKNOWN = 0.011
 """The share whom a shelter knows and whose district does not know them as homeless."""
 
 _Programs = tuple[tuple[tuple[str, str], int], ...]

@@ -10,12 +10,13 @@ from datetime import date, timedelta
 from random import Random
 
 from deploy.local.pilot.chance import Codes, chance_of, happens, weighted
-from deploy.local.pilot.names import COMMUNITIES, MIDDLE_NAMES, Community
+from deploy.local.pilot.names import COMMUNITIES, MIDDLE_FEMALE, MIDDLE_MALE, Community
 from deploy.local.pilot.region import KINDERGARTEN, LAST_GRADE, PRE_K, PilotPlan
 from deploy.local.pilot.school_year import first_year_of
 
 _SIZES = ((1, 55), (2, 30), (3, 11), (4, 4))
-_GRADES = tuple((grade, 5 if grade == PRE_K else 10) for grade in range(PRE_K, LAST_GRADE + 1))
+# Younger brothers and sisters fill the lower grades, so the eldest are more often in the upper.
+_ELDEST_GRADES = tuple((grade, 8 + grade) for grade in range(PRE_K, LAST_GRADE + 1))
 _RESIDENCES = (("doubled_up", 60), ("shelter", 22), ("hotel_motel", 14), ("unsheltered", 4))
 _RELATIONS = (("parent", 89), ("guardian", 7), ("acting_as_parent", 4))
 _HOMELESS = 0.05
@@ -23,9 +24,12 @@ _HARBOR = 0.7
 _TWINS = 0.016
 _MIXED = 0.05
 _RETAINED = 0.06
-_LEAP_DAY = 0.014
+_LEAP_DAY = 0.03
 _NO_STATE_ID = 0.006
 _NONBINARY = 0.008
+_MOTHER_SIGNS = 0.75
+_SAME_SURNAME = 0.7
+_ALIKE = 0.3
 _TEENAGE_GRADE = 6
 
 
@@ -44,7 +48,6 @@ class Child:
     english_learner: bool
     special_education: bool
     foster_care: bool
-    twin: bool
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Household:
     community: Community
     races: str
     hispanic: bool
+    family_name: str
     language: str
     in_harbor: bool
     school_set: int
@@ -90,31 +94,39 @@ def _household(number: int, chance: Random, set_count: int) -> Household:
     second = weighted(chance, shares) if happens(chance, _MIXED) else community
     residence = weighted(chance, _RESIDENCES) if happens(chance, _HOMELESS) else ""
     speaks = chance.randrange(100) < community.at_home
-    guardian_names = community.female if happens(chance, 0.75) else community.male
+    family_name = _family_name(community, chance)
     return Household(
         number=number,
         chance=chance,
         community=community,
-        races=_union(weighted(chance, community.races), weighted(chance, second.races)),
+        races=_races(community, second, chance),
         hispanic=community.hispanic or second.hispanic,
+        family_name=family_name,
         language=community.language if speaks else "en",
         in_harbor=happens(chance, _HARBOR),
         school_set=chance.randrange(set_count),
-        guardian_name=f"{chance.choice(guardian_names)} {chance.choice(community.family)}",
+        guardian_name=_guardian_name(community, family_name, chance),
         relation=weighted(chance, _RELATIONS),
         lunch="free" if residence else _lunch(chance, speaks=speaks),
         residence=residence,
     )
 
 
-def _union(first: str, second: str) -> str:
-    """The races of two parents; a declined answer adds nothing to a given one."""
-    races = set(first.split(";")) | set(second.split(";"))
+def _races(community: Community, second: Community, chance: Random) -> str:
+    """The races of both parents; a declined answer adds nothing to a given one."""
+    races = set(weighted(chance, community.races).split(";"))
+    if second is not community:
+        races.update(weighted(chance, second.races).split(";"))
     if len(races) > 1:
-        races -= {"declined"}
-    if first != second and len(races) > 2:  # noqa: PLR2004 - more than two parents' answers
-        races = set(first.split(";"))
+        races.discard("declined")
     return ";".join(sorted(races))
+
+
+def _guardian_name(community: Community, family_name: str, chance: Random) -> str:
+    """Most guardians have the child's surname, some their own."""
+    given_names = community.female if happens(chance, _MOTHER_SIGNS) else community.male
+    surname = family_name if happens(chance, _SAME_SURNAME) else chance.choice(community.family)
+    return f"{chance.choice(given_names)} {surname}"
 
 
 def _lunch(chance: Random, *, speaks: bool) -> str:
@@ -131,12 +143,11 @@ class _Children:
         self._chance = household.chance
         self._codes = codes
         self._first = first
-        self._family_name = _family_name(household)
 
     def all(self) -> tuple[Child, ...]:
         """One to four children, twins among them."""
         chance, children = self._chance, list[Child]()
-        grade = weighted(chance, _GRADES)
+        grade = weighted(chance, _ELDEST_GRADES)
         for _ in range(weighted(chance, _SIZES)):
             children.append(self._child(grade, children))
             if happens(chance, _TWINS / 0.9):
@@ -151,14 +162,16 @@ class _Children:
         return self._named(grade, self._birth_date(grade), gender, siblings)
 
     def _twin_of(self, child: Child, siblings: list[Child]) -> Child:
+        """Same surname and birth date; some parents choose names that look alike."""
         gender = self._chance.choice(("female", "male"))
-        twin = self._named(child.grade, child.birth_date, gender, siblings)
-        child.twin = twin.twin = True
-        return twin
+        initial = child.given_name[0] if happens(self._chance, _ALIKE) else ""
+        return self._named(child.grade, child.birth_date, gender, siblings, initial)
 
-    def _named(self, grade: int, birth: date, gender: str, siblings: list[Child]) -> Child:
+    def _named(
+        self, grade: int, birth: date, gender: str, siblings: list[Child], initial: str = ""
+    ) -> Child:
         chance, number = self._chance, self._first + len(siblings)
-        given = self._given_name(gender, {sibling.given_name for sibling in siblings})
+        given = self._given_name(gender, {sibling.given_name for sibling in siblings}, initial)
         if grade >= _TEENAGE_GRADE and happens(chance, _NONBINARY):
             gender = "nonbinary"
         return Child(
@@ -166,26 +179,28 @@ class _Children:
             state_id="" if happens(chance, _NO_STATE_ID) else self._codes.of(number),
             given_name=given,
             middle_name=self._middle_name(gender),
-            family_name=self._family_name,
+            family_name=self._household.family_name,
             birth_date=birth,
             gender=gender,
             grade=grade,
             english_learner=happens(chance, self._learner_share(grade)),
             special_education=happens(chance, 0.23 if gender == "male" else 0.14),
             foster_care=happens(chance, 0.008),
-            twin=False,
         )
 
-    def _given_name(self, gender: str, taken: set[str]) -> str:
+    def _given_name(self, gender: str, taken: set[str], initial: str) -> str:
         community = self._household.community
         names = community.female if gender == "female" else community.male
-        return self._chance.choice([name for name in names if name not in taken])
+        free = [name for name in names if name not in taken]
+        alike = [name for name in free if name.startswith(initial)]
+        return self._chance.choice(alike or free)
 
     def _middle_name(self, gender: str) -> str:
-        community = self._household.community
-        own = community.middle_female if gender == "female" else community.middle_male
-        share = 0.8 if own else 0.35
-        return self._chance.choice(own or MIDDLE_NAMES) if happens(self._chance, share) else ""
+        community, female = self._household.community, gender == "female"
+        own = community.middle_female if female else community.middle_male
+        if not happens(self._chance, 0.8 if own else 0.35):
+            return ""
+        return self._chance.choice(own or (MIDDLE_FEMALE if female else MIDDLE_MALE))
 
     def _learner_share(self, grade: int) -> float:
         if self._household.language == "en":
@@ -203,9 +218,8 @@ class _Children:
         return begin + timedelta(days=chance.randrange(365))
 
 
-def _family_name(household: Household) -> str:
+def _family_name(community: Community, chance: Random) -> str:
     """One surname, or both parents': side by side, or with a hyphen."""
-    community, chance = household.community, household.chance
     first, second = chance.choice(community.family), chance.choice(community.family)
     if chance.randrange(100) >= community.two_surnames or first == second:
         return first

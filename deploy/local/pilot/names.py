@@ -53,7 +53,7 @@ LATINO = Community(
     female=_words(
         "María Sofía Valentina Camila Isabella Lucía Ximena Génesis Ángela Daniela Mariana "
         "Gabriela Alejandra Natalia Paola Yaretzi Belén Inés Rocío Nicole Ashley Emely Dayana "
-        "Ana Anna Esmeralda Marisol Luz María_José María_Luz Ana_Sofía Yaneilys Raquel Itzel Noemí Angelina"
+        "Ana Anna Esmeralda Marisol Luz María_José María_Luz Ana_Sofía Yaneilys Raquel Itzel Noemí"
     ),
     male=_words(
         "José Luis Ángel Mateo Santiago Sebastián Diego Joaquín Andrés Adrián Jesús Iván Óscar "
@@ -215,9 +215,9 @@ COMMUNITIES = (
     SOMALI,
 )
 
-MIDDLE_NAMES = _words(
-    "Marie Elizabeth Rose Alexander James Antonio Lee Ann Michelle Joseph David Grace Manuel "
-    "Isabel Andrés Nicole Christopher Amir Jean Faith"
+MIDDLE_FEMALE = _words("Marie Elizabeth Rose Lee Ann Michelle Grace Isabel Nicole Faith Renée Lynn")
+MIDDLE_MALE = _words(
+    "Alexander James Antonio Lee Joseph David Manuel Andrés Christopher Amir Jean Luís"
 )
 """Middle names of every community that has none of its own."""
 

@@ -15,6 +15,9 @@ SHELTER = "shelter_network"
 
 PRE_K, KINDERGARTEN, LAST_GRADE = -1, 0, 12
 
+MOST_STUDENTS = 5_000_000
+"""Beyond this the seven digits of a district's ids would not keep children apart."""
+
 _STUDENTS_PER_SET = 2_000
 _KIND = {
     "elementary": "Elementary School",
@@ -41,6 +44,8 @@ class PilotPlan:
     def __post_init__(self) -> None:
         if self.students < 1:
             raise RequestInvalidError("a pilot has at least one student", field="students")
+        if self.students > MOST_STUDENTS:
+            raise RequestInvalidError("a pilot has five million students at most", field="students")
 
 
 @dataclass(frozen=True, slots=True)
