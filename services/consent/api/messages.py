@@ -1,0 +1,101 @@
+"""Turns messages of the consent service into consents and revocations, and back."""
+
+import datetime as dt
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.errors import EvidenceInvalidError, RequestInvalidError
+from homeroom.evidence import decode
+from services.consent.domain.consents import Consent, SealedBody
+from services.consent.domain.ledger import Change, ListedConsent
+from services.consent.domain.revocations import Revocation
+
+
+def consent_of(message: pb.Consent) -> Consent:
+    """The consent that a message carries, without its state."""
+    return Consent(
+        consent_id=message.consent_id,
+        recorder=message.recorder,
+        holder=message.holder,
+        bodies=tuple(
+            SealedBody(body.organization_id, body.sealed_statement) for body in message.bodies
+        ),
+    )
+
+
+def revocation_of(evidence: evidence_pb2.SignedStatement) -> Revocation:
+    """The revocation that a message carries; its signature is not yet checked.
+
+    Raises:
+        EvidenceInvalidError: if it is none, or not signed by one organization alone.
+        RequestInvalidError: if it says no time.
+    """
+    said = decode(pb.Revocation, evidence.statement)
+    if len(evidence.signatures) != 1:
+        raise EvidenceInvalidError("one organization signs a revocation, alone")
+    signature = evidence.signatures[0]
+    return Revocation(
+        consent_id=said.consent_id,
+        organization_id=said.organization_id,
+        revoke_time=_time_of(said),
+        content=evidence.statement,
+        signer=signature.organization_id,
+        key_id=signature.key_id,
+        signature=signature.signature,
+    )
+
+
+def change_message(change: Change) -> pb.ConsentChange:
+    """The message that carries one step."""
+    message = pb.ConsentChange(sequence=change.sequence, previous_sequence=change.previous_sequence)
+    if isinstance(change.what, Consent):
+        message.recorded.CopyFrom(_consent_message(change.what, pb.CONSENT_STATE_ACTIVE))
+    else:
+        message.revoked.CopyFrom(_evidence_of(change.what))
+    return message
+
+
+def listed_message(listed: ListedConsent) -> pb.Consent:
+    """The message that carries a consent as it stands."""
+    if listed.revoke_time is None:
+        return _consent_message(listed.consent, pb.CONSENT_STATE_ACTIVE)
+    message = _consent_message(listed.consent, pb.CONSENT_STATE_REVOKED)
+    message.revoke_time.FromDatetime(listed.revoke_time)
+    return message
+
+
+def _consent_message(consent: Consent, state: pb.ConsentState.ValueType) -> pb.Consent:
+    return pb.Consent(
+        consent_id=consent.consent_id,
+        recorder=consent.recorder,
+        holder=consent.holder,
+        bodies=[
+            pb.SealedBody(
+                organization_id=body.organization_id, sealed_statement=body.sealed_statement
+            )
+            for body in consent.bodies
+        ],
+        state=state,
+    )
+
+
+def _evidence_of(revocation: Revocation) -> evidence_pb2.SignedStatement:
+    return evidence_pb2.SignedStatement(
+        statement=revocation.content,
+        signatures=[
+            evidence_pb2.Signature(
+                organization_id=revocation.signer,
+                key_id=revocation.key_id,
+                signature=revocation.signature,
+            )
+        ],
+    )
+
+
+def _time_of(said: pb.Revocation) -> dt.datetime:
+    if not said.HasField("revoke_time"):
+        raise RequestInvalidError("a revocation says when it was told", field="revoke_time")
+    try:
+        return said.revoke_time.ToDatetime(dt.UTC)
+    except (ValueError, OverflowError):
+        raise RequestInvalidError("a revocation's time is none", field="revoke_time") from None

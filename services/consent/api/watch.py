@@ -1,0 +1,92 @@
+"""Sends one organization its changes in order, and confirms by heartbeats that none is missing."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.errors import StateBehindError
+from homeroom.evidence import signed
+from homeroom.signing import Domain, SigningKey
+from services.consent.api.messages import change_message
+from services.consent.api.pulse import Pulse
+from services.consent.domain.ledger import ConsentStore
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSigner:
+    """Signs for the consent service."""
+
+    federation: str
+    organization_id: str
+    key: SigningKey
+
+    def heartbeat(
+        self, organization_id: str, sequence: int, chain: int, beat_time: dt.datetime
+    ) -> evidence_pb2.SignedStatement:
+        """The word to one organization that nothing newer concerned it at a time."""
+        beat = pb.ConsentHeartbeat(
+            federation=self.federation,
+            organization_id=organization_id,
+            sequence=sequence,
+            organization_sequence=chain,
+        )
+        beat.beat_time.FromDatetime(beat_time)
+        statement = beat.SerializeToString(deterministic=True)
+        return signed(Domain.CONSENT_HEARTBEAT, statement, self.organization_id, self.key)
+
+
+class Watch:
+    """Follows the order for organizations that watch their own part of it."""
+
+    def __init__(self, store: ConsentStore, pulse: Pulse, signer: HeartbeatSigner) -> None:
+        self._store = store
+        self._pulse = pulse
+        self._signer = signer
+
+    async def follow(
+        self, organization_id: str, after: int
+    ) -> AsyncIterator[pb.WatchConsentsResponse]:
+        """Every change that concerns an organization after a sequence, then each new one.
+
+        A heartbeat follows as soon as all earlier changes have been sent, and then with each beat.
+        It names only sequences whose changes stand before it in this stream.
+
+        Raises:
+            StateBehindError: if the order has not come as far as the caller says it has seen.
+        """
+        reading = await self._pulse.take()
+        if after > reading.sequence:
+            raise StateBehindError("this service has not seen that sequence", state="consent")
+        position, beat = after, reading.beat - 1
+        chain = await asyncio.to_thread(self._store.chain_at, organization_id, after)
+        while True:
+            if self._pulse.chain_of(organization_id) > position:
+                async for event in self._changes(organization_id, position, reading.sequence):
+                    chain = event.change.sequence
+                    yield event
+            position = reading.sequence
+            if reading.beat > beat:
+                beat = reading.beat
+                yield pb.WatchConsentsResponse(
+                    heartbeat=self._signer.heartbeat(organization_id, position, chain, reading.time)
+                )
+            reading = await self._pulse.after(reading.number)
+
+    async def _changes(
+        self, organization_id: str, after: int, up_to: int
+    ) -> AsyncIterator[pb.WatchConsentsResponse]:
+        # A page at a time: an organization that starts anew has a long way to catch up.
+        while after < up_to:
+            page = await asyncio.to_thread(
+                self._store.changes, organization_id, after, up_to, _PAGE
+            )
+            for change in page:
+                yield pb.WatchConsentsResponse(change=change_message(change))
+            if len(page) < _PAGE:
+                return
+            after = page[-1].sequence

@@ -1,0 +1,108 @@
+"""The one order of all changes, each organization's own chain in it, and the port to keep them."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.consent.domain.consents import Consent
+from services.consent.domain.revocations import Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """One call that may change something, so that a retry is recognized.
+
+    Attributes:
+        organization_id: the caller's.
+        digest: the SHA-256 digest of the method and everything it was called with.
+    """
+
+    organization_id: str
+    request_id: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a call: the sequence that includes all of it, and how many were new."""
+
+    sequence: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of one organization's chain: a consent with its own body only, or a revocation.
+
+    Attributes:
+        previous_sequence: the step before it in the chain; 0 for the first.
+    """
+
+    sequence: int
+    previous_sequence: int
+    what: Consent | Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConsent:
+    """A consent with one organization's own body only.
+
+    Attributes:
+        revoke_time: None while it has not been revoked.
+    """
+
+    sequence: int
+    consent: Consent
+    revoke_time: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How far the order has come.
+
+    Attributes:
+        sequence: all changes up to it are committed.
+        chains: the newest step of each organization's chain that moved since it was last asked.
+    """
+
+    sequence: int
+    chains: Mapping[str, int]
+
+
+class ConsentStore(Protocol):
+    """Keeps consents and revocations in one order. Each call is one transaction."""
+
+    def record(self, request: ChangeRequest, consents: Sequence[Consent]) -> Recorded:
+        """Records consents, all or none; each new one is one step of the order.
+
+        Raises:
+            AlreadyRecordedError: if the request's id, or one of the consents', was used before
+                for something else.
+        """
+        ...
+
+    def revoke(self, request: ChangeRequest, revocation: Revocation) -> int:
+        """Revokes a consent, if that was not done before; returns the revocation's sequence.
+
+        Raises:
+            NotPermittedError: if it does not concern the revoking organization, or does not exist.
+            AlreadyRecordedError: if the request's id was used before for something else.
+        """
+        ...
+
+    def heads(self, after: int) -> Heads:
+        """How far the order has come, and which chains have moved after a sequence."""
+        ...
+
+    def chain_at(self, organization_id: str, sequence: int) -> int:
+        """The newest step of an organization's chain up to a sequence; 0 if there is none."""
+        ...
+
+    def changes(self, organization_id: str, after: int, up_to: int, limit: int) -> Sequence[Change]:
+        """The steps of an organization's chain after a sequence and up to another, in order."""
+        ...
+
+    def consents_of(self, organization_id: str, after: int, limit: int) -> Sequence[ListedConsent]:
+        """The consents that concern an organization after a sequence, as they were recorded."""
+        ...

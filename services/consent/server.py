@@ -1,0 +1,69 @@
+"""Builds the consent service's server from its settings; here its parts meet."""
+
+import datetime as dt
+
+from homeroom.api.consent.v1.consent_service_pb2_grpc import add_ConsentServiceServicer_to_server
+from homeroom.identity import Identity, Role
+from homeroom.signing import SigningKey
+from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse, Watch
+from services.consent.migrations import CONSENTS, VERSION_TABLE
+from services.consent.settings import ConsentSettings
+from services.consent.store import SqlConsentStore, SqlSnapshotShelf
+from services.runtime.access import AccessTable
+from services.runtime.channels import Channels
+from services.runtime.database import upgrade
+from services.runtime.registry_feed import RegistryFeed
+from services.runtime.server import Server
+
+_SERVICE = "/homeroom.api.consent.v1.ConsentService/"
+_CONCERNED = frozenset({Role.APP, Role.STEWARD, Role.NODE})
+
+ACCESS: AccessTable = {
+    _SERVICE + "RecordConsents": frozenset({Role.APP, Role.STEWARD}),
+    _SERVICE + "RevokeConsent": _CONCERNED,
+    _SERVICE + "ListConsents": _CONCERNED,
+    _SERVICE + "WatchConsents": frozenset({Role.NODE}),
+}
+"""Which roles may call which RPC; whose consents they are, the rules decide."""
+
+
+def build_server(settings: ConsentSettings) -> Server:
+    """The consent service, with its tables up to date; not yet listening."""
+    upgrade(settings.database_url, CONSENTS, version_table=VERSION_TABLE)
+    store = SqlConsentStore(settings.database_url)
+    signer = HeartbeatSigner(
+        settings.federation, settings.organization_id, SigningKey.load(settings.signing_key)
+    )
+    pulse = Pulse(store, _now, settings.heartbeat_seconds)
+    server = Server(settings, ACCESS)
+    server.resources.callback(store.close)
+    registry = _follow_registry(server, settings)
+    servicer = ConsentServicer(store, pulse, Watch(store, pulse, signer), registry)
+    add_ConsentServiceServicer_to_server(servicer, server.grpc)
+    server.in_background(pulse.run(), "pulse")
+    return server
+
+
+async def serve(settings: ConsentSettings) -> None:
+    """Serves until the process is told to stop; says on standard output where it listens."""
+    server = build_server(settings)
+    port = await server.start()
+    await server.ready()
+    print(f"listening 127.0.0.1:{port}", flush=True)
+    await server.serve_until_stopped()
+
+
+def _follow_registry(server: Server, settings: ConsentSettings) -> RegistryFeed:
+    shelf = SqlSnapshotShelf(settings.database_url)
+    server.resources.callback(shelf.close)
+    feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), _now, shelf)
+    channels = Channels.of(settings)
+    server.resources.push_async_callback(channels.close)
+    registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
+    channel = channels.to(settings.registry_address, registry)
+    server.in_background(feed.follow(channel), "registry feed")
+    return feed
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
