@@ -5,6 +5,7 @@ of statements are people's data, so no error text ever carries them.
 """
 
 import logging
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.engine import make_url
 
 _BEGIN = "homeroom_begin"
+
+# Alembic keeps what it is working on in one place for the whole process.
+_UPGRADING = threading.Lock()
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 65_536
 
@@ -68,7 +72,7 @@ def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     engine = open_database(url)
     try:
-        with writing(engine) as connection:
+        with _UPGRADING, writing(engine) as connection:
             if connection.dialect.name == "postgresql":
                 # Held until the transaction ends; named by the version table.
                 lock = zlib.crc32(version_table.encode())
