@@ -1,0 +1,182 @@
+"""The client without `await`, for scripts and notebooks."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import pyarrow as pa
+
+from homeroom.answer import Answer, Outcomes
+from homeroom.api.node.v1 import node_service_pb2
+from homeroom.client import AnswerStream, AsyncClient, Scope
+from homeroom.consents import Consents, ListedConsent, RecordedConsent, SignedForm
+from homeroom.federation import FederationState
+from homeroom.profile import Profile
+
+R = TypeVar("R")
+
+
+class _LoopThread:
+    """One event loop on one background thread: a notebook has a loop of its own already."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="homeroom-client", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except (KeyboardInterrupt, CancelledError):
+            future.cancel()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        return self._loop.is_closed()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Client:
+    """One organization's way into its federation; see `AsyncClient`, whose methods it has."""
+
+    def __init__(self, profile: Profile | str | Path | None = None) -> None:
+        """Reads a profile, by its name or path; by default the one that HOMEROOM_PROFILE names."""
+        self._client = AsyncClient(profile)
+        self._thread = _LoopThread()
+        self.consents = BlockingConsents(self._client.consents, self._thread)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every connection."""
+        if not self._thread.closed:
+            self._thread.run(self._client.close())
+            self._thread.close()
+
+    def query(
+        self,
+        agreement: str,
+        purpose: str,
+        dataset: str,
+        elements: Sequence[str],
+        **scope: Unpack[Scope],
+    ) -> Answer:
+        """Asks every holder at once for elements of a dataset; see `AsyncClient.query`."""
+        return self._thread.run(self._client.query(agreement, purpose, dataset, elements, **scope))
+
+    def explain(
+        self,
+        agreement: str,
+        purpose: str,
+        dataset: str,
+        elements: Sequence[str],
+        **scope: Unpack[Scope],
+    ) -> Answer:
+        """Asks what would be released and refused, and why; see `AsyncClient.explain`."""
+        return self._thread.run(
+            self._client.explain(agreement, purpose, dataset, elements, **scope)
+        )
+
+    def stream(
+        self,
+        agreement: str,
+        purpose: str,
+        dataset: str,
+        elements: Sequence[str],
+        **scope: Unpack[Scope],
+    ) -> "BlockingStream":
+        """Asks for an answer larger than memory, to be read by `for batch in ...`."""
+
+        async def opened() -> AnswerStream:
+            return self._client.stream(agreement, purpose, dataset, elements, **scope)
+
+        return BlockingStream(self._thread.run(opened()), self._thread)
+
+    def federation(self) -> FederationState:
+        """The organizations and agreements, as this client has verified them."""
+        return self._thread.run(self._client.federation())
+
+    def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
+        """How the organization's own node is: counts, ages and revisions."""
+        return self._thread.run(self._client.node_status())
+
+
+class BlockingStream(Outcomes):
+    """An answer that is read batch by batch; see `AnswerStream`."""
+
+    def __init__(self, stream: AnswerStream, thread: _LoopThread) -> None:
+        super().__init__(stream.sources)
+        self.schema = stream.schema
+        self._stream = stream
+        self._thread = thread
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.run(self._stream.close())
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        batches = aiter(self._stream)
+        while (batch := self._thread.run(_next(batches))) is not None:
+            yield batch
+
+
+async def _next(batches: Any) -> pa.RecordBatch | None:
+    return await anext(batches, None)
+
+
+class BlockingConsents:
+    """The consents that one organization recorded, holds or receives; see `Consents`."""
+
+    def __init__(self, consents: Consents, thread: _LoopThread) -> None:
+        self._consents = consents
+        self._thread = thread
+
+    def record(self, **form: Unpack[SignedForm]) -> RecordedConsent:
+        """Records one consent."""
+        return self._thread.run(self._consents.record(**form))
+
+    def record_many(
+        self, forms: Iterable[SignedForm], on_batch: Callable[[int], None] | None = None
+    ) -> Sequence[RecordedConsent]:
+        """Records many consents, 1,000 at a time; each thousand is recorded as a whole or not."""
+        return self._thread.run(self._consents.record_many(forms, on_batch))
+
+    def revoke(self, consent_id: str) -> int:
+        """Withdraws a consent from now on; returns the sequence that no answer then precedes."""
+        return self._thread.run(self._consents.revoke(consent_id))
+
+    def list(self) -> Sequence[ListedConsent]:
+        """Every consent that the caller recorded, holds or receives, oldest first."""
+        return self._thread.run(_all(self._consents))
+
+
+async def _all(consents: Consents) -> list[ListedConsent]:
+    return [consent async for consent in consents.list()]

@@ -1,0 +1,284 @@
+"""What a steward does: registers the organization, signs and ends its agreements.
+
+A steward acts with the profile's STEWARD certificate and the organization's signing key. The
+operator's certificate admits and suspends organizations, for the federation.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NotRequired, Self, TypedDict, Unpack
+
+from homeroom.agreement import AgreementDocument
+from homeroom.agreement_file import compile_agreement
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.errors import EvidenceInvalidError, RequestInvalidError
+from homeroom.evidence import signature_on, signed
+from homeroom.federation import AgreementState, FederationState, Organization, Standing
+from homeroom.identity import Role
+from homeroom.profile import Profile, load_profile
+from homeroom.session import Session, call, now
+from homeroom.signing import Domain
+from homeroom.snapshot import read_organization
+from homeroom.vocabulary import OrganizationKind
+
+_PAGE = 500
+_STANDING = {
+    Standing.PENDING: pb.STANDING_PENDING,
+    Standing.ACTIVE: pb.STANDING_ACTIVE,
+    Standing.SUSPENDED: pb.STANDING_SUSPENDED,
+    Standing.DEBARRED: pb.STANDING_DEBARRED,
+}
+_AGREEMENT_STATE = {
+    pb.AGREEMENT_STATE_PROPOSED: AgreementState.PROPOSED,
+    pb.AGREEMENT_STATE_ACTIVE: AgreementState.ACTIVE,
+    pb.AGREEMENT_STATE_ENDED: AgreementState.ENDED,
+    pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
+}
+
+
+class OrganizationRecord(TypedDict):
+    """What an organization says of itself; its keys come from the profile.
+
+    Attributes:
+        node_address: where its node answers, as host:port; left out when it runs none.
+        datasets: the datasets its node holds.
+        user_issuer: the issuer of its users' OIDC tokens.
+        user_keys: the issuer's JSON Web Key Set, as JSON.
+        record_version: by default one more than the record that is registered.
+    """
+
+    display_name: str
+    kind: str
+    node_address: NotRequired[str]
+    datasets: NotRequired[Sequence[str]]
+    user_issuer: str
+    user_keys: str
+    record_version: NotRequired[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAgreement:
+    """An agreement as the registry lists it.
+
+    Attributes:
+        statement: the document's exact bytes.
+        signed_by: who has signed, as the registry says; nodes check the signatures themselves.
+    """
+
+    document: AgreementDocument
+    statement: bytes
+    state: AgreementState
+    signed_by: tuple[str, ...]
+
+
+class Steward:
+    """One organization's steward, or the federation's operator."""
+
+    def __init__(
+        self, profile: Profile | str | Path | None = None, role: Role = Role.STEWARD
+    ) -> None:
+        """Reads a profile; the role is STEWARD, or OPERATOR to set standings."""
+        loaded = profile if isinstance(profile, Profile) else load_profile(profile)
+        self._session = Session(loaded, role)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        await self._session.close()
+
+    async def federation(self) -> FederationState:
+        """The organizations and agreements, as the registry's verified snapshot has them."""
+        return await self._session.registry_view.state(self._session.seen.registry)
+
+    async def register(self, **record: Unpack[OrganizationRecord]) -> Organization:
+        """Registers the profile's organization, or replaces its record with a newer one."""
+        try:
+            kind = OrganizationKind(record["kind"])
+        except ValueError:
+            raise RequestInvalidError(
+                "the vocabulary has no such kind of organization", field="kind"
+            ) from None
+        message = pb.OrganizationRecord(
+            organization_id=self._session.organization_id,
+            display_name=record["display_name"],
+            kind=kind,
+            node_address=record.get("node_address", ""),
+            datasets=record.get("datasets", ()),
+            signing_key=self._session.signing_key.public,
+            sealing_key=self._session.sealing_key.public,
+            user_issuer=record["user_issuer"],
+            user_keys=record["user_keys"],
+            record_version=record.get("record_version") or await self._next_version(),
+        )
+        response = await call(
+            self._session.registry.RegisterOrganization,
+            pb.RegisterOrganizationRequest(
+                record=self._signed(Domain.ORGANIZATION, message), request_id=_request_id()
+            ),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return read_organization(response.organization)
+
+    async def organizations(self) -> Sequence[Organization]:
+        """Every organization whose own record checks, by identifier."""
+        found: list[Organization] = []
+        token = ""
+        while True:
+            page = await call(
+                self._session.registry.ListOrganizations,
+                pb.ListOrganizationsRequest(page_size=_PAGE, page_token=token),
+            )
+            found += [read_organization(message) for message in page.organizations]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def set_standing(self, organization_id: str, standing: Standing | str) -> Organization:
+        """Admits, suspends or debars an organization; for the federation's operator alone."""
+        wanted = next((v for word, v in _STANDING.items() if word == standing), None)
+        if wanted is None:
+            raise RequestInvalidError("there is no such standing", field="standing")
+        response = await call(
+            self._session.registry.SetStanding,
+            pb.SetStandingRequest(
+                organization_id=organization_id, standing=wanted, request_id=_request_id()
+            ),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return read_organization(response.organization)
+
+    async def compile(self, text: str) -> AgreementDocument:
+        """The document that a steward's YAML file means, with the keys that are registered now."""
+        return compile_agreement(text, await self._session.registry_view.refreshed())
+
+    async def propose(self, document: AgreementDocument) -> ListedAgreement:
+        """Offers a document to its parties, with this organization's signature on it."""
+        self._require_own_keys(document)
+        evidence = signed(
+            Domain.AGREEMENT,
+            document.encode(),
+            self._session.organization_id,
+            self._session.signing_key,
+        )
+        response = await call(
+            self._session.registry.ProposeAgreement,
+            pb.ProposeAgreementRequest(document=evidence, request_id=_request_id()),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return _listed(response.agreement)
+
+    async def sign(self, agreement_id: str, version: int) -> ListedAgreement:
+        """Adds this organization's signature to a proposed document."""
+        proposed = await self.agreement(agreement_id, version)
+        self._require_own_keys(proposed.document)
+        signature = signature_on(
+            Domain.AGREEMENT,
+            proposed.statement,
+            self._session.organization_id,
+            self._session.signing_key,
+        )
+        response = await call(
+            self._session.registry.SignAgreement,
+            pb.SignAgreementRequest(
+                agreement_id=agreement_id,
+                version=version,
+                signature=signature,
+                request_id=_request_id(),
+            ),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return _listed(response.agreement)
+
+    async def end(self, agreement_id: str, version: int) -> ListedAgreement:
+        """Ends an agreement at once, for every party."""
+        ending = pb.AgreementEnding(
+            agreement_id=agreement_id,
+            version=version,
+            organization_id=self._session.organization_id,
+        )
+        ending.end_time.FromDatetime(now())
+        response = await call(
+            self._session.registry.EndAgreement,
+            pb.EndAgreementRequest(
+                ending=self._signed(Domain.AGREEMENT_ENDING, ending), request_id=_request_id()
+            ),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return _listed(response.agreement)
+
+    async def agreements(self) -> Sequence[ListedAgreement]:
+        """The agreements that this organization is a party of, by identifier."""
+        found: list[ListedAgreement] = []
+        token = ""
+        while True:
+            page = await call(
+                self._session.registry.ListAgreements,
+                pb.ListAgreementsRequest(page_size=_PAGE, page_token=token),
+            )
+            found += [_listed(message) for message in page.agreements]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def agreement(self, agreement_id: str, version: int = 0) -> ListedAgreement:
+        """One agreement of this organization; its newest version if none is named.
+
+        Raises:
+            RequestInvalidError: if there is none.
+        """
+        versions = [
+            agreement
+            for agreement in await self.agreements()
+            if agreement.document.agreement_id == agreement_id
+            and version in (0, agreement.document.version)
+        ]
+        if not versions:
+            raise RequestInvalidError(
+                "this organization has no such agreement", agreement_id=agreement_id
+            )
+        return max(versions, key=lambda agreement: agreement.document.version)
+
+    async def _next_version(self) -> int:
+        state = await self._session.registry_view.refreshed()
+        known = state.organizations.get(self._session.organization_id)
+        return known.record_version + 1 if known else 1
+
+    def _signed(self, domain: Domain, message: Any) -> Any:
+        statement = message.SerializeToString(deterministic=True)
+        return signed(domain, statement, self._session.organization_id, self._session.signing_key)
+
+    def _require_own_keys(self, document: AgreementDocument) -> None:
+        # Nodes believe only keys that the document names: with others the signature is void.
+        party = document.party(self._session.organization_id)
+        own = (self._session.signing_key.key_id, self._session.sealing_key.key_id)
+        if party is None:
+            raise RequestInvalidError("this organization is no party of it", field="parties")
+        if (party.signing_key_id, party.sealing_key_id) != own:
+            raise EvidenceInvalidError("the document names other keys for this organization")
+
+
+def _listed(message: pb.Agreement) -> ListedAgreement:
+    state = _AGREEMENT_STATE.get(message.state, AgreementState.PROPOSED)
+    return ListedAgreement(
+        document=AgreementDocument.parse(message.document.statement),
+        statement=message.document.statement,
+        state=AgreementState.ENDED if message.HasField("ending") else state,
+        signed_by=tuple(sorted(s.organization_id for s in message.document.signatures)),
+    )
+
+
+def _request_id() -> str:
+    return secrets.token_hex(16)
