@@ -1,0 +1,494 @@
+"""The registry over a real connection: who may do what, and what watchers are sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.errors import (
+    AlreadyRecordedError,
+    ChangedMeanwhileError,
+    EvidenceInvalidError,
+    HomeroomError,
+    InternalError,
+    NotPermittedError,
+    RequestInvalidError,
+    TooMuchAskedError,
+)
+from homeroom.federation import AgreementState, Standing
+from homeroom.identity import Role
+from homeroom.remote import error_of
+from homeroom.snapshot import open_heartbeat, open_snapshot
+from services.registry.server import ACCESS
+from tests.organizations import Member, document_of, new_request_id
+from tests.serving import FEDERATION, Premises, premises, running_registry
+
+ANYTOWN, RIVERTON, OUTSIDER = (Member.new(name) for name in ("anytown", "riverton", "outsider"))
+METHODS = pb.DESCRIPTOR.services_by_name["RegistryService"].methods
+
+
+@dataclass
+class Registry:
+    """A running registry and those who call it."""
+
+    at: Premises
+    port: int
+
+    def of(self, member: Member | str, role: Role = Role.STEWARD) -> Any:
+        name = member if isinstance(member, str) else member.organization_id
+        return self.at.registry(self.port, name, role)
+
+    async def register(self, member: Member, **changed: Any) -> pb.RegisterOrganizationResponse:
+        request = pb.RegisterOrganizationRequest(
+            record=member.record(**changed), request_id=new_request_id()
+        )
+        return await called(self.of(member).RegisterOrganization(request))
+
+    async def set_standing(
+        self, member: Member, standing: pb.Standing.ValueType
+    ) -> pb.SetStandingResponse:
+        request = pb.SetStandingRequest(
+            organization_id=member.organization_id, standing=standing, request_id=new_request_id()
+        )
+        return await called(self.of("federation_office", Role.OPERATOR).SetStanding(request))
+
+    async def admit(self, *members: Member) -> None:
+        for member in members:
+            await self.register(member)
+            await self.set_standing(member, pb.STANDING_ACTIVE)
+
+    async def propose(self, member: Member, document: Any) -> pb.ProposeAgreementResponse:
+        request = pb.ProposeAgreementRequest(
+            document=member.proposes(document), request_id=new_request_id()
+        )
+        return await called(self.of(member).ProposeAgreement(request))
+
+    async def sign(self, member: Member, document: Any) -> pb.SignAgreementResponse:
+        request = pb.SignAgreementRequest(
+            agreement_id=document.agreement_id,
+            version=document.version,
+            signature=member.signs(document),
+            request_id=new_request_id(),
+        )
+        return await called(self.of(member).SignAgreement(request))
+
+    async def end(self, member: Member, version: int = 1) -> pb.EndAgreementResponse:
+        request = pb.EndAgreementRequest(
+            ending=member.ends("A-1", version), request_id=new_request_id()
+        )
+        return await called(self.of(member).EndAgreement(request))
+
+    async def state(self) -> Any:
+        """The verified newest snapshot."""
+        answer = await called(self.of(ANYTOWN, Role.NODE).GetSnapshot(pb.GetSnapshotRequest()))
+        return open_snapshot(answer.snapshot, self.at.registry_key.public, FEDERATION)
+
+
+async def called(call: Awaitable[Any]) -> Any:
+    """A call's answer, or the error that the service meant."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from failure
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    async with premises(tmp_path) as at, running_registry(at.registry_settings()) as port:
+        yield Registry(at, port)
+
+
+async def agreed(registry: Registry) -> Any:
+    """A document that both districts have signed."""
+    document = document_of([ANYTOWN, RIVERTON])
+    await registry.admit(ANYTOWN, RIVERTON)
+    await registry.propose(ANYTOWN, document)
+    await registry.sign(RIVERTON, document)
+    return document
+
+
+def test_every_rpc_is_in_the_access_table() -> None:
+    """An RPC that nobody thought about would be denied to everyone; none is forgotten."""
+    named = {f"/{method.containing_service.full_name}/{method.name}" for method in METHODS}
+
+    assert named == set(ACCESS)
+
+
+async def test_a_role_that_is_not_listed_is_denied(registry: Registry) -> None:
+    for method in METHODS:
+        listed = ACCESS[f"/{method.containing_service.full_name}/{method.name}"]
+        request = getattr(pb, method.input_type.name)()
+        for role in set(Role) - listed:
+            call = getattr(registry.of(ANYTOWN, role), method.name)(request)
+            with pytest.raises(NotPermittedError):
+                await called(call.read() if method.server_streaming else call)
+
+
+async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> None:
+    """Whatever is sent, the caller is told a reason; nothing fails inside."""
+    await agreed(registry)
+    junk = evidence_pb2.SignedStatement(statement=b"\xff\xff")
+    nul = evidence_pb2.Signature(organization_id="\0", key_id="\0", signature=b"\0")
+    calls: list[tuple[str, Role, Any]] = [
+        ("RegisterOrganization", Role.STEWARD, pb.RegisterOrganizationRequest()),
+        ("RegisterOrganization", Role.STEWARD, pb.RegisterOrganizationRequest(record=junk)),
+        (
+            "RegisterOrganization",
+            Role.STEWARD,
+            pb.RegisterOrganizationRequest(record=ANYTOWN.record(kind="\0"), request_id="r"),
+        ),
+        (
+            "RegisterOrganization",
+            Role.STEWARD,
+            pb.RegisterOrganizationRequest(record=ANYTOWN.record(2**64 - 1), request_id="r"),
+        ),
+        (
+            "RegisterOrganization",
+            Role.STEWARD,
+            pb.RegisterOrganizationRequest(record=ANYTOWN.record(2), request_id="\0"),
+        ),
+        ("SetStanding", Role.OPERATOR, pb.SetStandingRequest(organization_id="\0")),
+        (
+            "SetStanding",
+            Role.OPERATOR,
+            pb.SetStandingRequest(organization_id="anytown", standing=99, request_id="r"),  # type: ignore[arg-type]  # not a value of the enum
+        ),
+        ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_size=-1)),
+        ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_size=501)),
+        *(
+            ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_token=token))
+            for token in ("é", "AAAA")
+        ),
+        ("ProposeAgreement", Role.STEWARD, pb.ProposeAgreementRequest()),
+        ("ProposeAgreement", Role.STEWARD, pb.ProposeAgreementRequest(document=junk)),
+        ("SignAgreement", Role.STEWARD, pb.SignAgreementRequest(request_id="r")),
+        (
+            "SignAgreement",
+            Role.STEWARD,
+            pb.SignAgreementRequest(agreement_id="\0", signature=nul, request_id="r"),
+        ),
+        (
+            "SignAgreement",
+            Role.STEWARD,
+            pb.SignAgreementRequest(
+                agreement_id="A-1", version=2**64 - 1, signature=nul, request_id="r"
+            ),
+        ),
+        (
+            "SignAgreement",
+            Role.STEWARD,
+            pb.SignAgreementRequest(agreement_id="A-1", version=1, signature=nul, request_id="r"),
+        ),
+        ("EndAgreement", Role.STEWARD, pb.EndAgreementRequest(request_id="r")),
+        ("EndAgreement", Role.STEWARD, pb.EndAgreementRequest(ending=junk, request_id="r")),
+        (
+            "EndAgreement",
+            Role.STEWARD,
+            pb.EndAgreementRequest(ending=ANYTOWN.ends("A-1", 2**64 - 1), request_id="r"),
+        ),
+        ("ListAgreements", Role.APP, pb.ListAgreementsRequest(page_size=2**31 - 1)),
+        *(
+            ("ListAgreements", Role.APP, pb.ListAgreementsRequest(page_token=token))
+            for token in ("AAAA", "YQp4")
+        ),
+    ]
+    for name, role, request in calls:
+        with pytest.raises(HomeroomError) as refused:
+            await called(getattr(registry.of(ANYTOWN, role), name)(request))
+        assert not isinstance(refused.value, InternalError), (name, request)
+
+
+async def test_a_new_organization_waits_to_be_admitted(registry: Registry) -> None:
+    registered = await registry.register(ANYTOWN)
+    assert (registered.organization.standing, registered.sequence) == (pb.STANDING_PENDING, 1)
+
+    admitted = await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
+    assert (admitted.organization.standing, admitted.sequence) == (pb.STANDING_ACTIVE, 2)
+
+    again = await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
+    assert again.sequence == 2
+    assert (await registry.state()).standing_of("anytown") is Standing.ACTIVE
+
+
+async def test_an_organization_registers_only_itself(registry: Registry) -> None:
+    request = pb.RegisterOrganizationRequest(record=ANYTOWN.record(), request_id="r")
+
+    with pytest.raises(NotPermittedError):
+        await called(registry.of(OUTSIDER).RegisterOrganization(request))
+
+
+async def test_a_record_is_replaced_only_by_its_own_successor(registry: Registry) -> None:
+    await registry.register(ANYTOWN, version=3)
+
+    with pytest.raises(AlreadyRecordedError):
+        await registry.register(ANYTOWN, version=3, display_name="Another")
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.register(ANYTOWN, version=2)
+    with pytest.raises(EvidenceInvalidError):
+        await registry.register(Member.new("anytown"), version=4)
+
+    assert (await registry.register(ANYTOWN, version=3)).sequence == 1
+    moved = await registry.register(ANYTOWN, version=4, node_address="127.0.0.1:1")
+    assert moved.sequence == 2
+    assert (await registry.state()).organizations["anytown"].node_address == "127.0.0.1:1"
+
+
+async def test_a_record_signed_by_another_key_is_refused(registry: Registry) -> None:
+    forged = ANYTOWN.record()
+    forged.signatures[0].signature = bytes(64)
+    request = pb.RegisterOrganizationRequest(record=forged, request_id="r")
+
+    with pytest.raises(EvidenceInvalidError):
+        await called(registry.of(ANYTOWN).RegisterOrganization(request))
+
+
+async def test_a_retry_is_answered_as_the_first_time(registry: Registry) -> None:
+    request = pb.RegisterOrganizationRequest(record=ANYTOWN.record(), request_id="same")
+    first = await called(registry.of(ANYTOWN).RegisterOrganization(request))
+    await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
+
+    assert await called(registry.of(ANYTOWN).RegisterOrganization(request)) == first
+    request.record.CopyFrom(ANYTOWN.record(2))
+    with pytest.raises(AlreadyRecordedError):
+        await called(registry.of(ANYTOWN).RegisterOrganization(request))
+
+
+async def test_an_agreement_is_active_with_the_last_signature(registry: Registry) -> None:
+    await registry.admit(ANYTOWN, RIVERTON)
+    document = document_of([ANYTOWN, RIVERTON])
+
+    proposed = await registry.propose(ANYTOWN, document)
+    assert proposed.agreement.state == pb.AGREEMENT_STATE_PROPOSED
+    assert not (await registry.state()).agreements["A-1"].active
+
+    signed = await registry.sign(RIVERTON, document)
+    assert signed.agreement.state == pb.AGREEMENT_STATE_ACTIVE
+    assert signed.sequence == proposed.sequence + 1
+    assert (await registry.state()).agreements["A-1"].active
+
+    assert (await registry.sign(RIVERTON, document)).sequence == signed.sequence
+
+
+async def test_a_newer_version_supersedes_the_older_once_all_have_signed(
+    registry: Registry,
+) -> None:
+    await agreed(registry)
+    newer = document_of([ANYTOWN, RIVERTON], version=2)
+
+    await registry.propose(RIVERTON, newer)
+    assert (await registry.state()).agreements["A-1"].document.version == 1
+    await registry.sign(ANYTOWN, newer)
+
+    listed = await called(registry.of(ANYTOWN).ListAgreements(pb.ListAgreementsRequest()))
+    assert [(one.version, one.state) for one in listed.agreements] == [
+        (1, pb.AGREEMENT_STATE_SUPERSEDED),
+        (2, pb.AGREEMENT_STATE_ACTIVE),
+    ]
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.end(ANYTOWN, version=1)
+
+
+async def test_any_one_party_ends_an_agreement_for_good(registry: Registry) -> None:
+    document = await agreed(registry)
+    await registry.set_standing(RIVERTON, pb.STANDING_SUSPENDED)
+
+    ended = await registry.end(RIVERTON)
+    assert ended.agreement.state == pb.AGREEMENT_STATE_ENDED
+    assert (await registry.state()).agreements["A-1"].state is AgreementState.ENDED
+
+    assert (await registry.end(ANYTOWN)).sequence == ended.sequence
+    assert (await registry.sign(ANYTOWN, document)).agreement.state == pb.AGREEMENT_STATE_ENDED
+
+
+async def test_a_stranger_cannot_tell_an_agreement_from_none(registry: Registry) -> None:
+    """A non-party and a missing agreement are refused in the same words."""
+    document = await agreed(registry)
+    await registry.admit(OUTSIDER)
+    missing = document_of([ANYTOWN, OUTSIDER], agreement_id="A-9")
+
+    told = []
+    for one in (document, missing):
+        with pytest.raises(NotPermittedError) as refused:
+            await registry.sign(OUTSIDER, one)
+        told.append((refused.value.message, refused.value.metadata))
+        ending = OUTSIDER.ends(one.agreement_id)
+        request = pb.EndAgreementRequest(ending=ending, request_id=new_request_id())
+        with pytest.raises(NotPermittedError) as refused:
+            await called(registry.of(OUTSIDER).EndAgreement(request))
+        told.append((refused.value.message, refused.value.metadata))
+
+    assert len({str(one) for one in told}) == 1
+
+
+async def test_a_party_does_not_sign_or_end_for_another(registry: Registry) -> None:
+    await registry.admit(ANYTOWN, RIVERTON)
+    document = document_of([ANYTOWN, RIVERTON])
+    await registry.propose(ANYTOWN, document)
+    forged = pb.SignAgreementRequest(
+        agreement_id="A-1", version=1, signature=ANYTOWN.signs(document), request_id="f"
+    )
+    with pytest.raises(EvidenceInvalidError):
+        await called(registry.of(RIVERTON).SignAgreement(forged))
+    ending = pb.EndAgreementRequest(ending=RIVERTON.ends("A-1"), request_id="g")
+    with pytest.raises(NotPermittedError):
+        await called(registry.of(ANYTOWN).EndAgreement(ending))
+
+
+async def test_a_document_names_exactly_the_registered_keys(registry: Registry) -> None:
+    await registry.admit(ANYTOWN, RIVERTON)
+
+    for parties in ([ANYTOWN, Member.new("riverton")], [ANYTOWN, OUTSIDER]):
+        with pytest.raises(RequestInvalidError):
+            await registry.propose(ANYTOWN, document_of(parties))
+
+
+async def test_versions_are_proposed_one_after_the_other(registry: Registry) -> None:
+    document = await agreed(registry)
+
+    assert (await registry.propose(ANYTOWN, document)).sequence == 6
+    with pytest.raises(AlreadyRecordedError):
+        await registry.propose(ANYTOWN, document_of([ANYTOWN, RIVERTON], title="Other"))
+    for version in (3, 2**70):
+        with pytest.raises(ChangedMeanwhileError):
+            await registry.propose(ANYTOWN, document_of([ANYTOWN, RIVERTON], version=version))
+
+
+async def test_strangers_do_not_supersede_an_agreement(registry: Registry) -> None:
+    await agreed(registry)
+    other = Member.new("other")
+    await registry.admit(OUTSIDER, other)
+
+    with pytest.raises(NotPermittedError):
+        await registry.propose(OUTSIDER, document_of([OUTSIDER, other], version=2))
+
+
+async def test_a_document_beyond_256_kb_is_too_much(registry: Registry) -> None:
+    evidence = evidence_pb2.SignedStatement(statement=b" " * (256 * 1024 + 1))
+    request = pb.ProposeAgreementRequest(document=evidence, request_id="r")
+
+    with pytest.raises(TooMuchAskedError):
+        await called(registry.of(ANYTOWN).ProposeAgreement(request))
+
+
+async def test_lists_come_in_pages_of_the_asked_size(registry: Registry) -> None:
+    members = [Member.new(f"org_{number}") for number in range(5)]
+    await registry.admit(*members)
+    await registry.propose(members[0], document_of(members[:2], agreement_id="A-1"))
+    await registry.propose(members[0], document_of(members[:2], agreement_id="A-2"))
+    await registry.propose(members[3], document_of(members[3:], agreement_id="A-3"))
+
+    seen, token = [], ""
+    while True:
+        request = pb.ListOrganizationsRequest(page_size=2, page_token=token)
+        page = await called(registry.of(members[4], Role.NODE).ListOrganizations(request))
+        assert len(page.organizations) <= 2
+        seen += [one.organization_id for one in page.organizations]
+        token = page.next_page_token
+        if not token:
+            break
+    assert [member.organization_id for member in members] == seen
+
+    mine = registry.of(members[1])
+    first = await called(mine.ListAgreements(pb.ListAgreementsRequest(page_size=1)))
+    asked = pb.ListAgreementsRequest(page_size=1, page_token=first.next_page_token)
+    second = await called(mine.ListAgreements(asked))
+    assert [one.agreement_id for one in (*first.agreements, *second.agreements)] == ["A-1", "A-2"]
+    assert not second.next_page_token
+
+
+async def test_a_watcher_gets_the_newest_then_each_change_then_heartbeats(
+    registry: Registry,
+) -> None:
+    watch = registry.of(ANYTOWN, Role.NODE).WatchSnapshot(pb.WatchSnapshotRequest())
+    assert (await sequence_of(registry, await watch.read())) == ("snapshot", 0)
+
+    await registry.register(ANYTOWN)
+    assert (await sequence_of(registry, await next_of(watch, "snapshot"))) == ("snapshot", 1)
+    await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
+    assert (await sequence_of(registry, await next_of(watch, "snapshot"))) == ("snapshot", 2)
+    assert (await sequence_of(registry, await next_of(watch, "heartbeat"))) == ("heartbeat", 2)
+    watch.cancel()
+
+
+async def test_many_watchers_are_sent_the_same_signed_bytes(registry: Registry) -> None:
+    """Each event is signed once, however many watch."""
+    watches = [
+        registry.of(ANYTOWN, role).WatchSnapshot(pb.WatchSnapshotRequest())
+        for role in (Role.NODE, Role.GATEWAY, Role.APP)
+        for _ in range(5)
+    ]
+    for watch in watches:
+        await watch.read()
+    await registry.register(ANYTOWN)
+
+    sent = [await next_of(watch, "snapshot") for watch in watches]
+    assert len({one.SerializeToString() for one in sent}) == 1
+    for watch in watches:
+        watch.cancel()
+
+
+async def test_another_replicas_changes_are_noticed(registry: Registry) -> None:
+    """Two registries on one database: a watcher of one sees what was written by the other."""
+    async with running_registry(registry.at.registry_settings()) as port:
+        watch = Registry(registry.at, port).of(ANYTOWN, Role.NODE)
+        stream = watch.WatchSnapshot(pb.WatchSnapshotRequest())
+        await stream.read()
+        await registry.register(ANYTOWN)
+
+        event = await asyncio.wait_for(next_of(stream, "snapshot"), 2)
+        assert (await sequence_of(registry, event)) == ("snapshot", 1)
+        stream.cancel()
+
+
+async def test_a_snapshot_is_signed_anew_at_half_its_life(tmp_path: Path) -> None:
+    async with premises(tmp_path) as at:
+        settings = at.registry_settings(snapshot_hours=2 / 3600)
+        async with running_registry(settings) as port:
+            registry = Registry(at, port)
+            watch = registry.of(ANYTOWN, Role.NODE).WatchSnapshot(pb.WatchSnapshotRequest())
+            first = await watch.read()
+            second = await next_of(watch, "snapshot")
+            watch.cancel()
+
+    states = [
+        open_snapshot(event.snapshot, at.registry_key.public, FEDERATION)
+        for event in (first, second)
+    ]
+    assert states[0].sequence == states[1].sequence
+    assert states[0].issue_time < states[1].issue_time < states[0].expire_time
+
+
+async def test_a_snapshots_content_follows_from_its_sequence(registry: Registry) -> None:
+    await agreed(registry)
+    contents = []
+    for _ in range(2):
+        async with running_registry(registry.at.registry_settings()) as port:
+            stub = registry.at.registry(port, "anytown", Role.NODE)
+            answer = await stub.GetSnapshot(pb.GetSnapshotRequest())
+        snapshot = pb.Snapshot.FromString(answer.snapshot.statement)
+        snapshot.ClearField("issue_time")
+        snapshot.ClearField("expire_time")
+        contents.append(snapshot.SerializeToString(deterministic=True))
+
+    assert contents[0] == contents[1]
+
+
+async def next_of(watch: Any, kind: str) -> pb.WatchSnapshotResponse:
+    while True:
+        event = await asyncio.wait_for(watch.read(), 5)
+        if event.WhichOneof("event") == kind:
+            return event
+
+
+async def sequence_of(registry: Registry, event: pb.WatchSnapshotResponse) -> tuple[str, int]:
+    """What kind of event it is and its sequence, its signature checked."""
+    key = registry.at.registry_key.public
+    if event.HasField("snapshot"):
+        return "snapshot", open_snapshot(event.snapshot, key, FEDERATION).sequence
+    return "heartbeat", open_heartbeat(event.heartbeat, key, FEDERATION)[0]

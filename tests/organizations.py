@@ -1,0 +1,112 @@
+"""Organizations for a test: their keys, and what they sign to register, agree and revoke."""
+
+import datetime as dt
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Party
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
+from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
+from homeroom.evidence import signature_on, signed
+from homeroom.sealing import SealingKey
+from homeroom.signing import Domain, SigningKey
+from homeroom.vocabulary import AgreementKind, Basis, Element
+
+NOW = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Member:
+    """An organization with its private keys."""
+
+    organization_id: str
+    signing: SigningKey
+    sealing: SealingKey
+
+    @classmethod
+    def new(cls, organization_id: str) -> "Member":
+        return cls(organization_id, SigningKey.generate(), SealingKey.generate())
+
+    def record(self, version: int = 1, **changed: object) -> evidence_pb2.SignedStatement:
+        """Its record, signed by itself."""
+        fields = {
+            "organization_id": self.organization_id,
+            "display_name": self.organization_id.title(),
+            "kind": "district",
+            "signing_key": self.signing.public,
+            "sealing_key": self.sealing.public,
+            "record_version": version,
+        } | changed
+        record = registry_pb.OrganizationRecord(**fields)  # type: ignore[arg-type]  # varied by tests
+        statement = record.SerializeToString(deterministic=True)
+        return signed(Domain.ORGANIZATION, statement, self.organization_id, self.signing)
+
+    def party(self) -> Party:
+        return Party(
+            organization_id=self.organization_id,
+            role="both",
+            signing_key_id=self.signing.key_id,
+            sealing_key_id=self.sealing.key_id,
+        )
+
+    def signs(self, document: AgreementDocument) -> evidence_pb2.Signature:
+        """Its signature on a document."""
+        return signature_on(Domain.AGREEMENT, document.encode(), self.organization_id, self.signing)
+
+    def proposes(self, document: AgreementDocument) -> evidence_pb2.SignedStatement:
+        """A document with its signature alone."""
+        return evidence_pb2.SignedStatement(
+            statement=document.encode(), signatures=[self.signs(document)]
+        )
+
+    def ends(self, agreement_id: str, version: int = 1) -> evidence_pb2.SignedStatement:
+        """Its ending of an agreement."""
+        ending = registry_pb.AgreementEnding(
+            agreement_id=agreement_id, version=version, organization_id=self.organization_id
+        )
+        ending.end_time.FromDatetime(NOW)
+        return signed(
+            Domain.AGREEMENT_ENDING,
+            ending.SerializeToString(deterministic=True),
+            self.organization_id,
+            self.signing,
+        )
+
+    def revokes(self, consent_id: str) -> evidence_pb2.SignedStatement:
+        """Its word that a consent is withdrawn."""
+        revocation = consent_pb.Revocation(
+            consent_id=consent_id, organization_id=self.organization_id
+        )
+        revocation.revoke_time.FromDatetime(NOW)
+        return signed(
+            Domain.REVOCATION,
+            revocation.SerializeToString(deterministic=True),
+            self.organization_id,
+            self.signing,
+        )
+
+
+def document_of(
+    parties: Sequence[Member], agreement_id: str = "A-1", version: int = 1, title: str = "Sharing"
+) -> AgreementDocument:
+    """A document between these parties."""
+    return AgreementDocument(
+        agreement_id=agreement_id,
+        version=version,
+        title=title,
+        kind=AgreementKind.CONSENTED_SHARING,
+        parties=tuple(member.party() for member in parties),
+        legal_basis=(Basis.CONSENT,),
+        purposes=("direct_service",),
+        elements=(Element.NAME,),
+        schools={member.organization_id: ALL_SCHOOLS for member in parties},
+        effective_from=dt.date(2026, 8, 1),
+        effective_to=dt.date(2027, 7, 31),
+    )
+
+
+def new_request_id() -> str:
+    """A request id that nobody used before."""
+    return secrets.token_hex(8)
