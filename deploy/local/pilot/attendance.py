@@ -52,8 +52,8 @@ def absences(
     absent: dict[int, Event] = dict.fromkeys(
         suspended, ("excused_absence", "out_of_school_suspension", "1")
     )
-    length = spell.last - spell.first + 1
-    target = rounded(chance, habits.absent * length) + len(absent) if length > 0 else 0
+    length = max(0, spell.last - spell.first + 1)
+    target = min(length, rounded(chance, habits.absent * length) + len(absent))
     while len(absent) < target:
         begin = _illness_day(spell, chance)
         run = min(weighted(chance, _RUNS), target - len(absent))
