@@ -42,7 +42,8 @@ class RegistryView:
             HomeroomError: whatever else the first request for it failed with.
         """
         async with self._lock:
-            if self._clock() - self._fetched_at > _REFRESH or self._sequence < at_least:
+            old = self._clock() - self._fetched_at > _REFRESH or self._expired
+            if old or self._sequence < at_least:
                 await self._refresh_if_possible()
             return self._usable(at_least)
 
@@ -56,8 +57,12 @@ class RegistryView:
     def _sequence(self) -> int:
         return self._state.sequence if self._state else -1
 
+    @property
+    def _expired(self) -> bool:
+        return self._state is None or self._clock() >= self._state.expire_time
+
     def _usable(self, at_least: int) -> FederationState:
-        if self._state is None or self._clock() >= self._state.expire_time:
+        if self._state is None or self._expired:
             raise StateStaleError("the registry's state has expired", state="registry")
         if self._state.sequence < at_least:
             raise StateBehindError("the registry is behind what it said before", state="registry")

@@ -1,0 +1,182 @@
+"""Every service of a federation in one: it says exactly what a test scripts, over the wire."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from homeroom.agreement import AgreementDocument
+from homeroom.api.common.v1 import evidence_pb2, query_pb2
+from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
+from homeroom.api.consent.v1.consent_service_pb2_grpc import (
+    ConsentServiceServicer,
+)
+from homeroom.api.gateway.v1 import gateway_service_pb2 as gateway_pb
+from homeroom.api.gateway.v1.gateway_service_pb2_grpc import (
+    GatewayServiceServicer,
+)
+from homeroom.api.node.v1 import node_service_pb2 as node_pb
+from homeroom.api.node.v1.node_service_pb2_grpc import (
+    NodeServiceServicer,
+)
+from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
+from homeroom.api.registry.v1.registry_service_pb2_grpc import (
+    RegistryServiceServicer,
+)
+from homeroom.errors import HomeroomError, NotPermittedError, ServiceUnreachableError
+from homeroom.signing import digest_of
+
+Events = AsyncIterator[gateway_pb.QueryResponse]
+Script = Callable[[query_pb2.Query, bytes], Events]
+
+
+@dataclass
+class Wire(
+    GatewayServiceServicer, RegistryServiceServicer, ConsentServiceServicer, NodeServiceServicer
+):
+    """Every service at one address; each method says what the test scripted."""
+
+    snapshot: evidence_pb2.SignedStatement = field(default_factory=evidence_pb2.SignedStatement)
+    script: Script | None = None
+    refusal: HomeroomError | None = None
+    queries: list[query_pb2.Query] = field(default_factory=list)
+    consents: dict[str, consent_pb.Consent] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+    acts: list[Any] = field(default_factory=list)
+    agreements: list[registry_pb.Agreement] = field(default_factory=list)
+    unready: int = 0
+
+    async def Query(self, request: Any, context: Any) -> Any:
+        query = query_pb2.Query.FromString(request.query.statement)
+        self.queries.append(query)
+        if self.unready:
+            self.unready -= 1
+            await abort(context, ServiceUnreachableError("not ready"))
+        if self.refusal is not None:
+            await abort(context, self.refusal)
+        assert self.script is not None
+        async for event in self.script(query, digest_of(request.query.statement)):
+            yield event
+
+    async def GetSnapshot(self, request: Any, context: Any) -> Any:
+        return registry_pb.GetSnapshotResponse(snapshot=self.snapshot)
+
+    async def ListOrganizations(self, request: Any, context: Any) -> Any:
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        return registry_pb.ListOrganizationsResponse(organizations=snapshot.organizations)
+
+    async def SetStanding(self, request: Any, context: Any) -> Any:
+        if b"/operator" not in _peer(context):
+            await abort(context, NotPermittedError("this caller may not call this method"))
+        self.acts.append(request)
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        found = next(
+            o for o in snapshot.organizations if o.organization_id == request.organization_id
+        )
+        found.standing = request.standing
+        return registry_pb.SetStandingResponse(organization=found, sequence=2)
+
+    async def RegisterOrganization(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        record = registry_pb.OrganizationRecord.FromString(request.record.statement)
+        organization = registry_pb.Organization(
+            organization_id=record.organization_id,
+            record=request.record,
+            standing=registry_pb.STANDING_PENDING,
+        )
+        return registry_pb.RegisterOrganizationResponse(organization=organization, sequence=2)
+
+    async def ProposeAgreement(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        document = AgreementDocument.parse(request.document.statement)
+        agreement = registry_pb.Agreement(
+            agreement_id=document.agreement_id,
+            version=document.version,
+            document=request.document,
+            state=registry_pb.AGREEMENT_STATE_PROPOSED,
+        )
+        self.agreements.append(agreement)
+        return registry_pb.ProposeAgreementResponse(agreement=agreement, sequence=3)
+
+    async def SignAgreement(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        agreement = self.agreements[-1]
+        agreement.document.signatures.append(request.signature)
+        return registry_pb.SignAgreementResponse(agreement=agreement, sequence=4)
+
+    async def EndAgreement(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        agreement = self.agreements[-1]
+        agreement.ending.CopyFrom(request.ending)
+        return registry_pb.EndAgreementResponse(agreement=agreement, sequence=5)
+
+    async def ListAgreements(self, request: Any, context: Any) -> Any:
+        return registry_pb.ListAgreementsResponse(agreements=self.agreements)
+
+    async def RecordConsents(self, request: Any, context: Any) -> Any:
+        self.batches.append(len(request.consents))
+        self.consents.update({consent.consent_id: consent for consent in request.consents})
+        return consent_pb.RecordConsentsResponse(
+            sequence=len(self.consents), recorded_count=len(request.consents)
+        )
+
+    async def RevokeConsent(self, request: Any, context: Any) -> Any:
+        revocation = consent_pb.Revocation.FromString(request.revocation.statement)
+        if revocation.consent_id not in self.consents:
+            await abort(context, NotPermittedError("not permitted"))
+        consent = self.consents[revocation.consent_id]
+        consent.state = consent_pb.CONSENT_STATE_REVOKED
+        consent.revoke_time.CopyFrom(revocation.revoke_time)
+        return consent_pb.RevokeConsentResponse(sequence=len(self.consents) + 1)
+
+    async def ListConsents(self, request: Any, context: Any) -> Any:
+        """Two a page."""
+        start = int(request.page_token or "0")
+        consents = list(self.consents.values())
+        more = start + 2 < len(consents)
+        return consent_pb.ListConsentsResponse(
+            consents=consents[start : start + 2], next_page_token=str(start + 2) if more else ""
+        )
+
+    async def GetNodeStatus(self, request: Any, context: Any) -> Any:
+        return node_pb.GetNodeStatusResponse(
+            organization_id="dsni",
+            datasets=[node_pb.DatasetCount(dataset="services", record_count=7)],
+            registry_sequence=1,
+            policy_engine="opa 1.0",
+            log_size=3,
+        )
+
+    async def Answer(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+        yield node_pb.AnswerResponse()
+
+    async def WatchConsents(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+        yield consent_pb.WatchConsentsResponse()
+
+    async def WatchSnapshot(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+        yield registry_pb.WatchSnapshotResponse()
+
+
+async def abort(context: Any, error: HomeroomError) -> None:
+    """Ends a call as a service of Homeroom does."""
+    detail = AnyMessage()
+    detail.Pack(ErrorInfo(reason=error.reason, domain="homeroom", metadata=error.metadata))
+    code = grpc.StatusCode.UNAVAILABLE
+    if isinstance(error, NotPermittedError):
+        code = grpc.StatusCode.PERMISSION_DENIED
+    status = rpc_status.to_status(
+        Status(code=code.value[0], message=error.message, details=[detail])
+    )
+    await context.abort(code, error.message, status.trailing_metadata)
+
+
+def _peer(context: Any) -> bytes:
+    return b" ".join(context.auth_context()["x509_subject_alternative_name"])
