@@ -19,7 +19,6 @@ from services.runtime.server import Server
 ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
 
 
-
 def utc_now() -> dt.datetime:
     """The clock of a running gateway."""
     return dt.datetime.now(dt.UTC)

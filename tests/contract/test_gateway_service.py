@@ -1,61 +1,22 @@
-"""GatewayService over real sockets: who may ask, what a refusal tells, and what nodes cannot do."""
+"""GatewayService over real sockets: what a permitted question gets, and what nodes cannot do."""
 
 import asyncio
-import datetime as dt
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homeroom.api.common.v1 import answer_pb2, query_pb2
-from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
-from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.node.v1 import node_service_pb2 as node_pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.errors import (
-    ERROR_OF_REASON,
-    CallerUnknownError,
-    ClockSkewedError,
-    HomeroomError,
-    NotPermittedError,
-    Reason,
-    RequestInvalidError,
-    StateBehindError,
-    StateStaleError,
-    TooMuchAskedError,
-)
-from homeroom.identity import Identity, Role
-from homeroom.query import to_query
-from homeroom.question import Question
-from homeroom.users import User
-from homeroom.vocabulary import Element
-from tests.contract.gateway_federation import (
-    AGREEMENT,
-    ASKER,
-    FEDERATION,
-    STRANGER,
-    FakeNode,
-    GatewayFederation,
-    Member,
-    Script,
-    gateway_federation,
-)
+from homeroom.errors import ERROR_OF_REASON, Reason
+from tests.contract.gateway_federation import closed_port, frame, gateway_federation
+from tests.contract.gateway_peers import STRANGER, FakeNode, Script
 
 Frames = AsyncIterator[answer_pb2.AnswerFrame]
-
-
-def frame(sequence: int, *, last: bool = False, rows: bytes = b"") -> answer_pb2.AnswerFrame:
-    outcome = answer_pb2.OUTCOME_ANSWERED if last else answer_pb2.OUTCOME_UNSPECIFIED
-    return answer_pb2.AnswerFrame(
-        sequence=sequence,
-        sealed_key=b"key" if sequence == 0 else b"",
-        sealed_rows=rows or bytes([sequence % 256]) * 64,
-        sealed_receipt=b"receipt" if last else b"",
-        outcome=outcome,
-    )
 
 
 def sends(*frames: answer_pb2.AnswerFrame, after: float = 0.0) -> Script:
@@ -94,16 +55,6 @@ async def floods(_request: node_pb.AnswerRequest) -> Frames:
         yield frame(sequence, rows=bytes(256 * 1024))
 
 
-def closed_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-def nobody_was_asked(federation: GatewayFederation) -> bool:
-    return all(not node.requests for node in federation.nodes.values())
-
-
 # What a permitted question gets.
 
 
@@ -126,9 +77,9 @@ async def test_a_question_reaches_every_holder_and_its_frames_come_back_untouche
 
 async def test_a_federation_without_holders_gets_an_empty_plan(tmp_path: Path) -> None:
     async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        federation.members["north"].standing = registry_pb.STANDING_SUSPENDED
-        await federation.registry.publish()
-        answer = await federation.ask(federation.request(min_registry_sequence=2))
+        federation.participants["north"].standing = registry_pb.STANDING_SUSPENDED
+        sequence = await federation.registry.publish()
+        answer = await federation.ask(federation.request(min_registry_sequence=sequence))
 
         assert len(answer.events) == 1
         assert answer.plan == []
@@ -221,13 +172,10 @@ async def test_a_node_whose_connection_is_cut_in_the_middle_is_unreachable(
 
     async with gateway_federation(tmp_path, {"south": ANSWERS}) as federation:
         node = FakeNode(script)
-        serving = await federation.authority.serve(
-            Identity(FEDERATION, "south", Role.NODE), node.handlers()
-        )
-        federation.members["south"].node_address = serving.address
-        await federation.registry.publish()
+        serving = await federation.serve_node("south", node, "127.0.0.1:0")
+        moved = await federation.move_node("south", serving.address)
         asking = asyncio.create_task(
-            federation.ask(federation.request(min_registry_sequence=2), seconds=20.0)
+            federation.ask(federation.request(min_registry_sequence=moved), seconds=20.0)
         )
         await cut.wait()
         await serving.server.stop(None)
@@ -296,14 +244,16 @@ async def test_a_node_that_does_not_exist_is_unreachable(tmp_path: Path) -> None
         assert time.monotonic() - started < 10.0
 
 
-async def test_an_address_that_accepts_and_says_nothing_times_out(tmp_path: Path) -> None:
+async def test_an_address_that_accepts_and_says_nothing_holds_up_nobody(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         async with gateway_federation(tmp_path, {"north": address, "south": ANSWERS}) as federation:
             started = time.monotonic()
             answer = await federation.ask(seconds=1.5)
 
-            assert answer.outcomes == {"north": ("TIMED_OUT", ""), "south": ("ANSWERED", "")}
+            # Which of the two depends on how long a channel tries to connect.
+            assert answer.outcomes.pop("north") in {("TIMED_OUT", ""), ("UNREACHABLE", "")}
+            assert answer.outcomes["south"] == ("ANSWERED", "")
             assert time.monotonic() - started < 2.5
 
 
@@ -311,13 +261,9 @@ async def test_a_node_of_another_organization_is_not_spoken_to(tmp_path: Path) -
     """Whoever answers at a holder's address with another's certificate learns nothing."""
     async with gateway_federation(tmp_path, {"south": ANSWERS}) as federation:
         impostor = FakeNode(ANSWERS)
-        serving = await federation.authority.serve(
-            Identity(FEDERATION, STRANGER, Role.NODE), impostor.handlers()
-        )
-        federation.members["south"].node_address = serving.address
-        await federation.registry.publish()
-        answer = await federation.ask(federation.request(min_registry_sequence=2))
-        await serving.server.stop(None)
+        serving = await federation.serve_node(STRANGER, impostor, "127.0.0.1:0")
+        moved = await federation.move_node("south", serving.address)
+        answer = await federation.ask(federation.request(min_registry_sequence=moved))
 
     assert answer.frames("south") == []
     assert answer.outcomes == {"south": ("UNREACHABLE", "")}
@@ -330,20 +276,18 @@ async def test_a_node_that_comes_back_is_reached_again(tmp_path: Path) -> None:
     async with gateway_federation(tmp_path, {"north": address}) as federation:
         assert (await federation.ask()).outcomes == {"north": ("UNREACHABLE", "")}
         node = FakeNode(ANSWERS)
-        serving = await federation.authority.serve(
-            Identity(FEDERATION, "north", Role.NODE), node.handlers(), address
-        )
+        await federation.serve_node("north", node, address)
         async with asyncio.timeout(20):
-            while (await federation.ask()).outcomes != {"north": ("ANSWERED", "")}:
-                pass
-        await serving.server.stop(None)
+            while not node.requests:
+                answer = await federation.ask()
 
+    assert answer.outcomes == {"north": ("ANSWERED", "")}
     assert len(node.requests) == 1
 
 
 async def test_a_caller_that_leaves_ends_every_call(tmp_path: Path) -> None:
     async with gateway_federation(tmp_path, {"north": hangs, "south": floods}) as federation:
-        stub = GatewayServiceStub(await federation.channel())
+        stub: Any = await federation.stub()
         call = stub.Query(federation.request(), timeout=60)
         await call.read()
         await call.read()
@@ -357,7 +301,7 @@ async def test_a_caller_that_leaves_ends_every_call(tmp_path: Path) -> None:
 async def test_a_caller_that_does_not_read_stops_the_node(tmp_path: Path) -> None:
     """What the caller does not take stays at the node, but for what is on its way."""
     async with gateway_federation(tmp_path, {"south": floods}) as federation:
-        stub = GatewayServiceStub(await federation.channel())
+        stub: Any = await federation.stub()
         call = stub.Query(federation.request(), timeout=60)
         await call.read()
         await asyncio.sleep(1.5)
@@ -367,257 +311,3 @@ async def test_a_caller_that_does_not_read_stops_the_node(tmp_path: Path) -> Non
         assert federation.nodes["south"].sent == early
         assert early < 200
         call.cancel()
-
-
-# Whom the gateway refuses, and what it tells.
-
-
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.APP])
-async def test_only_apps_may_ask(tmp_path: Path, role: Role) -> None:
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        with pytest.raises(NotPermittedError) as refused:
-            await federation.ask(role=role)
-
-        assert refused.value.codes == ()
-        assert nobody_was_asked(federation)
-
-
-Spoil = Callable[[GatewayFederation], pb.QueryRequest]
-
-
-def _ago(seconds: float) -> dt.datetime:
-    return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)
-
-
-def _expired_token(federation: GatewayFederation) -> str:
-    user = federation.members[ASKER]
-    long_ago = _ago(36_000)
-    return user.issuer.token(User("u1", ASKER, "case_worker", None), FEDERATION, long_ago)
-
-
-def _token_swapped(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    request.user_token = federation.members[ASKER].token(user_id="u2")
-    return request
-
-
-def _changed_after_signing(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    request.query.statement += b"\x10\x01"
-    return request
-
-
-def _many_signatures(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    request.query.signatures.extend(list(request.query.signatures) * 10_000)
-    return request
-
-
-def _unreadable(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    request.query.statement = b"\xff\xff\xff"
-    return request
-
-
-def _renamed(federation: GatewayFederation, requester: str) -> pb.QueryRequest:
-    member = federation.members[ASKER]
-    query = to_query(
-        Question(
-            agreement_id=AGREEMENT,
-            purpose="direct_service",
-            dataset="attendance",
-            elements=(Element.DAILY_ATTENDANCE,),
-            everyone=True,
-        ),
-        requester,
-        member.token(),
-        dt.datetime.now(dt.UTC),
-        "0" * 32,
-    )
-    return federation.signed(query, member, member.token())
-
-
-def _level_missing(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    query = query_pb2.Query.FromString(request.query.statement)
-    query.ClearField("level")
-    return federation.signed(query, federation.members[ASKER], request.user_token)
-
-
-def _too_large(federation: GatewayFederation) -> pb.QueryRequest:
-    request = federation.request()
-    query = query_pb2.Query.FromString(request.query.statement)
-    query.cohort.subject_refs.extend("s" * 60 + f"{n:04}" for n in range(20_000))
-    return federation.signed(query, federation.members[ASKER], request.user_token)
-
-
-SPOILED: dict[str, tuple[Spoil, type[HomeroomError]]] = {
-    "signed by another key": (
-        lambda f: f.request(signer=Member(ASKER)),
-        NotPermittedError,
-    ),
-    "of another organization": (lambda f: f.request(requester="north"), NotPermittedError),
-    "of nobody registered": (
-        lambda f: _renamed(f, "nobody_here"),
-        NotPermittedError,
-    ),
-    "changed after it was signed": (_changed_after_signing, NotPermittedError),
-    "not readable": (_unreadable, NotPermittedError),
-    "asked long ago": (lambda f: f.request(asked_at=_ago(45)), ClockSkewedError),
-    "asked in the future": (lambda f: f.request(asked_at=_ago(-45)), ClockSkewedError),
-    "with no token": (lambda f: f.request(token=""), CallerUnknownError),
-    "with an expired token": (
-        lambda f: f.request(token=_expired_token(f)),
-        CallerUnknownError,
-    ),
-    "with another's token": (
-        lambda f: f.request(token=f.members["north"].token()),
-        CallerUnknownError,
-    ),
-    "with a token of another's user": (
-        lambda f: f.request(token=f.members[ASKER].token(organization_id="north")),
-        CallerUnknownError,
-    ),
-    "with a token that was swapped": (_token_swapped, CallerUnknownError),
-    "with too large a token": (lambda f: f.request(token="x" * 17_000), TooMuchAskedError),
-    "with too many signatures": (_many_signatures, TooMuchAskedError),
-    "not well formed": (
-        _level_missing,
-        RequestInvalidError,
-    ),
-    "too large": (_too_large, TooMuchAskedError),
-}
-
-
-@pytest.mark.parametrize("spoiled", list(SPOILED))
-async def test_a_question_that_is_not_in_order_is_refused_and_nobody_is_asked(
-    tmp_path: Path, spoiled: str
-) -> None:
-    spoil, error = SPOILED[spoiled]
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        with pytest.raises(error) as refused:
-            await federation.ask(spoil(federation))
-
-        assert type(refused.value) is error
-        assert nobody_was_asked(federation)
-
-
-async def test_a_strangers_key_and_another_organization_look_the_same(tmp_path: Path) -> None:
-    told = set()
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        for spoiled in ("signed by another key", "of another organization", "of nobody registered"):
-            with pytest.raises(NotPermittedError) as refused:
-                await federation.ask(SPOILED[spoiled][0](federation))
-            told.add((refused.value.message, *refused.value.metadata.items()))
-
-    assert len(told) == 1
-
-
-async def test_a_party_is_told_why(tmp_path: Path) -> None:
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        with pytest.raises(NotPermittedError) as refused:
-            await federation.ask(
-                federation.request(purpose="program_evaluation", dataset="attendance")
-            )
-
-        assert "agreement_purpose_mismatch" in refused.value.codes
-        assert nobody_was_asked(federation)
-
-
-async def test_who_is_no_party_learns_nothing_of_an_agreement(tmp_path: Path) -> None:
-    """An agreement of others and one that does not exist are refused in the same words."""
-    told = []
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        for agreement_id in (AGREEMENT, "A-404"):
-            request = federation.request(requester=STRANGER, agreement_id=agreement_id)
-            with pytest.raises(NotPermittedError) as refused:
-                await federation.ask(request, by=STRANGER)
-            told.append((refused.value.message, refused.value.metadata))
-        assert nobody_was_asked(federation)
-
-    assert told[0] == told[1]
-    assert told[0][1] == {}
-
-
-async def test_a_suspended_requester_is_refused_at_once(tmp_path: Path) -> None:
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        federation.members[ASKER].standing = registry_pb.STANDING_SUSPENDED
-        await federation.registry.publish()
-        with pytest.raises(NotPermittedError) as refused:
-            await federation.ask(federation.request(min_registry_sequence=2))
-
-        assert "org_suspended" in refused.value.codes
-        assert nobody_was_asked(federation)
-
-
-async def test_an_ended_agreement_is_refused(tmp_path: Path) -> None:
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        federation.registry.agreement_state = registry_pb.AGREEMENT_STATE_ENDED
-        await federation.registry.publish()
-        with pytest.raises(NotPermittedError) as refused:
-            await federation.ask(federation.request(min_registry_sequence=2))
-
-        assert refused.value.codes == ("agreement_not_in_effect",)
-
-
-async def test_a_holder_that_is_no_party_is_an_invalid_request(tmp_path: Path) -> None:
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        with pytest.raises(RequestInvalidError):
-            await federation.ask(federation.request(holders=(STRANGER,)))
-
-        assert nobody_was_asked(federation)
-
-
-async def test_a_state_nobody_confirmed_lately_is_not_relied_on(tmp_path: Path) -> None:
-    age = dt.timedelta(seconds=31)
-    async with gateway_federation(tmp_path, {"north": ANSWERS}, registry_age=age) as federation:
-        with pytest.raises(StateStaleError):
-            await federation.ask()
-
-        assert nobody_was_asked(federation)
-
-
-async def test_a_state_that_does_not_come_is_said_to_be_behind(tmp_path: Path) -> None:
-    async with gateway_federation(
-        tmp_path, {"north": ANSWERS}, state_wait_seconds=0.5
-    ) as federation:
-        await federation.ask()
-        with pytest.raises(StateBehindError):
-            await federation.ask(federation.request(min_registry_sequence=99))
-
-        assert len(federation.nodes["north"].requests) == 1
-
-
-async def test_too_many_questions_are_refused_with_the_wait_and_others_are_not(
-    tmp_path: Path,
-) -> None:
-    async with gateway_federation(
-        tmp_path, {"north": ANSWERS}, queries_per_second=0.1, query_burst=2
-    ) as federation:
-        await federation.ask()
-        await federation.ask()
-        with pytest.raises(TooMuchAskedError) as refused:
-            await federation.ask()
-        with pytest.raises(NotPermittedError):
-            await federation.ask(federation.request(requester=STRANGER), by=STRANGER)
-
-        assert 0 < float(refused.value.metadata["retry_after"]) <= 10
-
-
-async def test_what_is_asked_never_reaches_the_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One line for a question, one for a refusal; neither says what was asked about whom."""
-    async with gateway_federation(tmp_path, {"north": ANSWERS}) as federation:
-        secret: dict[str, Any] = {"everyone": False, "subject_refs": ("secretref",)}
-        request = federation.request(**secret)
-        await federation.ask(request)
-        with pytest.raises(NotPermittedError):
-            await federation.ask(federation.request(purpose="program_evaluation", **secret))
-
-    written = "".join(capsys.readouterr())
-    assert written.count("question asked") == 1
-    assert written.count("call refused") == 1
-    assert "agreement_purpose_mismatch" in written
-    assert "secretref" not in written
-    assert request.user_token not in written
