@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from homeroom.catalog import ValueKind
@@ -23,6 +24,7 @@ _LATEST_YEAR = 2200
 _MAX_TEXT = 2_000
 _MAX_INTEGER_DIGITS = 9
 _MAX_NUMBER = 1e15
+_REMEMBERED = 2_048
 
 Value = str | date | int | float | bool | None
 
@@ -181,17 +183,18 @@ class RowRules:
     def read(self, texts: Sequence[str | None]) -> list[Value] | Refusal:
         """The values of a row, or why it is refused."""
         values: list[Value] = []
-        for (name, required, reader), raw in zip(self._rules, texts, strict=True):
-            text = raw.strip() if raw else ""
-            if not text:
-                if required:
+        name = ""
+        try:
+            for (name, required, reader), raw in zip(self._rules, texts, strict=True):
+                text = raw.strip() if raw else ""
+                if text:
+                    values.append(reader(text))
+                elif required:
                     return Refusal(name, "is missing")
-                values.append(None)
-                continue
-            try:
-                values.append(reader(text))
-            except _Unreadable as why:
-                return Refusal(name, str(why))
+                else:
+                    values.append(None)
+        except _Unreadable as why:
+            return Refusal(name, str(why))
         return self._refused_period(values) or values
 
     def _refused_period(self, values: Sequence[Any]) -> Refusal | None:
@@ -208,11 +211,14 @@ class _Unreadable(ValueError):  # noqa: N818  # never leaves this module; it say
 
 
 def _reader(column: RecordColumn) -> Callable[[str], Value]:
+    """What reads a column's texts; it remembers some, for days and words come again and again."""
     if column.joined:
-        return lambda text: _joined_words(text, column.words)
+        return lru_cache(_REMEMBERED)(lambda text: _joined_words(text, column.words))
     if column.words:
-        return lambda text: _word(text, column.words)
-    return _READERS[column.kind]
+        return lru_cache(_REMEMBERED)(lambda text: _word(text, column.words))
+    if column.kind is ValueKind.TEXT:
+        return _text
+    return lru_cache(_REMEMBERED)(_READERS[column.kind])
 
 
 def _word(text: str, words: frozenset[str]) -> str:
@@ -281,7 +287,6 @@ def _boolean(text: str) -> bool:
 
 
 _READERS: dict[ValueKind, Callable[[str], Value]] = {
-    ValueKind.TEXT: _text,
     ValueKind.DATE: _date,
     ValueKind.INTEGER: _integer,
     ValueKind.NUMBER: _number,

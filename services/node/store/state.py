@@ -177,9 +177,9 @@ class StateStore:
         with self._records.connect() as connection:
             rows = iter(connection.execute(chosen))
             while some := list(islice(rows, _IN_LIST)):
-                codes = [secrets.token_bytes(LINK_CODE_BYTES) for _ in some]
+                codes = [secrets.token_hex(LINK_CODE_BYTES) for _ in some]
                 self._keep_codes(
-                    (code, row.student_key) for code, row in zip(codes, some, strict=True)
+                    (code.encode(), row.student_key) for code, row in zip(codes, some, strict=True)
                 )
                 for code, row in zip(codes, some, strict=True):
                     yield PrintedForm(
@@ -187,7 +187,7 @@ class StateStore:
                         row.given_name or "",
                         row.family_name or "",
                         row.school_id or "",
-                        code.hex(),
+                        code,
                     )
 
     def _keep_codes(self, codes: Iterable[tuple[bytes, int]]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Table, func, select, text
 
 from services.node.store.records.derived import DerivedFacts
 from services.node.store.records.tables import TABLES
-from services.node.store.records.upsert import Upsert
+from services.node.store.records.upsert import Upsert, upsert_of
 from services.runtime.database import open_database, writing
 
 STUDENT_ID = "student_id"
@@ -63,7 +63,7 @@ class IntakeRun:
         given = tuple(columns)
         upsert = self._upserts.get((table, given))
         if upsert is None:
-            upsert = self._upserts[table, given] = Upsert(self._connection, TABLES[table], given)
+            upsert = self._upserts[table, given] = upsert_of(self._connection, TABLES[table], given)
         loaded.read += len(rows)
         loaded.written += upsert.write(rows)
         if table == "student":

@@ -1,61 +1,101 @@
 """Adds or changes rows of a table by their natural key, in SQLite and in PostgreSQL."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Table, bindparam, column, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Connection,
+    Date,
+    Table,
+    bindparam,
+    column,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 # A value that the source leaves out does not undo what was derived for it.
 _DERIVED = {"student": "school_id", "school": "attendance_kind"}
 
 
-class Upsert:
+class Upsert(ABC):
     """The upsert of certain columns of a table, prepared once for many batches of rows.
 
-    A row that stays as it is is not touched, and those touched are returned, so that they can be
-    counted.
+    A row that stays as it is is not touched, so that those touched can be counted.
     """
 
     def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
         self._connection = connection
+        self._table = table
         self._columns = columns
         self._key = natural_key(table)
-        self._places = [columns.index(name) for name in self._key]
-        self._in_arrays = connection.dialect.name == "postgresql"
-        if self._in_arrays:
-            insert: Any = postgresql.insert(table).from_select(columns, _unnested(table, columns))
-        else:
-            insert = sqlite.insert(table)
-        self._statement = self._resolved(insert, table).returning(table.c[self._key[0]])
 
-    def write(self, rows: Iterable[Sequence[Any]]) -> int:
-        """Writes rows, and returns how many of them added or changed something."""
-        written = 0
-        for batch in self._without_repeats(rows):
-            done = self._connection.execute(self._statement, self._parameters(batch))
-            written += len(done.all())
-        return written
+    @abstractmethod
+    def write(self, rows: Sequence[Sequence[Any]]) -> int:
+        """Writes rows, and returns how often one was added or changed."""
 
-    def _resolved(self, insert: Any, table: Table) -> Any:
+    def _resolved(self, insert: Any) -> Any:
         new = {c: insert.excluded[c] for c in self._columns if c not in self._key}
-        derived = _DERIVED.get(table.name)
+        derived = _DERIVED.get(self._table.name)
         if derived in new:
-            new[derived] = func.coalesce(new[derived], table.c[derived])
+            new[derived] = func.coalesce(new[derived], self._table.c[derived])
         if not new:
             return insert.on_conflict_do_nothing(index_elements=self._key)
-        differs = or_(*[table.c[c].is_distinct_from(value) for c, value in new.items()])
+        differs = or_(*[self._table.c[c].is_distinct_from(value) for c, value in new.items()])
         return insert.on_conflict_do_update(index_elements=self._key, set_=new, where=differs)
 
-    def _parameters(self, rows: Sequence[Sequence[Any]]) -> Any:
-        if self._in_arrays:
-            return dict(zip(self._columns, map(list, zip(*rows, strict=True)), strict=True))
-        return [dict(zip(self._columns, row, strict=True)) for row in rows]
+
+class SqliteUpsert(Upsert):
+    """Hands the driver one statement and all rows: twice as fast as through SQLAlchemy's types."""
+
+    def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
+        super().__init__(connection, table, columns)
+        statement = self._resolved(sqlite.insert(table))
+        compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+        self._sql = str(compiled)
+        self._places = [columns.index(name) for name in compiled.positiontup]
+        self._dates = [n for n, p in enumerate(self._places) if _is_date(table.c[columns[p]])]
+
+    def write(self, rows: Sequence[Sequence[Any]]) -> int:
+        done = self._connection.exec_driver_sql(
+            self._sql,
+            [self._parameters(row) for row in rows],
+            execution_options={"preserve_rowcount": True},
+        )
+        return done.rowcount
+
+    def _parameters(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        values = [row[place] for place in self._places]
+        for place in self._dates:
+            day = values[place]
+            values[place] = day and day.isoformat()  # as SQLAlchemy keeps dates in SQLite
+        return tuple(values)
+
+
+class PostgresUpsert(Upsert):
+    """Hands over one array for each column: twice as fast as a list of rows."""
+
+    def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
+        super().__init__(connection, table, columns)
+        insert = postgresql.insert(table).from_select(columns, _unnested(table, columns))
+        self._statement = self._resolved(insert).returning(table.c[self._key[0]])
+        self._places = [columns.index(name) for name in self._key]
+
+    def write(self, rows: Sequence[Sequence[Any]]) -> int:
+        written = 0
+        for batch in self._without_repeats(rows):
+            arrays = dict(zip(self._columns, map(list, zip(*batch, strict=True)), strict=True))
+            written += len(self._connection.execute(self._statement, arrays).all())
+        return written
 
     def _without_repeats(self, rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
         """Cuts rows where a key comes again with other values; leaves exact repeats out.
 
-        One statement must not write a row twice: PostgreSQL refuses to.
+        One statement of PostgreSQL must not write a row twice.
         """
         batch: dict[tuple[Any, ...], Sequence[Any]] = {}
         for row in rows:
@@ -68,6 +108,12 @@ class Upsert:
             yield list(batch.values())
 
 
+def upsert_of(connection: Connection, table: Table, columns: Sequence[str]) -> Upsert:
+    """The upsert of a table's columns in the connection's kind of database."""
+    kind = PostgresUpsert if connection.dialect.name == "postgresql" else SqliteUpsert
+    return kind(connection, table, columns)
+
+
 def natural_key(table: Table) -> list[str]:
     """The columns that tell the rows of a table apart, for people."""
     if table.name == "student":
@@ -75,8 +121,12 @@ def natural_key(table: Table) -> list[str]:
     return [column.name for column in table.primary_key]
 
 
+def _is_date(column: Column[Any]) -> bool:
+    return isinstance(column.type, Date)
+
+
 def _unnested(table: Table, columns: Sequence[str]) -> Any:
-    """Rows made of one array for each column: PostgreSQL reads a batch five times as fast so."""
+    """Rows made of one array for each column."""
     arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
     rows = func.unnest(*arrays).table_valued(
         *[column(name, table.c[name].type) for name in columns]
