@@ -15,7 +15,8 @@ import pytest
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.consent import ConsentTerms, OpenedConsent, make_consent, open_body, read_body
+from homeroom.consent import make_consent, open_body, read_body
+from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.errors import (
     AlreadyRecordedError,
     EvidenceInvalidError,
@@ -110,9 +111,9 @@ async def admitted(service: Service) -> None:
     """Waits until the service has heard from the registry that all are admitted."""
     for _ in range(100):
         try:
-            return await service.record(by=OUTSIDER)
+            await service.record(by=OUTSIDER)
         except RequestInvalidError:
-            return None  # admitted, and told that there is nothing to record
+            return  # admitted, and told that there is nothing to record
         except (NotPermittedError, StateStaleError):
             await asyncio.sleep(0.02)
     raise AssertionError("the consent service never heard from the registry")
@@ -427,7 +428,8 @@ async def test_heartbeats_name_only_what_was_sent_before(service: Service) -> No
                 await asyncio.sleep(0.25)
 
     writing = asyncio.create_task(write())
-    sent, beats = 0, []
+    sent = 0
+    beats: list[tuple[int, int]] = []
     while sent < 79 or not beats or beats[-1][0] < 80:
         event = await asyncio.wait_for(watch.read(), 10)
         if event.HasField("change"):
@@ -508,7 +510,7 @@ async def test_the_database_never_holds_what_a_body_says(service: Service) -> No
     assert CANARY.encode().hex().encode() not in kept
 
 
-async def next_change(watch: Any) -> pb.ConsentChange:
+async def next_change(watch: Any) -> Any:
     while True:
         event = await asyncio.wait_for(watch.read(), 10)
         if event.HasField("change"):

@@ -44,15 +44,13 @@ class Registry:
         name = member if isinstance(member, str) else member.organization_id
         return self.at.registry(self.port, name, role)
 
-    async def register(self, member: Member, **changed: Any) -> pb.RegisterOrganizationResponse:
+    async def register(self, member: Member, **changed: Any) -> Any:
         request = pb.RegisterOrganizationRequest(
             record=member.record(**changed), request_id=new_request_id()
         )
         return await called(self.of(member).RegisterOrganization(request))
 
-    async def set_standing(
-        self, member: Member, standing: pb.Standing.ValueType
-    ) -> pb.SetStandingResponse:
+    async def set_standing(self, member: Member, standing: pb.Standing.ValueType) -> Any:
         request = pb.SetStandingRequest(
             organization_id=member.organization_id, standing=standing, request_id=new_request_id()
         )
@@ -63,13 +61,13 @@ class Registry:
             await self.register(member)
             await self.set_standing(member, pb.STANDING_ACTIVE)
 
-    async def propose(self, member: Member, document: Any) -> pb.ProposeAgreementResponse:
+    async def propose(self, member: Member, document: Any) -> Any:
         request = pb.ProposeAgreementRequest(
             document=member.proposes(document), request_id=new_request_id()
         )
         return await called(self.of(member).ProposeAgreement(request))
 
-    async def sign(self, member: Member, document: Any) -> pb.SignAgreementResponse:
+    async def sign(self, member: Member, document: Any) -> Any:
         request = pb.SignAgreementRequest(
             agreement_id=document.agreement_id,
             version=document.version,
@@ -78,7 +76,7 @@ class Registry:
         )
         return await called(self.of(member).SignAgreement(request))
 
-    async def end(self, member: Member, version: int = 1) -> pb.EndAgreementResponse:
+    async def end(self, member: Member, version: int = 1) -> Any:
         request = pb.EndAgreementRequest(
             ending=member.ends("A-1", version), request_id=new_request_id()
         )
@@ -479,7 +477,7 @@ async def test_a_snapshots_content_follows_from_its_sequence(registry: Registry)
     assert contents[0] == contents[1]
 
 
-async def next_of(watch: Any, kind: str) -> pb.WatchSnapshotResponse:
+async def next_of(watch: Any, kind: str) -> Any:
     while True:
         event = await asyncio.wait_for(watch.read(), 5)
         if event.WhichOneof("event") == kind:
