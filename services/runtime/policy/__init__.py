@@ -41,5 +41,5 @@ async def open_engine(kind: EngineKind, policy_folder: Path, address: str = "") 
     if kind == "embedded":
         return await EmbeddedOpa.open(folder)
     if kind == "server":
-        return await OpaServer.open(folder.revision, address)
+        return await OpaServer.open(folder, address)
     raise PolicyUnavailableError("there is no such kind of policy engine")

@@ -57,6 +57,12 @@ class PolicyFolder:
         return cls(path, modules, constants, _digest({**modules, "data.json": written}))
 
 
+def is_test(source: str) -> bool:
+    """Whether a module is a test: its package says so, whatever its file is called."""
+    package = _PACKAGE.search(source)
+    return package is not None and package.group(1).endswith("_test")
+
+
 def _require_closed(path: Path, roots: Any, modules: dict[str, str], constants: Any) -> None:
     """Refuses rules that declare another folder's, or that ask for more than their input."""
     named = [match.group(1) for text in modules.values() if (match := _PACKAGE.search(text))]

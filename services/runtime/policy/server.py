@@ -18,9 +18,12 @@ from opa_client.opa_async import AsyncOpaClient
 
 from homeroom.errors import PolicyUnavailableError
 from services.runtime.policy.engine import DECISION_SECONDS, encode_facts, require_object
+from services.runtime.policy.folder import PolicyFolder, is_test
 
 _ENTRYPOINT = re.compile(r"[a-z_]+(/[a-z_]+)+")
 _MAX_DOCUMENT_BYTES = 256 * 1024
+_MAX_RULES_BYTES = 16 * 1024 * 1024
+_RULES_SECONDS = 5.0
 
 
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # no type stubs are published for it
@@ -42,23 +45,29 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # no type stubs are publis
             timeout=aiohttp.ClientTimeout(total=self.timeout),
         )
 
-    async def fetch(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """The decoded body of a successful reply.
-
-        Raises:
-            PolicyUnavailableError: if the reply is no success, too long or no JSON object.
-        """
-        async with self._request(
-            method,
-            f"{self.root_url}/{path}",
-            data=body,
+    async def fetch_document(self, entrypoint: str, facts: bytes) -> Any:
+        """What the server answers for an entrypoint."""
+        asked = self._request(
+            "POST",
+            f"{self.root_url}/data/{entrypoint}",
+            data=b'{"input":' + facts + b"}",
             headers={"Content-Type": "application/json"},
             params={"strict-builtin-errors": "true"},
             allow_redirects=False,
-        ) as reply:
-            if reply.status != HTTPStatus.OK:
-                raise PolicyUnavailableError("the policy server refused", status=str(reply.status))
-            return json.loads(await _bounded(reply.content))
+        )
+        async with asyncio.timeout(DECISION_SECONDS), asked as reply:
+            return await _result_of(reply, _MAX_DOCUMENT_BYTES)
+
+    async def fetch_rules(self, path: str) -> Any:
+        """What the server holds: its policies, a part of its data or its configuration."""
+        asked = self._request(
+            "GET",
+            f"{self.root_url}/{path}",
+            timeout=aiohttp.ClientTimeout(total=_RULES_SECONDS),
+            allow_redirects=False,
+        )
+        async with asked as reply:
+            return await _result_of(reply, _MAX_RULES_BYTES)
 
 
 class OpaServer:
@@ -71,33 +80,36 @@ class OpaServer:
 
     @classmethod
     async def open(
-        cls, revision: str, address: str, ready_within_seconds: float = 10.0
+        cls, folder: PolicyFolder, address: str, ready_within_seconds: float = 10.0
     ) -> "OpaServer":
         """Connects to `unix:/path/to/socket` or `http://host:port`, and waits until it is ready.
 
         Raises:
-            PolicyUnavailableError: if it is not ready in time or the address has another form.
+            PolicyUnavailableError: if it is not ready in time or holds other rules.
         """
         client = _client_of(address)
         await client._init_session()
         try:
             await client.wait_for_ready(ready_within_seconds, interval=0.05)
-            labels = require_object(await client.fetch("GET", "config"))["result"]["labels"]
-            name = f"OPA server {labels['version']}"
+            configuration = require_object(await client.fetch_rules("config"))
+            name = f"OPA server {configuration['labels']['version']}"
+            same = await _holds(client, folder)
         except Exception as unexpected:
             await client.close_connection()
             raise PolicyUnavailableError("the policy server is not ready") from unexpected
-        return cls(revision, client, name)
+        if not same:
+            await client.close_connection()
+            raise PolicyUnavailableError(
+                "the policy server holds other rules", folder=folder.path.name
+            )
+        return cls(folder.revision, client, name)
 
     async def decide(self, entrypoint: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         if not _ENTRYPOINT.fullmatch(entrypoint):
             raise PolicyUnavailableError("there is no such entrypoint")
-        body = b'{"input":' + encode_facts(facts) + b"}"
+        written = encode_facts(facts)
         try:
-            async with asyncio.timeout(DECISION_SECONDS):
-                reply = await self._client.fetch("POST", f"data/{entrypoint}", body)
-            # OPA answers 200 without `result` when the document is undefined.
-            return require_object(require_object(reply)["result"])
+            return require_object(await self._client.fetch_document(entrypoint, written))
         except Exception as unexpected:
             raise PolicyUnavailableError("the policy server gave no decision") from unexpected
 
@@ -111,23 +123,40 @@ def _client_of(address: str) -> _Client:
     Raises:
         PolicyUnavailableError: if it is neither a socket nor an HTTP address.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as malformed:
+        raise PolicyUnavailableError("the policy server's address is malformed") from malformed
     if parts.scheme == "unix" and parts.path:
         return _Client(Path(parts.path), "localhost", 80)
-    if parts.scheme == "http" and parts.hostname and parts.port:
-        return _Client(None, parts.hostname, parts.port)
+    if parts.scheme == "http" and parts.hostname and port:
+        return _Client(None, parts.hostname, port)
     raise PolicyUnavailableError("a policy server is at unix:/socket or http://host:port")
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """The whole content.
+async def _holds(client: _Client, folder: PolicyFolder) -> bool:
+    """Whether the server holds the folder's rules and constants, beside tests at most."""
+    held = [policy["raw"] for policy in await client.fetch_rules("policies")]
+    rules = sorted(source for source in held if not is_test(source))
+    constants = {root: await client.fetch_rules(f"data/{root}") for root in folder.constants}
+    return rules == sorted(folder.modules.values()) and constants == folder.constants
+
+
+async def _result_of(reply: aiohttp.ClientResponse, most_bytes: int) -> Any:
+    """The `result` of a reply. OPA answers 200 without one when a document is undefined.
 
     Raises:
-        PolicyUnavailableError: if it is longer than any decision document.
+        PolicyUnavailableError: if the reply is no success, too long or has no result.
     """
+    if reply.status != HTTPStatus.OK:
+        raise PolicyUnavailableError("the policy server refused", status=str(reply.status))
     read = bytearray()
-    async for chunk in content.iter_any():
+    async for chunk in reply.content.iter_any():
         read += chunk
-        if len(read) > _MAX_DOCUMENT_BYTES:
+        if len(read) > most_bytes:
             raise PolicyUnavailableError("the policy server answered too much")
-    return bytes(read)
+    body = require_object(json.loads(read))
+    if "result" not in body:
+        raise PolicyUnavailableError("the policy has no such document for these facts")
+    return body["result"]
