@@ -54,7 +54,7 @@ conflict := 2 if input.asked
 
 failing := {"at": time.parse_rfc3339_ns(input.asked)}
 
-slow := {"found": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000)])}
+slow := {"found": count([1 | some i in numbers.range(1, 1500); some j in numbers.range(1, 1500)])}
 """
 
 

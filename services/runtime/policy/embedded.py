@@ -5,6 +5,7 @@ query, and must not be loaded before a fork: it is imported when the first engin
 """
 
 import asyncio
+import contextlib
 import queue
 import re
 from collections.abc import Mapping
@@ -36,7 +37,6 @@ class EmbeddedOpa:
 
     def __init__(self, revision: str, evaluators: list[_Evaluator]) -> None:
         self.revision = revision
-        self._evaluators = evaluators
         self._idle: queue.SimpleQueue[_Evaluator] = queue.SimpleQueue()
         for evaluator in evaluators:
             self._idle.put(evaluator)
@@ -70,20 +70,25 @@ class EmbeddedOpa:
 
     async def close(self) -> None:
         self._closed = True
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
-        for evaluator in self._evaluators:
-            evaluator.close()
+        # A query cannot be cancelled; the thread that runs one closes its evaluator afterwards.
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
     def _evaluate(self, path: str, facts: dict[str, Any]) -> Any:
         evaluator = self._idle.get()
         try:
             return evaluator.eval_document(path, facts)
         finally:
-            self._idle.put(evaluator)
+            if self._closed:
+                evaluator.close()
+            else:
+                self._idle.put(evaluator)
 
 
 def _compile(folder: PolicyFolder) -> _Evaluator:
-    """Loads the rules and evaluates them all once: OPA compiles at the first evaluation."""
+    """Loads the rules and asks something: OPA compiles at the first evaluation."""
     try:
         from opa_bindings import OpaEngine  # noqa: PLC0415 - never before a fork
 
@@ -91,7 +96,7 @@ def _compile(folder: PolicyFolder) -> _Evaluator:
         for name, source in folder.modules.items():
             engine.add_policy(name, source)
         engine.add_data(folder.constants)
-        engine.eval_document("homeroom", {})
+        engine.eval_query("true")
     except Exception as unexpected:
         raise PolicyUnavailableError(
             "the embedded policy engine cannot run these rules", folder=folder.path.name
