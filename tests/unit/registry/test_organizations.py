@@ -1,0 +1,138 @@
+"""How organizations register and are admitted."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.errors import (
+    AlreadyRecordedError,
+    ChangedMeanwhileError,
+    EvidenceInvalidError,
+    NotPermittedError,
+    RequestInvalidError,
+    TooMuchAskedError,
+)
+from homeroom.federation import Standing
+from homeroom.snapshot import read_organization
+from services.registry.domain.organizations import (
+    RegisteredOrganization,
+    register,
+    require_record_size,
+    set_standing,
+)
+from services.registry.domain.statements import Signature, Statement
+from tests.organizations import NOW, Member
+
+ANYTOWN = Member.new("anytown")
+LATER = NOW + dt.timedelta(days=1)
+
+
+def sent(
+    known: RegisteredOrganization | None,
+    version: int,
+    member: Member = ANYTOWN,
+    address: str = "",
+    at: dt.datetime = LATER,
+) -> RegisteredOrganization:
+    """What the organization is after it sent a record of that version."""
+    evidence = member.record(version, node_address=address)
+    described = read_organization(pb.Organization(organization_id="anytown", record=evidence))
+    signatures = tuple(
+        Signature(one.organization_id, one.key_id, one.signature) for one in evidence.signatures
+    )
+    return register(known, described, Statement(evidence.statement, signatures), at)
+
+
+def test_a_first_record_waits_for_the_operator() -> None:
+    registered = sent(None, 1, at=NOW)
+
+    assert registered.standing is Standing.PENDING
+    assert registered.standing_time == NOW
+    assert registered.signing_key == ANYTOWN.signing.public
+
+
+def test_a_new_record_keeps_the_standing() -> None:
+    admitted = set_standing(sent(None, 1), Standing.ACTIVE, NOW)
+
+    moved = sent(admitted, 2, address="127.0.0.1:1")
+    assert (moved.standing, moved.standing_time) == (Standing.ACTIVE, NOW)
+    assert moved.record != admitted.record
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8))
+def test_records_only_ever_grow_in_version(versions: list[int]) -> None:
+    """In whatever order records arrive, the one with the highest version stands."""
+    known: RegisteredOrganization | None = None
+    for version in versions:
+        try:
+            known = sent(known, version)
+        except ChangedMeanwhileError:
+            assert known is not None
+            assert version < known.record_version
+
+    assert known is not None
+    assert known.record_version == max(versions)
+
+
+def test_the_same_record_again_changes_nothing() -> None:
+    known = sent(None, 1)
+
+    assert sent(known, 1) is known
+
+
+def test_one_version_has_one_content() -> None:
+    with pytest.raises(AlreadyRecordedError):
+        sent(sent(None, 1), 1, address="127.0.0.1:1")
+
+
+def test_another_key_does_not_take_an_organizations_place() -> None:
+    with pytest.raises(EvidenceInvalidError):
+        sent(sent(None, 1), 2, Member.new("anytown"))
+
+
+def test_nobody_else_signs_an_organizations_record() -> None:
+    evidence = ANYTOWN.record(1)
+    described = read_organization(pb.Organization(organization_id="anytown", record=evidence))
+    one = evidence.signatures[0]
+    own = Signature(one.organization_id, one.key_id, one.signature)
+
+    for signatures in ((), (own, own), (replace(own, organization_id="other"),)):
+        with pytest.raises(EvidenceInvalidError):
+            register(None, described, Statement(evidence.statement, signatures), NOW)
+
+
+def test_a_version_fits_every_database() -> None:
+    assert sent(None, 2**63 - 1).record_version == 2**63 - 1
+    with pytest.raises(RequestInvalidError):
+        sent(None, 2**63)
+
+
+def test_only_standings_that_the_operator_gives_can_be_set() -> None:
+    known = sent(None, 1)
+
+    for standing in (Standing.UNKNOWN, Standing.PENDING):
+        with pytest.raises(RequestInvalidError):
+            set_standing(known, standing, NOW)
+    for standing in (Standing.ACTIVE, Standing.SUSPENDED, Standing.DEBARRED):
+        assert set_standing(known, standing, NOW).standing is standing
+
+
+def test_the_same_standing_again_changes_nothing() -> None:
+    admitted = set_standing(sent(None, 1), Standing.ACTIVE, NOW)
+
+    assert set_standing(admitted, Standing.ACTIVE, LATER) is admitted
+
+
+def test_an_organization_that_is_not_registered_has_no_standing() -> None:
+    with pytest.raises(NotPermittedError):
+        set_standing(None, Standing.ACTIVE, NOW)
+
+
+def test_a_record_is_small_enough_for_everyone_to_keep() -> None:
+    require_record_size(bytes(64 * 1024))
+    with pytest.raises(TooMuchAskedError):
+        require_record_size(bytes(64 * 1024 + 1))
