@@ -1,5 +1,7 @@
 """What the records' store promises, on SQLite and on PostgreSQL alike."""
 
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -170,6 +172,25 @@ def test_an_error_in_the_middle_leaves_the_node_as_it_was(store: RecordStore) ->
         failing_run(store)
 
     assert store.counts() == before
+
+
+def killed_run(url: str) -> None:
+    store = RecordStore(url)
+    with store.intake() as run:
+        run.load("student", ("student_id",), [(str(i),) for i in range(5_000)])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_run_leaves_the_node_as_it_was(store: RecordStore, url: str) -> None:
+    process = get_context("spawn").Process(target=killed_run, args=(url,))
+    process.start()
+    process.join()
+
+    assert process.exitcode == -signal.SIGKILL
+    assert store.counts() == dict.fromkeys(TABLES, 0)
+    with store.intake() as run:
+        run.load("student", ("student_id",), [("1",)])
+    assert store.counts()["student"] == 1
 
 
 def test_readers_see_nothing_of_a_run_until_it_ends(store: RecordStore, url: str) -> None:

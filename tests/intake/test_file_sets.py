@@ -157,6 +157,14 @@ class TestRecordCsv:
 
         assert records.count("SELECT count(*) FROM student") == 1
 
+    def test_two_files_of_one_table_are_refused(self, records: LoadedRecords, folder: Path) -> None:
+        write(folder, "student.csv", STUDENTS)
+        (folder / "more").mkdir()
+        write(folder / "more", "student.csv", STUDENTS)
+
+        with pytest.raises(RequestInvalidError, match="two files"):
+            records.ingest("record_csv", folder)
+
 
 class TestEdFiXml:
     """Ed-Fi interchange XML."""
@@ -286,6 +294,25 @@ class TestEdFiXml:
         assert [r.reason for r in report.rejections] == ["is about no offender of the incident"]
         assert records.count("SELECT count(*) FROM discipline_action") == 0
         assert records.count("SELECT count(*) FROM discipline_incident") == 0
+
+    def test_each_student_without_an_id_is_rejected(
+        self, records: LoadedRecords, folder: Path
+    ) -> None:
+        body = student("") + student("1") + student(" ")
+        report = records.ingest("edfi_xml", write(folder, "a.xml", interchange(body)))
+
+        assert [(r.table, r.field, r.reason) for r in report.rejections] == [
+            ("student", "student_id", "is missing")
+        ] * 2
+        assert records.rows("SELECT student_id FROM student") == [("1",)]
+
+    def test_the_only_id_of_ed_fi_1_0_is_the_states(
+        self, records: LoadedRecords, folder: Path
+    ) -> None:
+        body = student("0042").replace("StudentUniqueId", "StudentUniqueStateId")
+        records.ingest("edfi_xml", write(folder, "a.xml", interchange(body, "0100")))
+
+        assert records.rows("SELECT student_id, state_id FROM student") == [("0042", "0042")]
 
     def test_ids_keep_their_zeros_and_lose_outer_blanks(
         self, records: LoadedRecords, folder: Path

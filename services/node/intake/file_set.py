@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from homeroom.errors import RequestInvalidError
@@ -38,12 +38,19 @@ class FileSet:
 
 def _files(path: Path, suffix: str) -> Iterator[SetFile]:
     if path.is_dir():
-        for file in sorted(path.rglob(f"*{suffix}")):
-            yield _on_disk(file, file.relative_to(path).as_posix())
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and _is_of_kind(file.name, suffix):
+                yield _on_disk(file, file.relative_to(path).as_posix())
     elif path.suffix.lower() == ".zip":
         yield from _in_archive(path, suffix)
     elif path.suffix.lower() == suffix and path.is_file():
         yield _on_disk(path, path.name)
+
+
+def _is_of_kind(name: str, suffix: str) -> bool:
+    """Whether a file is one of the set; hidden ones are some system's own notes."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() == suffix and not path.name.startswith(".")
 
 
 def _on_disk(file: Path, name: str) -> SetFile:
@@ -56,7 +63,7 @@ def _in_archive(path: Path, suffix: str) -> Iterator[SetFile]:
     except (zipfile.BadZipFile, OSError):
         raise RequestInvalidError("the archive cannot be opened", field="path") from None
     with archive:
-        members = [m for m in archive.infolist() if m.filename.lower().endswith(suffix)]
+        members = [m for m in archive.infolist() if _is_of_kind(m.filename, suffix)]
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise RequestInvalidError("the archive is encrypted", field="path")
     if sum(member.file_size for member in members) > _MAX_UNPACKED_BYTES:

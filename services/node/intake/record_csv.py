@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from homeroom.errors import RequestInvalidError
 from services.node.domain.intake import Rejection, SourceRow
 from services.node.domain.record_tables import RECORD_TABLES, RecordTable
 from services.node.intake.file_set import FileSet, SetFile
@@ -25,7 +26,10 @@ class RecordCsv:
     def __init__(self, path: Path) -> None:
         self.dropped: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        files = {PurePosixPath(file.name).stem: file for file in FileSet(path, ".csv")}
+        files: dict[str, SetFile] = {}
+        for file in FileSet(path, ".csv"):
+            if files.setdefault(PurePosixPath(file.name).stem, file) is not file:
+                raise RequestInvalidError("two files are of one table", file=file.name)
         for name in files.keys() - RECORD_TABLES.keys():
             self.skipped[f"{name}.csv"] += 1
         self._files = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from homeroom.errors import RequestInvalidError
 from services.node.domain.intake import Rejection, SourceRow
-from services.node.domain.record_tables import RECORD_TABLES
+from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
 from services.node.intake.edfi_xml.elements import Elements, Item
 from services.node.intake.edfi_xml.lookups import FirstPassNames, Lookups, is_program_association
 from services.node.intake.edfi_xml.rows import TRANSLATE, Row, Translate, program_participation
@@ -44,11 +44,14 @@ class EdFiXml:
         self.skipped: Counter[str] = Counter()
         self._files = FileSet(path, ".xml")
         self._references: dict[str, Item] = {}
+        self._nameless: list[tuple[str, int]] = []
 
     def rows(self) -> Iterator[SourceRow | Rejection]:
         """The rows of the set: students first, then what is about them."""
         lookups = Lookups()
         told_by = self._first_pass(lookups)
+        for file, line in self._nameless:
+            yield Rejection("student", file, line, STUDENT_ID, "is missing")
         for student_id, facts in lookups.students.items():
             if student_id in told_by:
                 file, line = told_by[student_id]
@@ -69,8 +72,11 @@ class EdFiXml:
         for file in self._files:
             for item in elements.of(file, FirstPassNames()):
                 lookups.gather(item)
-                if item.name == "Student":
-                    told_by[item.at("StudentUniqueId").text] = (file.name, item.line)
+                student_id = item.at("StudentUniqueId").text
+                if item.name == "Student" and student_id:
+                    told_by[student_id] = (file.name, item.line)
+                elif item.name == "Student":
+                    self._nameless.append((file.name, item.line))
         lookups.finish()
         return told_by
 
@@ -80,7 +86,7 @@ class EdFiXml:
             for item in elements.of(file, _SecondPassNames()):
                 for row in _translation(item.name)(item, lookups):
                     if row.refused:
-                        yield Rejection(row.table, file.name, item.line, "student_id", row.refused)
+                        yield Rejection(row.table, file.name, item.line, STUDENT_ID, row.refused)
                     else:
                         yield _source_row(row, file.name, item.line)
         for name in _GATHERED_WHOLE:

@@ -18,7 +18,6 @@ _NAMESPACE = "http://ed-fi.org/"
 
 # Names of Ed-Fi 1.0 and 2.x beside those of 5.x.
 _RENAMED = {
-    "StudentUniqueStateId": "StudentUniqueId",
     "UniqueSectionCode": "SectionIdentifier",
     "UniqueCourseId": "CourseCode",
     "EducationalOrgReference": "EducationOrganizationReference",
@@ -33,6 +32,9 @@ _RENAMED = {
     "StudentParticipationCode": "DisciplineIncidentParticipationCode",
     "SchoolFoodServicesEligibility": "SchoolFoodServiceEligibility",
 }
+
+# 1.0 has no id but the state's; it is both.
+_STATE_ID, _ID = "StudentUniqueStateId", "StudentUniqueId"
 
 # Layers that only hold others, beside every `…Identity`.
 _LAYERS = {"Name", "BirthData", "AttendanceEvent", "OrganizationCategories", "GradesOffered"}
@@ -81,8 +83,10 @@ class Item:
         if child.name.endswith("Identity") or (child.name in _LAYERS and child.children):
             for name, items in child.children.items():
                 self.children.setdefault(name, []).extend(items)
-        else:
-            self.children.setdefault(child.name, []).append(child)
+            return
+        self.children.setdefault(child.name, []).append(child)
+        if child.name == _STATE_ID:
+            self.children.setdefault(_ID, []).append(child)
 
     def all(self, name: str) -> "list[Item]":
         """The children of that name."""

@@ -241,7 +241,7 @@ def _state_id(item: Item) -> str | None:
         system = code.word("StudentIdentificationSystem") or code.word("IdentificationSystem")
         if system == "State":
             return code.at("IdentificationCode").text or code.at("ID").text
-    return None
+    return item.at("StudentUniqueStateId").text
 
 
 _GATHER: dict[str, Any] = {
