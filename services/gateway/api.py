@@ -149,6 +149,7 @@ class GatewayServicer(GatewayServiceServicer):
         bind_contextvars(codes=",".join(verdict.reasons))
         require_permitted(verdict, told=agreement is not None)
         if agreement is None:
+            # Whatever a policy may say: without an agreement there is nobody to ask.
             raise NotPermittedError("the question is not permitted")
         return plan_holders(query.question, caller_id, agreement.document, state.organizations)
 

@@ -112,8 +112,8 @@ class GatewayFederation:
     participants: dict[str, Participant]
     registry: FakeRegistry
     nodes: dict[str, FakeNode]
-    server: Server
     _stack: AsyncExitStack
+    server: Server = field(init=False)
 
     def query(
         self, requester: str, token: str, asked_at: dt.datetime | None = None, **changed: Any
@@ -208,19 +208,19 @@ async def gateway_federation(
         hub = Identity(FEDERATION, HUB, Role.REGISTRY)
         serving = await serve(authority.credentials(hub), registry.handlers())
         stack.push_async_callback(serving.server.stop, None)
-        server = await build_server(
-            _settings(authority, folder, serving.address, registry.key, **settings)
-        )
         nodes = {name: FakeNode(s) for name, s in holders.items() if not isinstance(s, str)}
-        federation = GatewayFederation(authority, participants, registry, nodes, server, stack)
+        federation = GatewayFederation(authority, participants, registry, nodes, stack)
         for name, script in holders.items():
             if isinstance(script, str):
                 participants[name].node_address = script
             else:
                 started = await federation.serve_node(name, nodes[name], "127.0.0.1:0")
                 participants[name].node_address = started.address
-        await server.start()
-        stack.push_async_callback(server.stop)
+        federation.server = await build_server(
+            _settings(authority, folder, serving.address, registry.key, **settings)
+        )
+        stack.push_async_callback(federation.server.stop)
+        await federation.server.start()
         yield federation
 
 

@@ -16,7 +16,10 @@ from homeroom.errors import EvidenceInvalidError, HomeroomError, Reason
 from services.gateway.domain.plan import Holder
 
 FRAMES_WAITING = 4
-"""How many frames of one node may wait for the caller."""
+"""How many frames of one node may wait for the caller, at most."""
+
+FRAMES_WAITING_IN_ALL = 100
+"""How many frames of all nodes may wait: 25 MB of the usual 256 KB, but one for each node."""
 
 Frame = TypeVar("Frame")
 
@@ -79,6 +82,11 @@ class Peers(Protocol[Frame]):
         ...
 
 
+def frames_waiting(nodes: int) -> int:
+    """How many frames of each node may wait when so many nodes are asked."""
+    return max(1, min(FRAMES_WAITING, FRAMES_WAITING_IN_ALL // max(nodes, 1)))
+
+
 class FanOut(Generic[Frame]):
     """One question on its way to many nodes."""
 
@@ -87,9 +95,8 @@ class FanOut(Generic[Frame]):
         self._holders = holders
         self._seconds = seconds
         self._events: asyncio.Queue[Passed[Frame] | Ended] = asyncio.Queue()
-        self._slots = {
-            holder.organization_id: asyncio.Semaphore(FRAMES_WAITING) for holder in holders
-        }
+        places = frames_waiting(len(holders))
+        self._slots = {holder.organization_id: asyncio.Semaphore(places) for holder in holders}
         self._sources: list[asyncio.Task[None]] = []
 
     async def events(self) -> AsyncGenerator[Passed[Frame] | Ended, None]:

@@ -17,11 +17,13 @@ from homeroom.errors import (
 )
 from services.gateway.domain.fan_out import (
     FRAMES_WAITING,
+    FRAMES_WAITING_IN_ALL,
     Ended,
     FanOut,
     Outcome,
     Passed,
     Piece,
+    frames_waiting,
 )
 from services.gateway.domain.plan import Holder
 from tests.unit.gateway.virtual_time import run
@@ -236,6 +238,15 @@ def test_a_caller_that_does_not_read_stops_the_node_after_a_few_frames() -> None
         return before, after
 
     assert run(read_one()) == (FRAMES_WAITING, FRAMES_WAITING + 1)
+
+
+@given(nodes=st.integers(0, 1000))
+def test_however_many_nodes_are_asked_the_frames_that_wait_are_bounded(nodes: int) -> None:
+    """Each node has a place, and all places together grow no further than one for each node."""
+    places = frames_waiting(nodes)
+
+    assert 1 <= places <= FRAMES_WAITING
+    assert nodes * places <= max(FRAMES_WAITING_IN_ALL, nodes)
 
 
 def test_a_slow_caller_of_one_node_does_not_keep_another_node_waiting() -> None:
