@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.node.domain.intake import MAX_LISTED, IntakeReport, Refusal, Rejection, RowRules
+from services.node.domain.intake import (
+    MAX_LISTED,
+    IntakeReport,
+    Refusal,
+    Rejection,
+    RowRules,
+    Value,
+)
 from services.node.domain.record_tables import RECORD_TABLES
 
 
-def read(table: str, **texts: str) -> list[object] | Refusal:
+def read(table: str, **texts: str) -> list[Value] | Refusal:
     return RowRules(table, tuple(texts)).read(list(texts.values()))
 
 
