@@ -5,7 +5,8 @@ own keys, which never leave it, and the federation's real authority signs its ce
 
     <folder>/authority/      authority.pem, authority_key.pem
     <folder>/<organization>/ authorities.pem; <role>.pem and <role>_key.pem for each role;
-                             signing_key.pem, sealing_key.pem, issuer_key.json; profile.toml
+                             signing_key.pem, sealing_key.pem; profile.toml;
+                             issuer_key.json, and issuer_public.json for the registry
 """
 
 import datetime as dt
@@ -149,6 +150,8 @@ class DevelopmentAuthority:
         issuer_key = OKPKey.generate_key("Ed25519", {"kid": f"{organization_id}-development"})
         content = json.dumps(issuer_key.as_dict(private=True), indent=1).encode()
         write_secret(folder / "issuer_key.json", content, force=force)
+        issuer = development_issuer(folder, self.federation).public()
+        write_public(folder / "issuer_public.json", issuer.keys.encode(), force=force)
         return folder
 
 

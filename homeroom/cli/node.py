@@ -1,0 +1,112 @@
+"""`homeroom node`: how the organization's node is, what it can hold, and loading its records."""
+
+import asyncio
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from homeroom.cli.options import AsJson, Debug, ProfileOption, profile_of
+from homeroom.cli.terminal import show_json, show_table
+from homeroom.errors import InternalError, RequestInvalidError
+
+if TYPE_CHECKING:
+    from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse
+
+app = typer.Typer(help="The organization's node: status, catalog, ingest.", no_args_is_help=True)
+
+
+@app.command("status")
+def status(
+    profile: ProfileOption = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Shows how the node is: counts, ages and revisions; no record."""
+    content = _status_json(asyncio.run(_status(profile)))
+    if as_json:
+        show_json(content)
+        return
+    lists = ("datasets", "consent_problems")
+    show_table(("what", "value"), [(k, v) for k, v in content.items() if k not in lists])
+    show_table(("dataset", "records"), content["datasets"].items())
+    if content["consent_problems"]:
+        show_table(("consents not usable", "how many"), content["consent_problems"].items())
+
+
+@app.command("catalog")
+def catalog(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Shows the datasets, their columns, and the element and CEDS number of each."""
+    from homeroom.catalog import CATALOG, dataset_named  # noqa: PLC0415 - help is quick
+
+    datasets = [dataset_named(dataset)] if dataset else list(CATALOG)
+    columns = [
+        {
+            "dataset": d.name,
+            "column": c.name,
+            "element": c.element,
+            "kind": c.kind,
+            "ceds_id": c.ceds_id,
+            "note": c.note,
+        }
+        for d in datasets
+        for c in d.columns
+    ]
+    if as_json:
+        show_json({"columns": columns})
+    else:
+        show_table(tuple(columns[0]), (tuple(column.values()) for column in columns))
+
+
+@app.command("ingest")
+def ingest(
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="Such as csv.")],
+    path: Annotated[Path, typer.Argument(help="A folder, a file or a zip archive.")],
+    records_url: Annotated[
+        str,
+        typer.Option(envvar="HOMEROOM_NODE_RECORDS_URL", help="The node's database of records."),
+    ],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Loads a file set into the node's records, on the machine where the node runs."""
+    if find_spec("services") is None or find_spec("services.node") is None:
+        raise RequestInvalidError(
+            "the servers are not installed here: run this where the node runs", field="node"
+        )
+    command = [sys.executable, "-m", "services.node", "ingest", format_name, str(path)]
+    command += ["--records-url", records_url, *(["--json"] if as_json else [])]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise InternalError("nothing was loaded; the lines above say why", exit_code=str(code))
+
+
+async def _status(profile: str | None) -> "GetNodeStatusResponse":
+    from homeroom.client import AsyncClient  # noqa: PLC0415 - help must not wait for gRPC
+
+    async with AsyncClient(profile_of(profile)) as client:
+        return await client.node_status()
+
+
+def _status_json(status: "GetNodeStatusResponse") -> dict[str, Any]:
+    return {
+        "organization_id": status.organization_id,
+        "registry_sequence": status.registry_sequence,
+        "registry_confirm_time": status.registry_confirm_time.ToJsonString(),
+        "consent_sequence": status.consent_sequence,
+        "consent_confirm_time": status.consent_confirm_time.ToJsonString(),
+        "active_consents": status.active_consents,
+        "policy_engine": status.policy_engine,
+        "federation_policy_revision": status.federation_policy_revision,
+        "local_policy_revision": status.local_policy_revision,
+        "log_size": status.log_size,
+        "datasets": {d.dataset: d.record_count for d in status.datasets},
+        "consent_problems": {p.reason_code: p.consent_count for p in status.consent_problems},
+    }

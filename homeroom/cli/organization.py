@@ -1,0 +1,123 @@
+"""`homeroom org`: register the organization, list all, admit and suspend."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from homeroom.cli.options import AsJson, Debug, ProfileOption, profile_of, read_text, reading_role
+from homeroom.cli.terminal import show_json, show_table
+from homeroom.identity import Role
+
+if TYPE_CHECKING:
+    from homeroom.federation import Organization
+    from homeroom.steward import OrganizationRecord
+
+app = typer.Typer(help="Organizations: register, list, admit and suspend.", no_args_is_help=True)
+
+
+@app.command("register")
+def register(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
+    name: Annotated[str, typer.Option(help="The name people know it by.")],
+    kind: Annotated[str, typer.Option(help="district, community_org, shelter …")],
+    issuer: Annotated[str, typer.Option(help="The issuer of its users' tokens.")],
+    issuer_keys: Annotated[Path, typer.Option(help="The issuer's JSON Web Key Set.")],
+    node_address: Annotated[str, typer.Option(help="Where its node answers.")] = "",
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="A dataset its node holds.")
+    ] = None,
+    profile: ProfileOption = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Registers the profile's organization, or replaces its record."""
+    record: OrganizationRecord = {
+        "display_name": name,
+        "kind": kind,
+        "node_address": node_address,
+        "datasets": dataset or [],
+        "user_issuer": issuer,
+        "user_keys": read_text(issuer_keys),
+    }
+    _show([asyncio.run(_register(profile, record))], as_json=as_json)
+
+
+@app.command("list")
+def list_organizations(
+    profile: ProfileOption = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Lists the organizations whose own records check."""
+    _show(asyncio.run(_organizations(profile)), as_json=as_json)
+
+
+@app.command("standing")
+def set_standing(
+    organization_id: Annotated[str, typer.Argument(help="The organization.")],
+    standing: Annotated[str, typer.Argument(help="active, suspended, debarred or pending.")],
+    profile: ProfileOption = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Admits, suspends or debars an organization; for the federation's operator alone."""
+    _show([asyncio.run(_set_standing(profile, organization_id, standing))], as_json=as_json)
+
+
+async def _register(profile: str | None, record: "OrganizationRecord") -> "Organization":
+    from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
+
+    async with Steward(profile_of(profile)) as steward:
+        return await steward.register(**record)
+
+
+async def _organizations(profile: str | None) -> "Sequence[Organization]":
+    from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
+
+    loaded = profile_of(profile)
+    async with Steward(loaded, reading_role(loaded)) as steward:
+        state = await steward.federation()
+        return [state.organizations[name] for name in sorted(state.organizations)]
+
+
+async def _set_standing(profile: str | None, organization_id: str, standing: str) -> "Organization":
+    from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
+
+    async with Steward(profile_of(profile), Role.OPERATOR) as operator:
+        return await operator.set_standing(organization_id, standing)
+
+
+def _show(organizations: "Sequence[Organization]", *, as_json: bool) -> None:
+    if as_json:
+        show_json({"organizations": [_as_json(o) for o in organizations]})
+        return
+    show_table(
+        ("organization", "name", "kind", "standing", "node", "datasets"),
+        (
+            (
+                o.organization_id,
+                o.display_name,
+                o.kind,
+                o.standing,
+                o.node_address,
+                ", ".join(sorted(o.datasets)),
+            )
+            for o in organizations
+        ),
+    )
+
+
+def _as_json(organization: "Organization") -> dict[str, Any]:
+    return {
+        "organization_id": organization.organization_id,
+        "display_name": organization.display_name,
+        "kind": organization.kind,
+        "standing": organization.standing,
+        "node_address": organization.node_address,
+        "datasets": sorted(organization.datasets),
+        "signing_key": organization.signing_key.hex(),
+        "sealing_key": organization.sealing_key.hex(),
+        "record_version": organization.record_version,
+    }
