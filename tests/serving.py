@@ -109,21 +109,20 @@ async def premises(folder: Path) -> AsyncIterator[Premises]:
 @asynccontextmanager
 async def running_registry(settings: RegistrySettings) -> AsyncIterator[int]:
     """A registry that runs; its port."""
-    async with _running(build_registry(settings)) as port:
+    async with _running(await build_registry(settings)) as port:
         yield port
 
 
 @asynccontextmanager
 async def running_consent(settings: ConsentSettings) -> AsyncIterator[int]:
     """A consent service that runs; its port."""
-    async with _running(build_consent(settings)) as port:
+    async with _running(await build_consent(settings)) as port:
         yield port
 
 
 @asynccontextmanager
 async def _running(server: Server) -> AsyncIterator[int]:
     port = await server.start()
-    await server.ready()
     try:
         yield port
     finally:

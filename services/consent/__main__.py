@@ -1,26 +1,10 @@
-"""Runs the consent service: `python -m services.consent`."""
+"""Runs the consent service: `python -m services.consent`; settings in HOMEROOM_CONSENT_*."""
 
-import asyncio
-import os
 import sys
 
-from homeroom.errors import HomeroomError
-from services.consent.server import serve
+from services.consent.server import build_server
 from services.consent.settings import ConsentSettings
-from services.runtime.logs import configure_logs
-
-
-def main() -> int:
-    """Reads the settings and serves; 2 if the settings are wrong."""
-    try:
-        settings = ConsentSettings.read("HOMEROOM_CONSENT_", os.environ)
-    except HomeroomError as wrong:
-        print(wrong.message, file=sys.stderr)
-        return 2
-    configure_logs("consent", settings.organization_id)
-    asyncio.run(serve(settings))
-    return 0
-
+from services.runtime.process import run_service
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_service("consent", ConsentSettings, build_server))

@@ -1,5 +1,6 @@
 """Builds the consent service's server from its settings; here its parts meet."""
 
+import asyncio
 import datetime as dt
 
 from homeroom.api.consent.v1.consent_service_pb2_grpc import add_ConsentServiceServicer_to_server
@@ -8,10 +9,9 @@ from homeroom.signing import SigningKey
 from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse, Watch
 from services.consent.migrations import CONSENTS, VERSION_TABLE
 from services.consent.settings import ConsentSettings
-from services.consent.store import SqlConsentStore, SqlSnapshotShelf
+from services.consent.store import SqlConsentStore, SqlSnapshotShelf, bring_up_to_date
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
-from services.runtime.database import upgrade
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
@@ -27,10 +27,11 @@ ACCESS: AccessTable = {
 """Which roles may call which RPC; whose consents they are, the rules decide."""
 
 
-def build_server(settings: ConsentSettings) -> Server:
+async def build_server(settings: ConsentSettings) -> Server:
     """The consent service, with its tables up to date; not yet listening."""
-    upgrade(settings.database_url, CONSENTS, version_table=VERSION_TABLE)
-    store = SqlConsentStore(settings.database_url)
+    url = settings.database_url
+    await asyncio.to_thread(bring_up_to_date, url, CONSENTS, VERSION_TABLE)
+    store = SqlConsentStore(url)
     signer = HeartbeatSigner(
         settings.federation, settings.organization_id, SigningKey.load(settings.signing_key)
     )
@@ -42,15 +43,6 @@ def build_server(settings: ConsentSettings) -> Server:
     add_ConsentServiceServicer_to_server(servicer, server.grpc)
     server.in_background(pulse.run(), "pulse")
     return server
-
-
-async def serve(settings: ConsentSettings) -> None:
-    """Serves until the process is told to stop; says on standard output where it listens."""
-    server = build_server(settings)
-    port = await server.start()
-    await server.ready()
-    print(f"listening 127.0.0.1:{port}", flush=True)
-    await server.serve_until_stopped()
 
 
 def _follow_registry(server: Server, settings: ConsentSettings) -> RegistryFeed:

@@ -1,26 +1,10 @@
-"""Runs the registry: `python -m services.registry`."""
+"""Runs the registry: `python -m services.registry`; settings in HOMEROOM_REGISTRY_*."""
 
-import asyncio
-import os
 import sys
 
-from homeroom.errors import HomeroomError
-from services.registry.server import serve
+from services.registry.server import build_server
 from services.registry.settings import RegistrySettings
-from services.runtime.logs import configure_logs
-
-
-def main() -> int:
-    """Reads the settings and serves; 2 if the settings are wrong."""
-    try:
-        settings = RegistrySettings.read("HOMEROOM_REGISTRY_", os.environ)
-    except HomeroomError as wrong:
-        print(wrong.message, file=sys.stderr)
-        return 2
-    configure_logs("registry", settings.organization_id)
-    asyncio.run(serve(settings))
-    return 0
-
+from services.runtime.process import run_service
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_service("registry", RegistrySettings, build_server))

@@ -1,5 +1,6 @@
 """Builds the registry's server from its settings; here its parts meet."""
 
+import asyncio
 import datetime as dt
 
 from homeroom.api.registry.v1.registry_service_pb2_grpc import (
@@ -10,9 +11,8 @@ from homeroom.signing import SigningKey
 from services.registry.api import Publisher, RegistryServicer, SnapshotSigner
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.settings import RegistrySettings
-from services.registry.store import SqlRegistryStore
+from services.registry.store import SqlRegistryStore, bring_up_to_date
 from services.runtime.access import AccessTable
-from services.runtime.database import upgrade
 from services.runtime.server import Server
 
 _SERVICE = "/homeroom.api.registry.v1.RegistryService/"
@@ -33,10 +33,11 @@ ACCESS: AccessTable = {
 """Which roles may call which RPC; whose agreement or record it is, the rules decide."""
 
 
-def build_server(settings: RegistrySettings) -> Server:
+async def build_server(settings: RegistrySettings) -> Server:
     """The registry, with its tables up to date; not yet listening."""
-    upgrade(settings.database_url, REGISTRY, version_table=VERSION_TABLE)
-    store = SqlRegistryStore(settings.database_url)
+    url = settings.database_url
+    await asyncio.to_thread(bring_up_to_date, url, REGISTRY, VERSION_TABLE)
+    store = SqlRegistryStore(url)
     signer = SnapshotSigner(
         federation=settings.federation,
         organization_id=settings.organization_id,
@@ -49,15 +50,6 @@ def build_server(settings: RegistrySettings) -> Server:
     add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, _now), server.grpc)
     server.in_background(publisher.run(), "publisher")
     return server
-
-
-async def serve(settings: RegistrySettings) -> None:
-    """Serves until the process is told to stop; says on standard output where it listens."""
-    server = build_server(settings)
-    port = await server.start()
-    await server.ready()
-    print(f"listening 127.0.0.1:{port}", flush=True)
-    await server.serve_until_stopped()
 
 
 def _now() -> dt.datetime:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_a_service_says_where_it_listens_and_stops_when_told(service: str, tmp_p
     process = started(service, environment(service, settings))
     assert process.stdout is not None
     line = process.stdout.readline()
+    time.sleep(0.5)  # a starter does not stop a service in the instant it says where it listens
     process.send_signal(signal.SIGTERM)
     rest, _ = process.communicate(timeout=20)
 
@@ -59,3 +61,17 @@ def test_a_service_tells_every_wrong_setting_and_does_not_start(service: str) ->
     assert said == ""
     for name in ("HEARTBEAT_SECONDS", "UNHEARD", "SIGNING_KEY", "FEDERATION", "AUTHORITIES"):
         assert prefix + name in problems
+
+
+@pytest.mark.parametrize("service", ["registry", "consent"])
+def test_a_service_does_not_start_without_its_database(service: str, tmp_path: Path) -> None:
+    at = Premises(tmp_path)
+    settings = at.registry_settings() if service == "registry" else at.consent_settings(1)
+    away = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/nowhere/x.db"})
+    process = started(service, environment(service, away))
+    said, problems = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert said == ""
+    assert "database" in problems
+    assert "Traceback" not in problems

@@ -10,7 +10,7 @@ from services.consent.domain.consents import Consent, SealedBody, new_among
 from services.consent.domain.ledger import Change, ChangeRequest, Heads, ListedConsent, Recorded
 from services.consent.domain.revocations import Revocation, require_concerned
 from services.consent.store import writing as steps
-from services.consent.store.database_errors import database_errors
+from services.consent.store.database import database_errors
 from services.consent.store.instants import instant_of
 from services.consent.store.tables import ConsentTable
 from services.runtime.database import open_database, writing

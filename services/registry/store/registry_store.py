@@ -6,13 +6,12 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from homeroom.errors import AlreadyRecordedError, ServiceUnreachableError
+from homeroom.errors import AlreadyRecordedError
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.ledger import ChangeRequest, Contents, Decision, E, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.store.database import database_errors
 from services.registry.store.rows import (
     agreement_of,
     organization_of,
@@ -48,7 +47,7 @@ class SqlRegistryStore:
         decide: Callable[[Ledger], Decision[E]],
         answer: Callable[[E, int], bytes],
     ) -> bytes:
-        with _database_errors(), writing(self._engine) as connection:
+        with database_errors(), writing(self._engine) as connection:
             sequence = _locked_sequence(connection)
             answered = _answered(connection, request)
             if answered is not None:
@@ -115,7 +114,7 @@ class SqlRegistryStore:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """One transaction that sees one sequence, whatever is written meanwhile."""
-        with _database_errors(), self._engine.connect() as connection:
+        with database_errors(), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -220,12 +219,3 @@ def _replace(
 ) -> None:
     connection.execute(delete(table).where(same))
     connection.execute(insert(table), values)
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    """Tells a database that is busy or away from one that refuses what we do."""
-    try:
-        yield
-    except (OperationalError, PoolTimeoutError) as error:
-        raise ServiceUnreachableError("the registry's database does not answer") from error

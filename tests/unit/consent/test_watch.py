@@ -44,9 +44,7 @@ class Order:
         mine = [one.sequence for name, one in self.steps if name == organization_id]
         return max((one for one in mine if one <= sequence), default=0)
 
-    def changes(
-        self, organization_id: str, after: int, up_to: int, limit: int
-    ) -> Sequence[Change]:
+    def changes(self, organization_id: str, after: int, up_to: int, limit: int) -> Sequence[Change]:
         self.chain_reads += 1
         self.largest_page = max(self.largest_page, limit)
         mine = [one for name, one in self.steps if name == organization_id]
