@@ -161,9 +161,15 @@ class Elements:
     def link(self) -> None:
         """Lets the elements collected so far find those that they themselves name."""
         for item in self.references.values():
-            for named in item.children.values():
-                for reference in named:
-                    self._resolve(reference)
+            self._link(item)
+
+    def _link(self, item: Item) -> None:
+        for named in item.children.values():
+            for child in named:
+                if child.ref:
+                    self._resolve(child)
+                else:
+                    self._link(child)
 
     def _elements(self, file: SetFile) -> Iterator["etree._Element"]:
         """The elements right below the root, each gone when the next is asked for."""
