@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 stamp=.venv/.locks
-wanted=$(cat requirements.lock requirements-opa.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+wanted=$(cat requirements.lock requirements-opa.lock tools/setup.sh | sha256sum | cut -d" " -f1)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     python=""
     for candidate in python3.11 python3 python3.12 python3.13; do

@@ -1,0 +1,67 @@
+# The verbs of Homeroom. `make help` lists them; each sets up what it needs.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+DATA ?=
+B ?=
+
+.PHONY: help setup demo up down certs test check format lint types imports proto proto-check breaking \
+	test-policy opa bench clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## make .venv from locked, hashed dependencies, and say which policy engine runs here
+	@tools/setup.sh
+
+demo: setup ## run the story of a federation; DATA=../shared/data runs it on two real districts
+	@$(PYTHON) -m deploy.local.demo $(if $(DATA),--data $(DATA))
+
+up: setup ## start the same federation and keep it running
+	@$(PYTHON) -m deploy.local.up $(if $(DATA),--data $(DATA))
+
+down: setup ## stop it
+	@$(PYTHON) -m deploy.local.down
+
+certs: setup ## make a development authority and an organization's keys: ORG=name
+	@.venv/bin/homeroom dev-ca init .local/certs --federation demo.homeroom || true
+	@.venv/bin/homeroom dev-ca organization .local/certs $(ORG)
+
+test: setup ## every test of the project
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q
+
+check: setup format-check lint types imports proto-check breaking opa test-policy test ## all that CI runs
+
+format: setup ## rewrite the code in the one format
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix --quiet . && .venv/bin/buf format -w
+
+format-check: setup
+	@.venv/bin/ruff format --check --quiet . && .venv/bin/buf format --diff --exit-code
+lint: setup ## ruff and buf
+	@.venv/bin/ruff check --quiet . && .venv/bin/buf lint
+
+types: setup ## mypy, strict
+	@.venv/bin/mypy
+
+imports: setup ## the import contracts
+	@.venv/bin/lint-imports --no-cache --no-logo
+
+proto: setup ## generate homeroom/api from protos/
+	@tools/generate_protos.sh
+
+proto-check: setup ## fail if homeroom/api is not what protos/ says
+	@tools/check_protos.sh
+
+breaking: setup ## fail if protos/ break what main has
+	@tools/check_breaking.sh
+
+opa: setup ## install the pinned opa binary where Go is at hand, cached
+	@tools/install_opa.sh
+
+test-policy: setup ## format, strictness, tests and coverage of the Rego
+	@$(PYTHON) -m tools.policy_tests
+
+bench: setup ## list the benchmarks; B=name runs one
+	@$(PYTHON) -m benchmarks $(B)
+
+clean: ## remove what the verbs made
+	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

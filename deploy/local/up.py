@@ -1,0 +1,49 @@
+"""`make up`: founds a federation, leaves it running, and says what to type next."""
+
+import datetime as dt
+import json
+import os
+import shutil
+import sys
+
+import typer
+from rich.console import Console
+
+from deploy.local.demo import DataFolder, source_of
+from deploy.local.down import stop_recorded
+from deploy.local.layout import PROJECT
+from deploy.local.preparation import prepare
+from deploy.local.sources import AGREEMENT_ID, ASKER, PURPOSE
+from homeroom.errors import HomeroomError
+
+FOLDER = PROJECT / ".local" / "federation"
+
+
+def main(data: DataFolder = None) -> None:
+    """Founds a federation in `.local/federation` and leaves it running."""
+    console = Console(highlight=False)
+    stop_recorded(FOLDER)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True, mode=0o700)
+    today = dt.datetime.now(dt.UTC).date()
+    ready = prepare(FOLDER, source_of(data, today), today, console)
+    numbers = dict(ready.processes.process_ids())
+    (FOLDER / "processes.json").write_text(json.dumps(numbers), "utf-8")
+    profile = ready.layout.profile(ASKER).relative_to(PROJECT)
+    console.print(
+        f"\n{len(numbers)} processes run; what they say is in .local/federation/logs.\nNext:\n"
+        f"  export HOMEROOM_PROFILE={os.curdir}/{profile}\n"
+        f"  .venv/bin/homeroom query {AGREEMENT_ID} {PURPOSE} attendance daily_attendance\n"
+        f"  .venv/bin/homeroom explain {AGREEMENT_ID} {PURPOSE} students homeless_status\n"
+        "  .venv/bin/homeroom consent list\n"
+        "  make down",
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except HomeroomError as failed:
+        sys.stderr.write(f"up: {failed.message}\n")
+        sys.exit(1)
