@@ -16,6 +16,7 @@ from homeroom.keeping import Keeper
 from homeroom.opening import Asking, SourceOpening
 from homeroom.question import Question
 from homeroom.registry import RegistryView, party_of
+from homeroom.rows import read_rows
 
 KeeperOf = Callable[[Asking, str], Keeper]
 
@@ -113,7 +114,7 @@ class Gathering:
         problem = pending.problem
         if problem is None and pending.opening.has_receipt:
             try:
-                return await self._receipted(event, pending.opening)
+                return await self._receipted(event, pending)
             except EvidenceInvalidError as found:
                 problem = found
         if problem is None and claimed is Outcome.ANSWERED:
@@ -122,12 +123,16 @@ class Gathering:
             return self._silent(event.holder, Outcome.EVIDENCE_INVALID, problem.message)
         return self._silent(event.holder, claimed, event.error_reason)
 
-    async def _receipted(self, event: pb.SourceOutcome, opening: SourceOpening) -> Source:
+    async def _receipted(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
+        opening = pending.opening
         try:
             receipt = await self._checked(event, opening, await self._registry.state())
         except EvidenceInvalidError:
             # The holder or the agreement may have changed its keys since the snapshot at hand.
             receipt = await self._checked(event, opening, await self._registry.refreshed())
+        if receipt.outcome == answer_pb2.OUTCOME_ANSWERED:
+            question = self._exchange.asking.question
+            pending.keeper.check(lambda pieces: read_rows(pieces, receipt, question))
         return Source(
             holder=event.holder,
             outcome=_OUTCOME[receipt.outcome],

@@ -3,14 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2
-from homeroom.catalog import dataset_named
 from homeroom.errors import EvidenceInvalidError
 from homeroom.evidence import check_signed_by, decode
 from homeroom.question import Question
-from homeroom.rows import RowReader
 from homeroom.sealing import AnswerContext, AnswerOpener, SealingKey
 from homeroom.signing import Domain
 
@@ -28,14 +24,14 @@ class Asking:
 class SourceOpening:
     """One holder's answer as it comes in.
 
-    Its rows may be used only when `check` has returned its receipt: until then whoever carried the
-    frames could have made them, for anyone can seal to the requester.
+    Its rows may be read only when `check` has returned its receipt: until then whoever carried the
+    frames could have made them, for anyone can seal to the requester, and Arrow's reader is not
+    made for bytes of strangers.
     """
 
     def __init__(self, asking: Asking, holder: str) -> None:
         self._asking = asking
         self._holder = holder
-        self._rows = RowReader(dataset_named(asking.question.dataset), asking.question.elements)
         self._opener: AnswerOpener | None = None
         self._expected = 0
         self._outcome = answer_pb2.OUTCOME_UNSPECIFIED
@@ -50,8 +46,8 @@ class SourceOpening:
         """The holder's SignedStatement, serialized."""
         return self._receipt
 
-    def take(self, frame: answer_pb2.AnswerFrame) -> list[pa.RecordBatch]:
-        """Opens the next frame; returns the batches it completes, not to be used yet.
+    def take(self, frame: answer_pb2.AnswerFrame) -> bytes:
+        """Opens the next frame; returns its piece of the rows, not to be read yet.
 
         Raises:
             EvidenceInvalidError: if it is not the next frame of this answer.
@@ -64,14 +60,14 @@ class SourceOpening:
         if frame.sealed_key:
             context = AnswerContext(self._asking.query_digest, self._holder)
             self._opener = AnswerOpener(frame.sealed_key, self._asking.sealing_key, context)
-        batches = self._open_rows(frame) if frame.sealed_rows else []
+        piece = self._open_rows(frame) if frame.sealed_rows else b""
         self._outcome = frame.outcome
         if frame.sealed_receipt:
             self._receipt = self._opened_by().open_receipt(frame.sequence, frame.sealed_receipt)
-        return batches
+        return piece
 
     def check(self, claimed: answer_pb2.Outcome.ValueType, holder_key: bytes) -> answer_pb2.Receipt:
-        """Checks the receipt against the holder's key and everything that was opened.
+        """Checks the receipt against the holder's key and the frames that were opened.
 
         Args:
             claimed: what the gateway says became of the question here.
@@ -87,8 +83,6 @@ class SourceOpening:
             if found != expected:
                 raise EvidenceInvalidError("the receipt is of another answer", field=field)
         self._check_elements(receipt)
-        if receipt.outcome == answer_pb2.OUTCOME_ANSWERED:
-            self._check_rows(receipt)
         return receipt
 
     @property
@@ -103,8 +97,8 @@ class SourceOpening:
             raise EvidenceInvalidError("an answer's first frame brings its key, and no other")
         return self._opener
 
-    def _open_rows(self, frame: answer_pb2.AnswerFrame) -> list[pa.RecordBatch]:
-        return self._rows.read(self._opened_by().open_rows(frame.sequence, frame.sealed_rows))
+    def _open_rows(self, frame: answer_pb2.AnswerFrame) -> bytes:
+        return self._opened_by().open_rows(frame.sequence, frame.sealed_rows)
 
     def _account(
         self, receipt: answer_pb2.Receipt, claimed: answer_pb2.Outcome.ValueType
@@ -122,17 +116,3 @@ class SourceOpening:
         withheld = {w.element for w in receipt.withheld_elements}
         if not (released | withheld) <= asked or released & withheld:
             raise EvidenceInvalidError("the receipt is of another answer", field="elements")
-
-    def _check_rows(self, receipt: answer_pb2.Receipt) -> None:
-        self._rows.finish()
-        if receipt.row_count != self._rows.row_count:
-            raise EvidenceInvalidError("the receipt counts other rows", field="row_count")
-        if receipt.row_count and self._asking.question.validate_only:
-            raise EvidenceInvalidError("rows came where none were asked for", field="row_count")
-        if self._rows.schema is not None:
-            dataset = dataset_named(self._asking.question.dataset)
-            released = set(dataset.schema_of(receipt.released_elements).names)
-            if set(self._rows.schema.names) != released:
-                raise EvidenceInvalidError(
-                    "the columns are not those of the released elements", field="released_elements"
-                )

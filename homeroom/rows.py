@@ -1,25 +1,49 @@
 """Reads the pieces of one Arrow IPC stream into record batches, as they come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from homeroom.catalog import SUBJECT_REF, Dataset
+from homeroom.api.common.v1 import answer_pb2
+from homeroom.catalog import SUBJECT_REF, Dataset, dataset_named
 from homeroom.errors import EvidenceInvalidError
+from homeroom.question import Question
 
 _MAX_WAITING_BYTES = 64 * 1024 * 1024
 _CONTINUATION = b"\xff\xff\xff\xff"
 _END_OF_STREAM = _CONTINUATION + b"\x00\x00\x00\x00"
 
 
+def read_rows(
+    pieces: Iterable[bytes], receipt: answer_pb2.Receipt, question: Question
+) -> Iterator[pa.RecordBatch]:
+    """The rows of an answer whose receipt was checked.
+
+    Raises:
+        EvidenceInvalidError: if the receipt counts other rows, or they have other columns.
+    """
+    if receipt.row_count and question.validate_only:
+        raise EvidenceInvalidError("rows came where none were asked for")
+    dataset = dataset_named(question.dataset)
+    reader = RowReader(dataset, receipt.released_elements)
+    for piece in pieces:
+        yield from reader.read(piece)
+    reader.finish()
+    if receipt.row_count != reader.row_count:
+        raise EvidenceInvalidError("the receipt counts other rows")
+    released = set(dataset.schema_of(receipt.released_elements).names)
+    if reader.schema is not None and set(reader.schema.names) != released:
+        raise EvidenceInvalidError("the columns are not those of the released elements")
+
+
 class RowReader:
     """One holder's rows: a schema first, then batches; a batch may come in several pieces.
 
-    Nothing in a piece is trusted: what is not a stream of the columns that were asked for is
-    refused, and each batch is checked before anything reads it.
+    The pieces are of a holder that has signed for them. Still, what is not a stream of columns that
+    may come is refused, and each batch is checked before anything reads it.
     """
 
-    def __init__(self, dataset: Dataset, elements: tuple[str, ...]) -> None:
+    def __init__(self, dataset: Dataset, elements: Iterable[str]) -> None:
         self._allowed = dataset.schema_of(elements)
         self._waiting = b""
         self._ended = False
