@@ -65,6 +65,7 @@ class _Published:
 @dataclass(frozen=True, slots=True)
 class _Beat:
     number: int
+    sequence: int
     evidence: evidence_pb2.SignedStatement
 
 
@@ -98,47 +99,54 @@ class Publisher:
 
     async def run(self) -> None:
         """Publishes changes and heartbeats for as long as the service runs."""
+        loop = asyncio.get_running_loop()
+        next_beat = loop.time()
         while True:
-            changed = await self._changed_within(self._heartbeat_seconds)
+            # However many calls come that change nothing, they put off no heartbeat.
+            due = loop.time() >= next_beat
+            if due:
+                next_beat = loop.time() + self._heartbeat_seconds
             try:
-                await (self._refresh() if changed else self._publish_beat())
+                await (self._publish_beat() if due else self._refresh())
             except ServiceUnreachableError:
                 # Watchers hear nothing until the database answers: silence is how they notice.
                 log.warning("nothing is published while the database does not answer")
+            await self._changed_before(next_beat)
 
     async def watch(self) -> AsyncIterator[pb.WatchSnapshotResponse]:
         """The newest snapshot, each newer one, and heartbeats between them.
 
+        The newest heartbeat follows the first snapshot at once: a snapshot may be hours old.
         A watcher too slow for every snapshot gets the newest: each holds the whole state.
         """
         published = await self._refresh()
         yield pb.WatchSnapshotResponse(snapshot=published.evidence)
-        edition, beats = published.edition, self._beat.number if self._beat else 0
+        edition, sequence, beats = published.edition, published.sequence, 0
         while True:
             async with self._news:
                 while not self._is_news(edition, beats):
                     await self._news.wait()
                 newest, beat = self._published, self._beat
             if newest is not None and newest.edition > edition:
-                edition = newest.edition
+                edition, sequence = newest.edition, newest.sequence
                 yield pb.WatchSnapshotResponse(snapshot=newest.evidence)
             if beat is not None and beat.number > beats:
                 beats = beat.number
-                yield pb.WatchSnapshotResponse(heartbeat=beat.evidence)
+                if beat.sequence == sequence:
+                    yield pb.WatchSnapshotResponse(heartbeat=beat.evidence)
 
     def _is_news(self, edition: int, beats: int) -> bool:
         return (self._published is not None and self._published.edition > edition) or (
             self._beat is not None and self._beat.number > beats
         )
 
-    async def _changed_within(self, seconds: float) -> bool:
+    async def _changed_before(self, moment: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(moment):
                 await self._changed.wait()
         except TimeoutError:
-            return False
+            return
         self._changed.clear()
-        return True
 
     async def _publish_beat(self) -> None:
         # Read before the database is asked: what was true then is what the beat confirms.
@@ -146,7 +154,8 @@ class Publisher:
         published = await self._refresh()
         evidence = self._signer.heartbeat(published.sequence, beat_time)
         async with self._news:
-            self._beat = _Beat(self._beat.number + 1 if self._beat else 1, evidence)
+            number = self._beat.number + 1 if self._beat else 1
+            self._beat = _Beat(number, published.sequence, evidence)
             self._news.notify_all()
 
     async def _refresh(self) -> _Published:

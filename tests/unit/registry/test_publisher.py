@@ -131,11 +131,44 @@ async def test_a_change_is_published_at_once() -> None:
     async with running(publisher), asyncio.timeout(5):
         watch = publisher.watch()
         assert (await anext(watch)).HasField("snapshot")
+        assert (await anext(watch)).HasField("heartbeat")
         shelf.add("anytown")
         publisher.changed()
 
         event = await anext(watch)
         assert open_snapshot(event.snapshot, KEY.public, FEDERATION).sequence == 1
+
+
+async def test_who_begins_to_watch_is_confirmed_at_once() -> None:
+    """The snapshot may be hours old, and the next heartbeat is an hour away here."""
+    clock = Clock()
+    publisher = publisher_of(Shelf(), clock)
+    await publisher.newest()
+    clock.now = NOW + dt.timedelta(hours=1)
+    async with running(publisher), asyncio.timeout(5):
+        for _ in range(2):
+            watch = publisher.watch()
+            sent = open_snapshot((await anext(watch)).snapshot, KEY.public, FEDERATION)
+            _, confirmed = open_heartbeat((await anext(watch)).heartbeat, KEY.public, FEDERATION)
+            assert (sent.issue_time, confirmed) == (NOW, clock.now)
+
+
+async def test_calls_that_change_nothing_put_off_no_heartbeat() -> None:
+    """Else anyone could make the registry look silent by asking for the same again and again."""
+    publisher = publisher_of(Shelf(), Clock(), 0.05)
+
+    async def ask_again_and_again() -> None:
+        while True:
+            publisher.changed()
+            await asyncio.sleep(0.005)
+
+    async with running(publisher), asyncio.timeout(5):
+        asking = asyncio.create_task(ask_again_and_again())
+        watch = publisher.watch()
+        await anext(watch)
+        for _ in range(5):
+            assert (await anext(watch)).HasField("heartbeat")
+        asking.cancel()
 
 
 async def test_heartbeats_name_the_sequence_that_was_sent() -> None:
