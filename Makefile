@@ -27,7 +27,7 @@ certs: setup ## make a development authority and an organization's keys: ORG=nam
 	@.venv/bin/homeroom dev-ca organization .local/certs $(ORG)
 
 test: setup ## every test of the project
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup -q
 
 check: setup format-check lint types imports proto-check breaking opa test-policy test ## all that CI runs
 

@@ -18,10 +18,13 @@ from rich.console import Console
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
 from deploy.local.layout import PROJECT, Layout, make_layout
 from deploy.local.processes import Processes, engine_here
-from deploy.local.sources import ASKER, FileSet, Source, agreement_text
+from deploy.local.sources import ASKER, FileSet, LinkCodes, Source, agreement_text
 from homeroom import Client
 from homeroom.consents import RecordedConsent, SignedForm
-from homeroom.errors import InternalError
+from homeroom.errors import InternalError, StateBehindError
+
+_PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.1
 
 Done = Callable[[str], None]
 
@@ -55,20 +58,15 @@ def prepare(folder: Path, source: Source, today: dt.date, console: Console) -> R
 
 def _prepare(processes: Processes, source: Source, today: dt.date, console: Console) -> Ready:
     layout = processes.layout
+    nodes = [member.organization_id for member in source.members]
     with ThreadPoolExecutor() as aside:
         hub = aside.submit(processes.start, "registry", "consent", "gateway")
         with _step(console, "records") as done:
-            file_sets = source.file_sets(layout.folder)
-            # Each import is a process of its own; two at a time, as the machine has cores.
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                codes = dict(
-                    pair for some in pool.map(_import, *_each(layout, file_sets)) for pair in some
-                )
+            codes = _import_all(layout, source)
             done(f"{source.title}: {len(codes):,} students")
-        with _step(console, "registry, consent service and gateway") as done:
+        with _step(console, "registry, consent service, gateway") as done:
             hub.result()
-            done("each a process of its own, mutual TLS on every connection")
-    nodes = [member.organization_id for member in source.members]
+            done("each a process, mutual TLS on every connection")
     with _step(console, "one agreement") as done:
         asyncio.run(register_all(layout))
         document = asyncio.run(sign_agreement(layout, agreement_text(source, today)))
@@ -77,21 +75,32 @@ def _prepare(processes: Processes, source: Source, today: dt.date, console: Cons
         processes.start(*nodes)
         done(f"{len(nodes)} nodes")
     write_user_tokens(layout, [trained_user(ASKER, "ana.rivera", "case_manager")])
-    records = {
-        m.organization_id: layout.organization(m.organization_id) / "records.db"
-        for m in source.members
-    }
-    forms = list(source.forms(codes, records))
+    forms = list(source.forms(codes, {n: layout.organization(n) / "records.db" for n in nodes}))
     with _step(console, "consents") as done, Client(layout.profile(ASKER)) as client:
         consents = client.consents.record_many(forms)
+        for node in nodes:
+            _wait_for_consents(layout, node, max(consent.sequence for consent in consents))
         done(f"{len(consents):,} families' forms, each sealed to holder and recipient")
     return Ready(layout, processes, forms, consents)
 
 
-def _each(
-    layout: Layout, file_sets: Sequence[FileSet]
-) -> tuple[Sequence[Layout], Sequence[FileSet]]:
-    return [layout] * len(file_sets), file_sets
+def _import_all(layout: Layout, source: Source) -> LinkCodes:
+    """Imports every organization's records; returns the codes on all forms."""
+    file_sets = source.file_sets(layout.folder)
+    # Each import is a process of its own; two at a time, as the machine has cores.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        imported = pool.map(lambda file_set: _import(layout, file_set), file_sets)
+        return {key: code for codes in imported for key, code in codes}
+
+
+def _wait_for_consents(layout: Layout, node: str, sequence: int) -> None:
+    """Waits until a node has taken every consent up to a sequence."""
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    with Client(layout.profile(node)) as own:
+        while own.node_status().consent_sequence < sequence:
+            if time.monotonic() > patience:
+                raise StateBehindError(f"{node} has not taken the consents", state="consent")
+            time.sleep(_POLL_SECONDS)
 
 
 def _import(layout: Layout, file_set: FileSet) -> Sequence[tuple[tuple[str, str], str]]:

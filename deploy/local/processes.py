@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -99,8 +99,8 @@ class Processes:
 
     def _start(self, name: str) -> None:
         plan = self.layout.processes[name]
-        self._policies[name] = list(_start_policies(plan))
         with (self.layout.folder / "logs" / f"{name}.log").open("ab") as output:
+            self._policies[name] = list(_start_policies(plan, output))
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", plan.module],
                 cwd=PROJECT,
@@ -130,7 +130,7 @@ class Processes:
         )
 
 
-def _start_policies(plan: ProcessPlan) -> Iterable[subprocess.Popen[bytes]]:
+def _start_policies(plan: ProcessPlan, output: IO[bytes]) -> Iterable[subprocess.Popen[bytes]]:
     if not plan.policies:
         return
     binary = find_opa(os.environ)
@@ -139,7 +139,7 @@ def _start_policies(plan: ProcessPlan) -> Iterable[subprocess.Popen[bytes]]:
     for path, policy in plan.policies.items():
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).unlink(missing_ok=True)
-        yield start_opa_server(Path(policy), Path(path), binary)
+        yield start_opa_server(Path(policy), Path(path), binary, output)
 
 
 def _inherited() -> dict[str, str]:

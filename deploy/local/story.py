@@ -22,6 +22,7 @@ from homeroom.vocabulary import REASON_TEXT, Element, ReasonCode, SignerRelation
 
 _ATTENDANCE = [Element.DAILY_ATTENDANCE, Element.SCHOOL_OF_ENROLLMENT]
 _SHOWN = 4
+_SHOWN_COLUMNS = ["source", "subject_ref", "school_id", "event_date", "category"]
 _PATIENCE_SECONDS = 3.0
 _ABSENT = ("excused_absence", "unexcused_absence")
 
@@ -173,23 +174,19 @@ class Storyteller:
 
     def _measures(self, table: pa.Table) -> None:
         """Average daily attendance, recomputed from the released rows of every-day schools."""
-        for holder in sorted(set(table["source"].to_pylist())):
-            rows = table.filter(pc.equal(table["source"], holder))
-            if not pc.any(pc.equal(rows["category"], "in_attendance")).as_py():
-                continue
-            absent = pc.sum(pc.is_in(rows["category"], pa.array(_ABSENT))).as_py()
+        present = table.filter(pc.equal(table["category"], "in_attendance"))
+        every_day = pc.unique(present["school_id"])
+        for holder in sorted(set(present["source"].to_pylist())):
+            rows = table.filter(
+                pc.and_(pc.equal(table["source"], holder), pc.is_in(table["school_id"], every_day))
+            )
+            absent = pc.sum(pc.is_in(rows["category"], pa.array(_ABSENT))).as_py() or 0
             days = pc.count_distinct(rows["event_date"]).as_py()
             students = pc.count_distinct(rows["subject_ref"]).as_py()
             self._say(
                 f"{holder}: average daily attendance {(rows.num_rows - absent) / days:.4f} "
                 f"over {students:,} students and {days} days, from the released rows alone"
             )
-
-    def _show(self, table: pa.Table) -> None:
-        shown = Table(*table.schema.names, box=None, header_style="dim", padding=(0, 2))
-        for row in table.slice(0, _SHOWN).to_pylist():
-            shown.add_row(*("" if value is None else str(value) for value in row.values()))
-        self.console.print(shown)
 
     def _heading(self, letter: str, text: str) -> None:
         self.console.print(f"\n[bold]({letter}) {text}[/bold]", highlight=False)

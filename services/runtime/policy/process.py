@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from homeroom.errors import PolicyUnavailableError
 from services.runtime.policy.embedded import OPA_VERSION
@@ -20,12 +21,18 @@ def find_opa(environment: Mapping[str, str]) -> Path | None:
 
 
 def start_opa_server(
-    policy_folder: Path, socket_path: Path, binary: Path
+    policy_folder: Path, socket_path: Path, binary: Path, output: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts a server with this folder alone; the caller ends it.
 
     The folder is loaded as a bundle, so that OPA refuses a module outside its manifest's roots.
     Whoever may open the socket may change the rules: only this user may.
+
+    Args:
+        policy_folder: the rules.
+        socket_path: where it listens.
+        binary: the `opa` to start.
+        output: where what it says goes; by default where this process's own words go.
 
     Raises:
         PolicyUnavailableError: if the binary cannot be started.
@@ -43,6 +50,6 @@ def start_opa_server(
         str(policy_folder),
     ]
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     except OSError as missing:
         raise PolicyUnavailableError("the OPA binary cannot be started") from missing
