@@ -14,7 +14,7 @@ from typing import Any, NotRequired, Self, TypedDict, Unpack
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement_file import compile_agreement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.errors import EvidenceInvalidError, RequestInvalidError
+from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import signature_on, signed
 from homeroom.federation import AgreementState, FederationState, Organization, Standing
 from homeroom.identity import Role
@@ -180,9 +180,22 @@ class Steward:
         self._session.seen.saw_registry(response.sequence)
         return _listed(response.agreement)
 
-    async def sign(self, agreement_id: str, version: int) -> ListedAgreement:
-        """Adds this organization's signature to a proposed document."""
+    async def sign(
+        self, agreement_id: str, version: int, shown: bytes | None = None
+    ) -> ListedAgreement:
+        """Adds this organization's signature to a proposed document.
+
+        Args:
+            agreement_id: the agreement.
+            version: the version to sign.
+            shown: the exact bytes that the steward was shown; by default whatever is proposed.
+
+        Raises:
+            ChangedMeanwhileError: if the document is no longer the one that was shown.
+        """
         proposed = await self.agreement(agreement_id, version)
+        if shown is not None and shown != proposed.statement:
+            raise ChangedMeanwhileError("the document is not the one that was shown")
         self._require_own_keys(proposed.document)
         signature = signature_on(
             Domain.AGREEMENT,

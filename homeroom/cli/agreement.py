@@ -66,7 +66,7 @@ def sign(
         proposed = await steward.agreement(agreement_id, version)
         tell(proposed.statement.decode())
         confirm("Sign this document?", sure=yes)
-        return await steward.sign(agreement_id, version)
+        return await steward.sign(agreement_id, version, proposed.statement)
 
     _show([_with_steward(profile, act)], as_json=as_json)
 

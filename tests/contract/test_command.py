@@ -18,7 +18,8 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.cli import query as query_module
 from homeroom.cli.app import app
 from homeroom.cli.exits import ExitCode
-from homeroom.errors import NotPermittedError
+from homeroom.errors import ChangedMeanwhileError, NotPermittedError
+from homeroom.steward import Steward
 from tests.contract.scripted_federation import (
     AGREEMENT,
     HOLDERS,
@@ -426,3 +427,13 @@ async def test_the_process_itself_exits_with_the_code(federation: ScriptedFedera
     assert b"unexcused_absence" in stdout
     assert b"bps: TIMED_OUT" in stderr
     assert b"\x1b" not in stdout + stderr
+
+
+async def test_a_steward_signs_only_what_was_shown(federation: ScriptedFederation) -> None:
+    """A document that was exchanged after it was shown gets no signature."""
+    async with Steward(federation.profile) as steward:
+        proposed = await steward.propose(await steward.compile(AGREEMENT_FILE))
+        with pytest.raises(ChangedMeanwhileError):
+            await steward.sign("tutoring", 1, proposed.statement + b" ")
+
+        assert (await steward.sign("tutoring", 1, proposed.statement)).document == proposed.document
