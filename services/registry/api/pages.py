@@ -2,10 +2,16 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from homeroom.channel import MAX_MESSAGE_BYTES
 from homeroom.errors import RequestInvalidError, TooMuchAskedError
 
+T = TypeVar("T")
+
 MAX_PAGE_SIZE = 500
+_MAX_PAGE_BYTES = MAX_MESSAGE_BYTES // 2
 _DEFAULT_PAGE_SIZE = 100
 _SEPARATOR = "\n"
 
@@ -22,6 +28,17 @@ def page_size_of(asked: int) -> int:
     if asked > MAX_PAGE_SIZE:
         raise TooMuchAskedError("a page is too large", limit=f"{MAX_PAGE_SIZE} entries")
     return asked or _DEFAULT_PAGE_SIZE
+
+
+def page_of(found: Sequence[T], limit: int, bytes_of: Callable[[T], int]) -> Sequence[T]:
+    """As many of the entries as a page may have, and as fit into one message; at least one."""
+    count = total = 0
+    for entry in found[:limit]:
+        total += bytes_of(entry)
+        if count and total > _MAX_PAGE_BYTES:
+            break
+        count += 1
+    return found[:count]
 
 
 def token_after(*key: str) -> str:

@@ -17,7 +17,7 @@ from homeroom.identity import require_organization_id
 from homeroom.signing import digest_of
 from homeroom.snapshot import read_organization
 from services.registry.api import messages
-from services.registry.api.pages import key_of, number_of, page_size_of, token_after
+from services.registry.api.pages import key_of, number_of, page_of, page_size_of, token_after
 from services.registry.api.publisher import Clock, Publisher
 from services.registry.domain import decisions
 from services.registry.domain.agreements import Ending, RegisteredAgreement, read_proposal
@@ -69,7 +69,8 @@ class RegistryServicer(RegistryServiceServicer):
         limit = page_size_of(request.page_size)
         (after,) = key_of(request.page_token, 1)
         found = await asyncio.to_thread(self._store.organizations, after, limit + 1)
-        page, more = found[:limit], len(found) > limit
+        page = page_of(found, limit, lambda one: len(one.record.content))
+        more = len(found) > len(page)
         return pb.ListOrganizationsResponse(
             organizations=[messages.organization_message(one) for one in page],
             next_page_token=token_after(page[-1].organization_id) if more else "",
@@ -129,7 +130,8 @@ class RegistryServicer(RegistryServiceServicer):
             (identifier, number_of(version)),
             limit + 1,
         )
-        page, more = found[:limit], len(found) > limit
+        page = page_of(found, limit, lambda one: len(one.document.content))
+        more = len(found) > len(page)
         next_token = token_after(page[-1].agreement_id, str(page[-1].version)) if more else ""
         return pb.ListAgreementsResponse(
             agreements=[messages.agreement_message(one) for one in page],
