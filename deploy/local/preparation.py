@@ -145,4 +145,5 @@ def _step(console: Console, what: str) -> Iterator[Done]:
     console.print(
         f"  [green]✓[/green] {what}: {said[0]} [dim]({time.monotonic() - began:.1f} s)[/dim]",
         highlight=False,
+        soft_wrap=True,
     )

@@ -188,6 +188,12 @@ class Storyteller:
                 f"over {students:,} students and {days} days, from the released rows alone"
             )
 
+    def _show(self, table: pa.Table) -> None:
+        shown = Table(*_SHOWN_COLUMNS, box=None, header_style="dim", padding=(0, 1))
+        for row in table.select(_SHOWN_COLUMNS).slice(0, _SHOWN).to_pylist():
+            shown.add_row(*(f"{value!s:.12}" for value in row.values()))
+        self.console.print(shown)
+
     def _heading(self, letter: str, text: str) -> None:
         self.console.print(f"\n[bold]({letter}) {text}[/bold]", highlight=False)
 

@@ -43,7 +43,9 @@ def main(data: DataFolder = None) -> None:
 
 if __name__ == "__main__":
     try:
-        typer.run(main)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(main)
+        app()
     except HomeroomError as failed:
         sys.stderr.write(f"up: {failed.message}\n")
         sys.exit(1)
