@@ -38,10 +38,10 @@ class Guard(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+            [grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"
         ],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(details)
         if handler is None:
             return handler
@@ -92,11 +92,12 @@ class Server:
         self._health_server = grpc.aio.server()
         self._background: list[asyncio.Task[None]] = []
         self._awaited: list[Callable[[], Awaitable[None]]] = []
+        self._stopping = asyncio.Event()
         self.resources = AsyncExitStack()
         self.port = 0
 
     async def start(self) -> int:
-        """Listens; returns the port. Health says NOT_SERVING until all of `ready_after` has come."""
+        """Listens; returns the port. Health says NOT_SERVING until `ready_after` has come."""
         self.port = self.grpc.add_secure_port(
             self._settings.address,
             grpc.ssl_server_credentials(
@@ -158,14 +159,16 @@ class Server:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.resources.aclose()
 
-    async def serve_until_stopped(self) -> None:
-        """Serves until SIGTERM or SIGINT."""
+    def stop_on_signals(self) -> None:
+        """From now on SIGTERM and SIGINT ask the server to stop."""
         loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, self._stopping.set)
+
+    async def serve_until_stopped(self) -> None:
+        """Serves until `stop_on_signals` hears one, or the server has ended by itself."""
         ended = asyncio.ensure_future(self.grpc.wait_for_termination())
-        asked = asyncio.ensure_future(stopping.wait())
+        asked = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         log.info("stopping")

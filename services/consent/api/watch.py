@@ -53,8 +53,9 @@ class Watch:
     ) -> AsyncIterator[pb.WatchConsentsResponse]:
         """Every change that concerns an organization after a sequence, then each new one.
 
-        A heartbeat follows as soon as all earlier changes have been sent, and then with each beat.
-        It names only sequences whose changes stand before it in this stream.
+        A heartbeat follows as soon as all earlier changes have been sent, then with each beat, and
+        at once when the order moved by changes that concern others: a query may name their
+        sequence. It names only sequences whose changes stand before it in this stream.
 
         Raises:
             StateBehindError: if the order has not come as far as the caller says it has seen.
@@ -62,16 +63,16 @@ class Watch:
         reading = await self._pulse.take()
         if after > reading.sequence:
             raise StateBehindError("this service has not seen that sequence", state="consent")
-        position, beat = after, reading.beat - 1
+        position, beat, told = after, reading.beat - 1, after
         chain = await asyncio.to_thread(self._store.chain_at, organization_id, after)
         while True:
             if self._pulse.chain_of(organization_id) > position:
                 async for event in self._changes(organization_id, position, reading.sequence):
-                    chain = event.change.sequence
+                    chain = told = event.change.sequence
                     yield event
             position = reading.sequence
-            if reading.beat > beat:
-                beat = reading.beat
+            if reading.beat > beat or position > told:
+                beat, told = reading.beat, position
                 yield pb.WatchConsentsResponse(
                     heartbeat=self._signer.heartbeat(organization_id, position, chain, reading.time)
                 )
