@@ -143,26 +143,18 @@ def make_layout(
         gateway_address=addresses["gateway"],
         registry_key=SigningKey.load(hub_folder / "signing_key.pem").public,
     )
-    for member in members:
-        member_folder = authority.make_organization(member.organization_id, ORGANIZATION_ROLES, now)
-        address = addresses[member.organization_id]
+    node_addresses = {m.organization_id: addresses[m.organization_id] for m in members}
+    for name, address in node_addresses.items():
+        member_folder = authority.make_organization(name, ORGANIZATION_ROLES, now)
         write_profile(member_folder, federation, hub, node_address=address)
     write_profile(hub_folder, federation, hub)
     plans = _Plans(folder, federation, hub, consent_key, engine)
-    processes = {
-        "registry": plans.registry(),
-        "consent": plans.consent(),
-        "gateway": plans.gateway(),
-    }
-    for member in members:
-        name = member.organization_id
-        processes[name] = plans.node(name, addresses[name], node_settings or {})
     layout = Layout(
         folder,
         federation,
         tuple(members),
-        {member.organization_id: addresses[member.organization_id] for member in members},
-        processes,
+        node_addresses,
+        plans.processes(node_addresses, node_settings or {}),
     )
     layout.save()
     return layout
@@ -177,6 +169,20 @@ class _Plans:
     hub: Hub
     consent_key: SigningKey
     engine: EngineKind
+
+    def processes(
+        self, node_addresses: Mapping[str, str], node_settings: Mapping[str, str]
+    ) -> dict[str, ProcessPlan]:
+        """Every process of the federation, in the order in which they start."""
+        return {
+            "registry": self.registry(),
+            "consent": self.consent(),
+            "gateway": self.gateway(),
+            **{
+                organization_id: self.node(organization_id, address, node_settings)
+                for organization_id, address in node_addresses.items()
+            },
+        }
 
     def registry(self) -> ProcessPlan:
         return self._plan(
