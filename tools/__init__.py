@@ -1,0 +1,1 @@
+"""Tools of the project: what the verbs of the Makefile run."""
