@@ -105,4 +105,4 @@ def _agreement(agreement: Agreement) -> Facts:
 
 
 def _sorted(words: Iterable[str]) -> list[str]:
-    return sorted(str(word) for word in words)
+    return sorted({str(word) for word in words})

@@ -101,7 +101,9 @@ def _facts(
     if agreement is not None:
         facts["agreement"]["schools"] = _schools(agreement, holder.organization_id)
         facts["agreement"]["signed_by"] = _signed_by(agreement, holder, evidence.federation)
-    facts["holder"] = _holder(asked.question, holder, evidence.federation)
+    own = evidence.federation.organizations.get(holder.organization_id)
+    if own is not None:
+        facts["holder"] = _holder(asked.question, holder, own)
     facts["state"] = _state(evidence)
     return facts
 
@@ -129,16 +131,13 @@ def _signed_by(agreement: Agreement, holder: Holder, federation: FederationState
     )
 
 
-def _holder(question: Question, holder: Holder, federation: FederationState) -> Facts:
-    facts: Facts = {
+def _holder(question: Question, holder: Holder, own: Organization) -> Facts:
+    return {
         "organization_id": holder.organization_id,
+        "kind": str(own.kind),
         "dataset_elements": sorted(dataset_named(question.dataset).elements),
         "max_state_age_seconds": int(holder.max_state_age.total_seconds()),
     }
-    own = federation.organizations.get(holder.organization_id)
-    if own is not None:
-        facts["kind"] = str(own.kind)
-    return facts
 
 
 def _state(evidence: Evidence) -> Facts:
