@@ -46,12 +46,37 @@ class Log(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, all of which its digest covers.
+
+    Attributes:
+        previous: the digest of the entry before it.
+        written_at: whole seconds since 1970 in UTC.
+    """
+
+    previous: str
+    log_index: int
+    kind: str
+    query_digest: str
+    written_at: int
+    content: str
+
+    @property
+    def digest(self) -> str:
+        covered = "\n".join(
+            (
+                self.previous,
+                str(self.log_index),
+                self.kind,
+                self.query_digest,
+                str(self.written_at),
+                self.content,
+            )
+        )
+        return hashlib.sha256(covered.encode()).hexdigest()
+
+
 def encode_content(content: Mapping[str, Any]) -> str:
-    """The one way to write an entry's content: JSON with sorted keys and no blanks."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def entry_digest(previous: str, log_index: int, kind: str, query_digest: str, content: str) -> str:
-    """The digest of an entry that follows another."""
-    covered = "\n".join((previous, str(log_index), kind, query_digest, content))
-    return hashlib.sha256(covered.encode()).hexdigest()
+    """The one way to write an entry's content: JSON with sorted keys, no blanks, only ASCII."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))

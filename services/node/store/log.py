@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from homeroom.errors import LogUnavailableError, QueryReplayedError
 from services.node.domain.log import (
     GENESIS,
+    Entry,
     EntryKind,
     Position,
     encode_content,
-    entry_digest,
 )
 from services.node.store.state_tables import LOG_ENTRY
 from services.runtime.database import writing
@@ -53,39 +53,52 @@ class LogStore:
     def first_broken(self) -> int | None:
         """The index of the first entry that is missing or was changed; None if none was."""
         previous = GENESIS
-        for expected, entry in enumerate(self.entries()):
-            digest = entry_digest(
-                previous, expected, entry["kind"], entry["query_digest"], entry["content"]
+        for expected, kept in enumerate(self.entries()):
+            entry = Entry(
+                previous,
+                expected,
+                kept["kind"],
+                kept["query_digest"],
+                kept["written_at"],
+                kept["content"],
             )
-            if entry["log_index"] != expected or entry["digest"] != digest:
+            found = (kept["log_index"], kept["previous_digest"], kept["digest"])
+            if found != (expected, previous, entry.digest):
                 return expected
-            previous = digest
+            previous = entry.digest
         return None
 
     def _append(self, kind: str, query_digest: str, content: str) -> Position:
         try:
             with self._turn, writing(self._state) as connection:
-                last = connection.execute(
-                    select(LOG_ENTRY.c.log_index, LOG_ENTRY.c.digest)
-                    .order_by(LOG_ENTRY.c.log_index.desc())
-                    .limit(1)
-                ).first()
-                log_index = last.log_index + 1 if last else 0
-                previous = last.digest if last else GENESIS
-                digest = entry_digest(previous, log_index, kind, query_digest, content)
+                log_index, previous = _next_place(connection)
+                entry = Entry(previous, log_index, kind, query_digest, int(time.time()), content)
                 connection.execute(
                     insert(LOG_ENTRY).values(
                         log_index=log_index,
                         kind=kind,
                         query_digest=query_digest,
-                        written_at=int(time.time()),
+                        written_at=entry.written_at,
                         content=content,
                         previous_digest=previous,
-                        digest=digest,
+                        digest=entry.digest,
                     )
                 )
         except IntegrityError:
             raise QueryReplayedError("this query was asked before") from None
         except (SQLAlchemyError, OSError):
             raise LogUnavailableError("the log cannot be written") from None
-        return Position(log_index, digest)
+        return Position(log_index, entry.digest)
+
+
+def _next_place(connection: Connection) -> tuple[int, str]:
+    """The next entry's index and the digest before it; nobody else writes until the commit."""
+    if connection.dialect.name == "postgresql":
+        # A node that is being replaced may still write: then the entries wait for each other.
+        connection.execute(text("LOCK TABLE log_entry IN EXCLUSIVE MODE"))
+    last = connection.execute(
+        select(LOG_ENTRY.c.log_index, LOG_ENTRY.c.digest)
+        .order_by(LOG_ENTRY.c.log_index.desc())
+        .limit(1)
+    ).first()
+    return (last.log_index + 1, last.digest) if last else (0, GENESIS)
