@@ -54,7 +54,8 @@ def problem_of(terms: ConsentTerms, student: Student | None) -> ConsentProblem |
     """Why these terms allow nothing for the student their link code names; None if they do."""
     if student is None:
         return ConsentProblem.LINK_CODE_UNKNOWN
-    if student.birth_date is None:
+    if student.birth_date is None or student.birth_date > terms.sign_date:
+        # Nobody signs for a student who is not born: then the date in the records is wrong.
         return ConsentProblem.BIRTH_DATE_UNKNOWN
     if terms.form is ConsentForm.ORAL or terms.sign_date > terms.end_date:
         return ConsentProblem.CONSENT_FORM_INVALID
@@ -73,10 +74,12 @@ def eighteenth_birthday(birth_date: dt.date) -> dt.date:
 
     Whoever was born on 29 February comes of age on 1 March in a common year.
     """
+    # Some sources write 9999 for a date that they lack.
+    year = min(birth_date.year + _ADULT_YEARS, dt.MAXYEAR)
     try:
-        return birth_date.replace(year=birth_date.year + _ADULT_YEARS)
+        return birth_date.replace(year=year)
     except ValueError:
-        return dt.date(birth_date.year + _ADULT_YEARS, 3, 1)
+        return dt.date(year, 3, 1)
 
 
 def _signer_entitled(terms: ConsentTerms, of_age: dt.date) -> bool:
@@ -90,7 +93,7 @@ def _grants(consent: OpenedConsent, student: Student) -> Iterator[Grant]:
     if student.birth_date is None:
         return
     valid_from = _start_of(max(terms.start_date, terms.sign_date))
-    valid_to = _start_of(terms.end_date + dt.timedelta(days=1))
+    valid_to = _end_of(terms.end_date)
     if terms.signer_relation in _PARENTS:
         # A parent's consent stops serving when the rights move to the student.
         valid_to = min(valid_to, _start_of(eighteenth_birthday(student.birth_date)))
@@ -112,3 +115,10 @@ def _grants(consent: OpenedConsent, student: Student) -> Iterator[Grant]:
 
 def _start_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
+def _end_of(day: dt.date) -> dt.datetime:
+    """The first instant after a day; the last day there is has none."""
+    if day == dt.date.max:
+        return dt.datetime.max.replace(microsecond=0, tzinfo=dt.UTC)
+    return _start_of(day + dt.timedelta(days=1))
