@@ -13,6 +13,7 @@ from homeroom.errors import (
     ClockSkewedError,
     EvidenceInvalidError,
     NotPermittedError,
+    RequestInvalidError,
     TooMuchAskedError,
 )
 from homeroom.evidence import check_signed_by, decode
@@ -59,8 +60,7 @@ def admit_query(
     if len(evidence.statement) > MAX_QUERY_BYTES or len(user_token) > MAX_TOKEN_BYTES:
         raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
     query, requester = _proved(evidence, state)
-    asked_at = query.ask_time.ToDatetime(dt.UTC)
-    if abs(now - asked_at) > max_skew:
+    if abs(now - _asked_at(query)) > max_skew:
         raise ClockSkewedError(
             "the query's time is too far from this clock",
             limit=f"{max_skew.total_seconds():.0f} s",
@@ -71,6 +71,13 @@ def admit_query(
     if user.organization_id != requester.organization_id:
         raise CallerUnknownError("the user's token is of another organization")
     return AdmittedQuery(read_question(query), requester, user, digest_of(evidence.statement))
+
+
+def _asked_at(query: query_pb2.Query) -> dt.datetime:
+    try:
+        return query.ask_time.ToDatetime(dt.UTC)
+    except ValueError:
+        raise RequestInvalidError("a query says when it was asked", field="ask_time") from None
 
 
 def _proved(

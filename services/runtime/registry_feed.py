@@ -12,6 +12,7 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.errors import EvidenceInvalidError, StateStaleError
+from homeroom.evidence import decode
 from homeroom.federation import FederationState
 from homeroom.snapshot import open_heartbeat, open_snapshot
 from services.runtime.logs import log
@@ -134,6 +135,7 @@ class RegistryFeed:
         state = open_snapshot(evidence, self._registry_key, self._federation)
         if state.sequence < self.sequence:
             raise EvidenceInvalidError("the registry went back to an older state")
+        self._require_past(state.issue_time)
         await asyncio.to_thread(self._shelf.save, evidence.SerializeToString())
         async with self._changed:
             self._state = state
@@ -141,9 +143,13 @@ class RegistryFeed:
             self._changed.notify_all()
         log.info("registry state taken", sequence=state.sequence)
 
-    def _confirm(self, confirmed_at: dt.datetime) -> None:
+    def _require_past(self, confirmed_at: dt.datetime) -> None:
+        # What is confirmed in the future would never be stale.
         if confirmed_at > self._clock() + _AHEAD:
             raise EvidenceInvalidError("the registry's clock is ahead")
+
+    def _confirm(self, confirmed_at: dt.datetime) -> None:
+        self._require_past(confirmed_at)
         if self.confirmed_at is None or confirmed_at > self.confirmed_at:
             self.confirmed_at = confirmed_at
 
@@ -152,8 +158,10 @@ class RegistryFeed:
         if saved is None:
             return
         try:
-            evidence = evidence_pb2.SignedStatement.FromString(saved)
-            self._state = open_snapshot(evidence, self._registry_key, self._federation)
-            self.confirmed_at = self._state.issue_time
+            evidence = decode(evidence_pb2.SignedStatement, saved)
+            state = open_snapshot(evidence, self._registry_key, self._federation)
+            self._require_past(state.issue_time)
         except EvidenceInvalidError:
             log.warning("the saved registry state does not check and is not used")
+        else:
+            self._state, self.confirmed_at = state, state.issue_time
