@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -109,11 +110,16 @@ class ConsentFeed:
             self.epoch += 1
 
     async def settle_whenever_the_registry_changes(self) -> None:
-        """Looks again at consents with a problem after every change of the registry."""
+        """Looks again at consents with a problem after every change of the registry.
+
+        And each minute: by then the records may say what was missing.
+        """
         settled = 0
         while True:
-            if await self._registry.wait_for(settled + 1, _LOOK_AGAIN_SECONDS):
-                settled = self._registry.sequence
+            await self._registry.wait_for(settled + 1, _LOOK_AGAIN_SECONDS)
+            settled = self._registry.sequence
+            # Without the registry's state no recorder can be checked; it will come.
+            with suppress(StateStaleError):
                 await self.settle_again()
 
     async def _watch(self, stub: "ConsentServiceAsyncStub") -> None:
@@ -143,12 +149,12 @@ class ConsentFeed:
                 await asyncio.to_thread(take, self._shelf, arrived, progress)
             elif progress.sequence != self._progress.sequence:
                 await asyncio.to_thread(self._shelf.confirm, progress)
-        async with self._changed:
-            self._progress = progress
-            self._confirmed_here |= any(event.HasField("heartbeat") for event in events)
-            if changes:
-                self.epoch += 1
-            self._changed.notify_all()
+            async with self._changed:
+                self._progress = progress
+                self._confirmed_here |= any(event.HasField("heartbeat") for event in events)
+                if changes:
+                    self.epoch += 1
+                self._changed.notify_all()
 
     def _confirmed(self, progress: Progress, evidence: evidence_pb2.SignedStatement) -> Progress:
         if len(evidence.signatures) != 1:

@@ -93,7 +93,7 @@ class StateStore:
         return Progress(
             row.sequence,
             row.organization_sequence,
-            dt.datetime.fromtimestamp(row.confirmed_at, dt.UTC),
+            dt.datetime.fromtimestamp(row.confirmed_at, dt.UTC) if row.confirmed_at else None,
         )
 
     def confirm(self, progress: Progress) -> None:
