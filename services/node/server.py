@@ -24,13 +24,14 @@ from services.node.peers import ConsentFeed, NodeReplica
 from services.node.policy import NodePolicies
 from services.node.settings import NodeSettings
 from services.node.store.answers import AnswerStore
+from services.node.store.database import bring_up_to_date
 from services.node.store.datasets import SOURCES
 from services.node.store.log import LogStore
 from services.node.store.records import RecordStore
 from services.node.store.state import StateStore
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
-from services.runtime.database import open_database, upgrade
+from services.runtime.database import open_database
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
@@ -77,8 +78,8 @@ class Counts:
 
 def open_stores(records_url: str, state_url: str) -> Stores:
     """Brings both databases up to date and opens them."""
-    upgrade(records_url, RECORDS, version_table=RECORDS_VERSION_TABLE)
-    upgrade(state_url, STATE, version_table=STATE_VERSION_TABLE)
+    bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
+    bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
     state = open_database(state_url)
     return Stores(
         records=RecordStore(records_url),

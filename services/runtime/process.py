@@ -23,7 +23,7 @@ def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitabl
     Settings come from `HOMEROOM_<NAME>_*`.
 
     Returns:
-        2 when the settings are wrong, 1 when the service cannot start, 0 after a stop.
+        2 when the settings are wrong, 1 when the service cannot start or go on, 0 after a stop.
     """
     try:
         settings = settings_type.read(f"HOMEROOM_{name.upper()}_", os.environ)
@@ -35,6 +35,9 @@ def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitabl
         asyncio.run(_serve(settings, build))
     except HomeroomError as failed:
         sys.stderr.write(f"{failed.message}\n")
+        return EXIT_FAILED
+    except OSError as failed:
+        sys.stderr.write(f"{failed.strerror}: {failed.filename}\n")
         return EXIT_FAILED
     return 0
 

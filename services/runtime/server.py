@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from homeroom.channel import MAX_MESSAGE_BYTES
-from homeroom.errors import ServiceUnreachableError
+from homeroom.errors import InternalError, ServiceUnreachableError
 from services.runtime.access import AccessTable, require_access
 from services.runtime.errors import translated_errors
 from services.runtime.identity import ServicerContext, caller_of, remember_caller
@@ -93,26 +93,13 @@ class Server:
         self._background: list[asyncio.Task[None]] = []
         self._awaited: list[Callable[[], Awaitable[None]]] = []
         self._stopping = asyncio.Event()
+        self._failed = ""
         self.resources = AsyncExitStack()
         self.port = 0
 
     async def start(self) -> int:
         """Listens; returns the port. Health says NOT_SERVING until `ready_after` has come."""
-        self.port = self.grpc.add_secure_port(
-            self._settings.address,
-            grpc.ssl_server_credentials(
-                [
-                    (
-                        self._settings.private_key.read_bytes(),
-                        self._settings.certificate.read_bytes(),
-                    )
-                ],
-                root_certificates=self._settings.authorities.read_bytes(),
-                require_client_auth=True,
-            ),
-        )
-        if self.port == 0:
-            raise ServiceUnreachableError("cannot listen there", address=self._settings.address)
+        self.port = self._listen()
         if self._settings.health_address:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             self._health_server.add_insecure_port(self._settings.health_address)
@@ -121,6 +108,18 @@ class Server:
         await self.grpc.start()
         self.in_background(self._become_ready(), "becoming ready")
         return self.port
+
+    def _listen(self) -> int:
+        settings = self._settings
+        credentials = grpc.ssl_server_credentials(
+            [(settings.private_key.read_bytes(), settings.certificate.read_bytes())],
+            root_certificates=settings.authorities.read_bytes(),
+            require_client_auth=True,
+        )
+        try:
+            return self.grpc.add_secure_port(settings.address, credentials)
+        except RuntimeError:
+            raise ServiceUnreachableError("cannot listen there", address=settings.address) from None
 
     def ready_after(self, waiting: Callable[[], Awaitable[None]]) -> None:
         """Adds something that must come before calls can be served."""
@@ -147,6 +146,7 @@ class Server:
             raise
         except Exception as error:  # logged by type; a half-working server is worse
             log.error("background work failed", state=what, error_type=type(error).__name__)
+            self._failed = what
             await self.grpc.stop(_STOP_GRACE_SECONDS)
 
     async def stop(self) -> None:
@@ -166,7 +166,11 @@ class Server:
             loop.add_signal_handler(number, self._stopping.set)
 
     async def serve_until_stopped(self) -> None:
-        """Serves until `stop_on_signals` hears one, or the server has ended by itself."""
+        """Serves until `stop_on_signals` hears one, or the server has ended by itself.
+
+        Raises:
+            InternalError: if it ended because background work failed.
+        """
         ended = asyncio.ensure_future(self.grpc.wait_for_termination())
         asked = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -174,3 +178,5 @@ class Server:
         log.info("stopping")
         await self.stop()
         await ended
+        if self._failed:
+            raise InternalError("background work failed", state=self._failed)
