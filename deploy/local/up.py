@@ -30,11 +30,12 @@ def main(data: DataFolder = None) -> None:
     numbers = dict(ready.processes.process_ids())
     (FOLDER / "processes.json").write_text(json.dumps(numbers), "utf-8")
     profile = ready.layout.profile(ASKER).relative_to(PROJECT)
+    relied_on = f"-a {AGREEMENT_ID} -p {PURPOSE}"
     console.print(
         f"\n{len(numbers)} processes run; what they say is in .local/federation/logs.\nNext:\n"
         f"  export HOMEROOM_PROFILE={os.curdir}/{profile}\n"
-        f"  .venv/bin/homeroom query {AGREEMENT_ID} {PURPOSE} attendance daily_attendance\n"
-        f"  .venv/bin/homeroom explain {AGREEMENT_ID} {PURPOSE} students homeless_status\n"
+        f"  .venv/bin/homeroom query attendance daily_attendance {relied_on}\n"
+        f"  .venv/bin/homeroom explain students homeless_status {relied_on}\n"
         "  .venv/bin/homeroom consent list\n"
         "  make down",
         soft_wrap=True,
