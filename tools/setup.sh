@@ -18,7 +18,7 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
         exit 1
     fi
     echo "setup: making .venv with $($python --version), from locked and hashed dependencies"
-    "$python" -m venv --clear .venv
+    "$python" -m venv .venv
     export PIP_DISABLE_PIP_VERSION_CHECK=1
     .venv/bin/pip install --quiet --require-hashes --requirement requirements.lock
     # The embedded evaluator declares a newer Python than it needs: it is a ctypes wrapper that

@@ -1,15 +1,18 @@
 """Reads what may leave, straight into Arrow: records joined to the grants valid at one instant.
 
 The join is in SQL, in one statement and so from one state of the database. With SQLite the records
-and the node's own state are two files, and one connection sees both.
+and the node's own state are two files, and one connection sees both. PostgreSQL is read by ADBC;
+SQLite is not, for that driver brings a second SQLite library into the process: two of them drop
+each other's file locks, and a commit can be lost (https://sqlite.org/howtocorrupt.html, 2.2.1).
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
-import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 from sqlalchemy import (
     CTE,
@@ -19,10 +22,8 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    literal,
     or_,
     select,
-    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -57,40 +58,36 @@ class AnswerStore:
     async def covered(self, selection: Selection) -> Covered:
         return await asyncio.to_thread(self._covered, selection)
 
-    def _open(self, selection: Selection) -> "ArrowReader":
-        statement: Any = rows_permitted(selection)
+    def _open(self, selection: Selection) -> RowReader:
+        statement, parameters = self._compiled(rows_permitted(selection))
         if self._sqlite:
-            statement = union_all(_typed_row(selection.schema), statement)
-        connection = self._connect()
-        try:
-            return ArrowReader(
-                connection, *self._compiled(statement), selection.schema, typed_row=self._sqlite
-            )
-        except BaseException:
-            connection.close()
-            raise
+            return SqliteReader(self._sqlite_connection(), statement, parameters, selection.schema)
+        return ArrowReader(self._postgres_connection(), statement, parameters, selection.schema)
 
     def _covered(self, selection: Selection) -> Covered:
         permitted = students_permitted(selection)
         elements = _in_order(selection)
-        with self._connect() as connection, connection.cursor() as cursor:
-            statement = select(permitted.c.subject_ref, *_flags(permitted, elements))
+        statement = select(permitted.c.subject_ref, *_flags(permitted, elements))
+        connection = self._sqlite_connection() if self._sqlite else self._postgres_connection()
+        with closing(connection), closing(connection.cursor()) as cursor:
             cursor.execute(*self._compiled(statement))
             return {
                 ref: frozenset(e for e, flag in zip(elements, flags, strict=True) if flag)
                 for ref, *flags in cursor.fetchall()
             }
 
-    def _connect(self) -> Any:
-        if not self._sqlite:
-            uri = self._records_url.set(drivername="postgresql")
-            return adbc_driver_postgresql.dbapi.connect(uri.render_as_string(hide_password=False))
-        connection = adbc_driver_sqlite.dbapi.connect(_read_only(self._records_url.database))
+    def _postgres_connection(self) -> Any:
+        uri = self._records_url.set(drivername="postgresql")
+        return adbc_driver_postgresql.dbapi.connect(uri.render_as_string(hide_password=False))
+
+    def _sqlite_connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            _read_only(self._records_url.database), uri=True, check_same_thread=False
+        )
         if self._state_url != self._records_url:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "ATTACH DATABASE ? AS state", (_read_only(self._state_url.database),)
-                )
+            connection.execute(
+                "ATTACH DATABASE ? AS state", (_read_only(self._state_url.database),)
+            )
         return connection
 
     def _compiled(self, statement: Any) -> tuple[str, tuple[Any, ...]]:
@@ -104,28 +101,54 @@ class AnswerStore:
         )
 
 
-class ArrowReader:
-    """The batches of one statement; implements `RowReader`."""
+class SqliteReader:
+    """The batches of one statement on SQLite; implements `RowReader`."""
 
     def __init__(
         self,
-        connection: Any,
+        connection: sqlite3.Connection,
         statement: str,
         parameters: tuple[Any, ...],
         schema: pa.Schema,
-        *,
-        typed_row: bool,
     ) -> None:
         self._connection = connection
-        self._cursor = connection.cursor()
         self._schema = schema
-        self._skip = 1 if typed_row else 0
-        if typed_row:
-            self._cursor.adbc_statement.set_options(
-                **{"adbc.sqlite.query.batch_rows": str(ROWS_PER_BATCH)}
-            )
-        self._cursor.execute(statement, parameters)
-        self._batches = self._cursor.fetch_record_batch()
+        self._stored = pa.schema([pa.field(f.name, _stored_type(f.type)) for f in schema])
+        self._rows = connection.execute(statement, parameters)
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        return await asyncio.to_thread(self._next)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._connection.close)
+
+    def _next(self) -> pa.RecordBatch | None:
+        rows = self._rows.fetchmany(ROWS_PER_BATCH)
+        if not rows:
+            return None
+        columns = [
+            pa.array(values, field.type)
+            for values, field in zip(zip(*rows, strict=True), self._stored, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._stored).cast(self._schema)
+
+
+class ArrowReader:
+    """The batches of one statement on PostgreSQL; implements `RowReader`."""
+
+    def __init__(
+        self, connection: Any, statement: str, parameters: tuple[Any, ...], schema: pa.Schema
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._cursor = connection.cursor()
+        try:
+            self._cursor.execute(statement, parameters)
+            self._batches = self._cursor.fetch_record_batch()
+        except BaseException:
+            self._cursor.close()
+            connection.close()
+            raise
         self._waiting: list[pa.RecordBatch] = []
 
     async def next_batch(self) -> pa.RecordBatch | None:
@@ -140,8 +163,7 @@ class ArrowReader:
                 batch = self._batches.read_next_batch()
             except StopIteration:
                 return None
-            batch, self._skip = batch.slice(self._skip), 0
-            # PostgreSQL's driver chooses its own batch size.
+            # The driver chooses its own batch size.
             self._waiting = [
                 batch.slice(start, ROWS_PER_BATCH)
                 for start in range(0, batch.num_rows, ROWS_PER_BATCH)
@@ -240,15 +262,11 @@ def _in_period(selection: Selection, source: Source) -> list[ColumnElement[bool]
     ]
 
 
-def _typed_row(schema: pa.Schema) -> Select[Any]:
-    """A first row that is read and dropped: SQLite's driver learns each column's type from it."""
-    return select(*(literal(_example(field.type)).label(field.name) for field in schema))
-
-
-def _example(kind: pa.DataType) -> Any:
-    if pa.types.is_floating(kind):
-        return 0.0
-    return 0 if pa.types.is_integer(kind) or pa.types.is_boolean(kind) else ""
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    """What SQLite keeps a value as: it has neither dates nor booleans."""
+    if pa.types.is_boolean(kind):
+        return pa.int64()
+    return pa.string() if pa.types.is_date(kind) else kind
 
 
 def _read_only(path: str | None) -> str:

@@ -1,0 +1,1 @@
+"""Measures what Homeroom promises about speed; each result is one line of JSON."""

@@ -1,0 +1,125 @@
+"""The ground benchmarks stand on: a federation of real processes with made-up records."""
+
+import asyncio
+import csv
+import datetime as dt
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
+from deploy.local.layout import Layout, Member, make_layout
+from deploy.local.processes import Processes
+from homeroom import Client
+from homeroom.consents import RecordedConsent, SignedForm
+from services.node.intake.run import ingest
+from services.node.server import open_stores
+
+AGREEMENT_ID = "benchmark"
+PURPOSE = "direct_service"
+ASKER = "asker"
+_FIRST_DAY = dt.date(2025, 9, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A running federation of some holders and one asker, with a consent for every student."""
+
+    layout: Layout
+    processes: Processes
+    profile: Path
+    consents: Sequence[RecordedConsent]
+
+
+@contextmanager
+def ground(holders: int, students: int, days: int) -> Iterator[Ground]:
+    """A federation in a temporary folder, ended with the block.
+
+    Args:
+        holders: how many organizations hold records.
+        students: how many students each holds.
+        days: how many attendance rows each student has.
+    """
+    names = [f"holder_{number}" for number in range(holders)]
+    members = [Member(name, name, "district", ("students", "attendance")) for name in names]
+    members.append(Member(ASKER, "Asker", "community_org", ()))
+    with tempfile.TemporaryDirectory(prefix="homeroom-") as folder:
+        layout = make_layout(Path(folder), members, "embedded")
+        with Processes(layout) as processes:
+            processes.start("registry", "consent", "gateway")
+            asyncio.run(register_all(layout))
+            asyncio.run(sign_agreement(layout, _agreement(names)))
+            codes = [pair for name in names for pair in _records(layout, name, students, days)]
+            processes.start(*names, ASKER)
+            write_user_tokens(layout, [trained_user(ASKER, "ana", "case_manager")])
+            with Client(layout.profile(ASKER)) as client:
+                consents = client.consents.record_many(_form(name, code) for name, code in codes)
+            yield Ground(layout, processes, layout.profile(ASKER), consents)
+
+
+def _records(layout: Layout, name: str, students: int, days: int) -> Iterator[tuple[str, str]]:
+    folder = layout.folder / f"{name}-records"
+    folder.mkdir()
+    _write(folder / "school.csv", ["school_id", "name"], [["s1", "School"]])
+    _write(
+        folder / "student.csv",
+        ["student_id", "given_name", "family_name", "birth_date", "school_id"],
+        ([f"{n:07}", "Made", "Up", "2014-05-06", "s1"] for n in range(students)),
+    )
+    _write(
+        folder / "attendance.csv",
+        ["student_id", "school_id", "event_date", "category"],
+        (
+            [f"{n:07}", "s1", (_FIRST_DAY + dt.timedelta(days=day)).isoformat(), "in_attendance"]
+            for n in range(students)
+            for day in range(days)
+        ),
+    )
+    ingest("record_csv", folder, layout.records_url(name))
+    stores = open_stores(layout.records_url(name), layout.state_url(name))
+    for form in stores.state.issue_link_codes(None):
+        yield name, form.link_code
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        written = csv.writer(file)
+        written.writerow(header)
+        written.writerows(rows)
+
+
+def _form(holder: str, link_code: str) -> SignedForm:
+    today = dt.datetime.now(dt.UTC).date()
+    return SignedForm(
+        holder=holder,
+        link_code=link_code,
+        agreement_id=AGREEMENT_ID,
+        elements=["daily_attendance", "school_of_enrollment"],
+        purposes=[PURPOSE],
+        signer_relation="parent",
+        form="written",
+        sign_date=today,
+        start_date=today,
+        end_date=today + dt.timedelta(days=100),
+    )
+
+
+def _agreement(holders: Sequence[str]) -> str:
+    today = dt.datetime.now(dt.UTC).date()
+    parties = ", ".join(f"{name}: discloser" for name in holders)
+    schools = ", ".join(f"{name}: all" for name in holders)
+    return f"""\
+agreement_id: {AGREEMENT_ID}
+version: 1
+title: For benchmarks
+kind: consented_sharing
+parties: {{{parties}, {ASKER}: recipient}}
+legal_basis: [consent]
+purposes: [{PURPOSE}]
+elements: [daily_attendance, school_of_enrollment, grade_level]
+schools: {{{schools}}}
+effective_from: {today - dt.timedelta(days=1)}
+effective_to: {today + dt.timedelta(days=300)}
+"""
