@@ -1,0 +1,185 @@
+"""The ports of a node's domain, kept in memory; what happens to them is noted in one order."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from homeroom.catalog import SUBJECT_REF
+from homeroom.errors import HomeroomError, LogUnavailableError, QueryReplayedError
+from homeroom.facts import Facts
+from homeroom.federation import FederationState
+from homeroom.vocabulary import Element
+from services.node.domain.decision import Decision
+from services.node.domain.log import GENESIS, Entry, EntryKind, Position, encode_content
+from services.node.domain.replica import Evidence, Freshness
+from services.node.domain.selection import Covered, RowReader, Selection
+
+Step = Callable[[], None]
+Row = tuple[str, Mapping[str, Any]]
+"""A subject_ref, and a value for each column."""
+
+
+@dataclass
+class FakeClock:
+    """A clock that only the test moves."""
+
+    now: dt.datetime
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += dt.timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeReplica:
+    """What a node knows, as the test says; implements `Replica`."""
+
+    known: Evidence
+    failure: HomeroomError | None = None
+    waited_for: list[tuple[int, int]] = field(default_factory=list)
+
+    def evidence(self) -> Evidence:
+        if self.failure is not None:
+            raise self.failure
+        return self.known
+
+    async def wait_for(self, registry_sequence: int, consent_sequence: int) -> None:
+        self.waited_for.append((registry_sequence, consent_sequence))
+
+    def learn(self, federation: FederationState | None = None) -> None:
+        """Another state of agreements, or of consents alone; confirmed as the one before."""
+        registry, consents = self.known.epoch
+        moved = (registry + 1, consents) if federation else (registry, consents + 1)
+        self.known = replace(
+            self.known, federation=federation or self.known.federation, epoch=moved
+        )
+
+    def confirm(self, now: dt.datetime) -> None:
+        """Both states are confirmed at a moment."""
+        self.known = replace(
+            self.known,
+            registry=Freshness(self.known.registry.sequence, now),
+            consent=Freshness(self.known.consent.sequence, now),
+        )
+
+
+@dataclass
+class FakePolicies:
+    """Decides as a function of the facts; implements `Policies`."""
+
+    judge: Callable[[Facts], Decision]
+    asked: list[Facts] = field(default_factory=list)
+
+    async def decide(self, facts: Facts) -> Decision:
+        self.asked.append(facts)
+        return self.judge(facts)
+
+
+@dataclass
+class FakeLog:
+    """A log in memory; implements `Log`.
+
+    Attributes:
+        events: where each entry is noted, beside whatever else a test notes there.
+        refused: the kinds of entries that cannot be written.
+    """
+
+    events: list[str] = field(default_factory=list)
+    refused: set[EntryKind] = field(default_factory=set)
+    entries: list[tuple[EntryKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
+    _digest: str = GENESIS
+
+    async def append(
+        self, kind: EntryKind, query_digest: bytes, content: Mapping[str, Any]
+    ) -> Position:
+        await asyncio.sleep(0)
+        if kind in self.refused:
+            raise LogUnavailableError("the log cannot be written")
+        if any(entry[:2] == (kind, query_digest) for entry in self.entries):
+            raise QueryReplayedError("this query was asked before")
+        index = len(self.entries)
+        entry = Entry(self._digest, index, kind, query_digest.hex(), 0, encode_content(content))
+        self._digest = entry.digest
+        self.entries.append((kind, query_digest, content))
+        self.events.append(str(kind))
+        return Position(index, entry.digest)
+
+    def content_of(self, kind: EntryKind) -> Mapping[str, Any]:
+        """What the only entry of a kind says."""
+        (content,) = [entry[2] for entry in self.entries if entry[0] is kind]
+        return content
+
+
+@dataclass
+class FakeRecords:
+    """Rows in memory, joined to grants as the store joins them; implements `Records`.
+
+    Attributes:
+        batches: the rows of each batch.
+        grants: what each family allows at the moment; a test changes it between batches.
+        before: what happens before a batch is handed out, by the batch's number.
+    """
+
+    batches: Sequence[Sequence[Row]]
+    grants: dict[str, frozenset[Element]]
+    events: list[str] = field(default_factory=list)
+    before: dict[int, Step] = field(default_factory=dict)
+    opened: list[Selection] = field(default_factory=list)
+    closed: int = 0
+
+    async def open(self, selection: Selection) -> RowReader:
+        self.opened.append(selection)
+        self.events.append("opened")
+        return FakeReader(self, selection, await self.covered(selection))
+
+    async def covered(self, selection: Selection) -> Covered:
+        asked = selection.subject_refs
+        return {
+            ref: elements & selection.elements
+            for ref, elements in self.grants.items()
+            if elements & selection.elements and (asked is None or ref in asked)
+        }
+
+
+@dataclass
+class FakeReader:
+    """The batches of one selection, by the grants at the moment it was opened."""
+
+    records: FakeRecords
+    selection: Selection
+    covered: Covered
+    _next: int = 0
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        await asyncio.sleep(0)
+        if self._next == len(self.records.batches):
+            # As before a batch: between the last and the end much may happen.
+            self.records.before.get(self._next, lambda: None)()
+            return None
+        rows = self.records.batches[self._next]
+        self.records.before.get(self._next, lambda: None)()
+        self._next += 1
+        self.records.events.append("read")
+        return batch_of(self.selection, rows, self.covered)
+
+    async def close(self) -> None:
+        self.records.closed += 1
+
+
+def batch_of(selection: Selection, rows: Sequence[Row], covered: Covered) -> pa.RecordBatch:
+    """What a store gives of rows: only covered students, and null where they allow nothing."""
+    row_element = selection.dataset.row_element
+    columns = selection.dataset.columns_of(selection.elements)
+    given = [
+        {SUBJECT_REF: ref}
+        | {c.name: values[c.name] if c.element in covered[ref] else None for c in columns}
+        for ref, values in rows
+        if ref in covered and (row_element is None or row_element in covered[ref])
+    ]
+    return pa.RecordBatch.from_pylist(given, schema=selection.schema)

@@ -1,0 +1,1 @@
+"""The node's own rules, tested alone: no network, no database, and the test's own clock."""
