@@ -1,12 +1,12 @@
 """Rules on one question: the holder's facts, the policies' decision, and what may leave by it."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from homeroom.catalog import dataset_named
 from homeroom.facts import Facts, moment, question_facts
-from homeroom.federation import Agreement, FederationState, Organization
+from homeroom.federation import Agreement, FederationState, Organization, Standing
 from homeroom.question import Question
 from homeroom.users import User
 from services.node.domain.decision import Decision, Schools
@@ -78,9 +78,25 @@ async def rule(
     Raises:
         PolicyUnavailableError: if the policies gave no usable decision.
     """
+    asked = replace(asked, requester=_requester_now(asked, evidence.federation))
     agreement = _agreement_relied_on(asked, evidence.federation)
     decision = await policies.decide(_facts(asked, agreement, holder, evidence, now))
     return Ruling(decision, agreement, evidence, _selection(asked, decision, now))
+
+
+def _requester_now(asked: Asked, federation: FederationState) -> Organization:
+    """The requester as it stands by this evidence, which may be newer than the admission.
+
+    With other keys it is not the organization that signed the question and opens the answer.
+    """
+    requester = asked.requester
+    known = federation.organizations.get(requester.organization_id)
+    if known is None or (known.signing_key, known.sealing_key) != (
+        requester.signing_key,
+        requester.sealing_key,
+    ):
+        return replace(requester, standing=Standing.UNKNOWN)
+    return known
 
 
 def _agreement_relied_on(asked: Asked, federation: FederationState) -> Agreement | None:
