@@ -1,0 +1,105 @@
+"""A node made of fakes, asked one question; it notes in one list what happens to it."""
+
+import datetime as dt
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from homeroom.facts import Facts
+from homeroom.federation import AgreementState
+from homeroom.sealing import AnswerContext, AnswerOpener
+from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
+from services.node.domain.decision import Decision
+from tests.fakes import FakeClock, FakeLog, FakePolicies, FakeRecords, FakeReplica, Row
+from tests.organizations import NOW
+from tests.unit.node import federation as small
+
+BOTH = frozenset(small.ATTENDANCE)
+DAY = dt.date(2026, 9, 8)
+
+
+def event(ref: str, school: str = "elm") -> Row:
+    values = {"school_id": school, "event_date": DAY, "category": "tardy", "duration_days": 1.0}
+    return ref, values
+
+
+@dataclass
+class Told:
+    """What an answer gave, piece by piece, until it ended or failed."""
+
+    pieces: list[SealedRows] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
+
+    @property
+    def closing(self) -> Closing:
+        (closing,) = self.closings
+        return closing
+
+    def table(self) -> pa.Table:
+        """The rows of a whole answer, as its requester opens them."""
+        opener = self.opener()
+        stream = b"".join(opener.open_rows(p.sequence, p.rows) for p in self.pieces)
+        assert opener.frames_digest() == self.closing.sealer.frames_digest()
+        return pa.ipc.open_stream(io.BytesIO(stream)).read_all()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of an answer that may be cut: of the batches that did leave."""
+        opener = self.opener()
+        stream = b"".join(opener.open_rows(p.sequence, p.rows) for p in self.pieces)
+        rows: list[dict[str, Any]] = []
+        if stream:
+            with pa.ipc.open_stream(io.BytesIO(stream)) as reader:
+                try:
+                    for batch in reader:
+                        rows += batch.to_pylist()
+                except pa.ArrowInvalid:
+                    assert self.closing.ending is Ending.NO_PERMITTED_ANSWER
+        return rows
+
+    def opener(self) -> AnswerOpener:
+        first = self.pieces[0] if self.pieces else self.closing
+        context = AnswerContext(small.DIGEST, "anytown")
+        return AnswerOpener(first.sealed_key, small.REQUESTER.sealing, context)
+
+
+class Node:
+    """A node made of fakes that note in one list what happens to them."""
+
+    def __init__(
+        self,
+        batches: Sequence[Sequence[Row]] = ((event("ana"), event("ben")),),
+        judge: Callable[[Facts], Decision] = small.by_the_agreement,
+    ) -> None:
+        self.events: list[str] = []
+        self.clock = FakeClock(NOW)
+        self.replica = FakeReplica(small.evidence())
+        self.policies = FakePolicies(judge)
+        refs = {ref for batch in batches for ref, _ in batch}
+        self.records = FakeRecords(batches, dict.fromkeys(refs, BOTH), self.events)
+        self.log = FakeLog(self.events)
+        self.told = Told()
+
+    async def answer(self, **changed: Any) -> Told:
+        """Asks; what came before an error stays in `told`."""
+        answerer = Answerer(
+            small.holder(), self.replica, self.policies, self.records, self.log, self.clock
+        )
+        async for piece in answerer.answer(small.asked(**changed)):
+            if isinstance(piece, Closing):
+                self.events.append("closing")
+                self.told.closings.append(piece)
+            else:
+                self.events.append("rows")
+                self.told.pieces.append(piece)
+        return self.told
+
+    def revoke(self, ref: str) -> None:
+        """A family's revocation arrives."""
+        self.records.grants.pop(ref)
+        self.replica.learn()
+
+    def end_agreement(self) -> None:
+        self.replica.learn(small.federation(state=AgreementState.ENDED))

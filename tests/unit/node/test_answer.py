@@ -1,0 +1,218 @@
+"""The life of a query: decided and recorded before anything leaves; told what may be told."""
+
+from collections.abc import Callable
+
+import pytest
+
+from homeroom.catalog import SUBJECT_REF, dataset_named
+from homeroom.errors import (
+    LogUnavailableError,
+    NotPermittedError,
+    PolicyUnavailableError,
+    QueryReplayedError,
+)
+from homeroom.facts import Facts
+from homeroom.signing import digest_of
+from homeroom.vocabulary import Element, Obligation, ReasonCode
+from services.node.domain.answer import Ending
+from services.node.domain.decision import Decision, Schools
+from services.node.domain.log import EntryKind
+from tests.organizations import NOW, Member
+from tests.unit.node import federation as small
+from tests.unit.node.answering import Node, event
+
+# Recorded first.
+
+
+async def test_nothing_is_read_or_leaves_before_the_decision_is_recorded() -> None:
+    node = Node()
+    await node.answer()
+
+    assert node.events == ["decided", "opened", "read", "rows", "rows", "released", "closing"]
+
+
+@pytest.mark.parametrize("judge", [small.by_the_agreement, lambda _: small.denial()])
+async def test_a_decision_that_cannot_be_recorded_releases_nothing(
+    judge: Callable[[Facts], Decision],
+) -> None:
+    node = Node(judge=judge)
+    node.log.refused = {EntryKind.DECIDED}
+
+    with pytest.raises(LogUnavailableError):
+        await node.answer()
+    assert node.events == []
+
+
+async def test_an_ending_that_cannot_be_recorded_gives_no_closing_and_so_no_receipt() -> None:
+    node = Node()
+    node.log.refused = {EntryKind.RELEASED}
+
+    with pytest.raises(LogUnavailableError):
+        await node.answer()
+    assert "closing" not in node.events
+    assert node.records.closed == 1
+
+
+async def test_a_question_is_answered_once() -> None:
+    node = Node()
+    await node.answer()
+    left = list(node.events)
+
+    with pytest.raises(QueryReplayedError):
+        await node.answer()
+    assert node.events == left
+
+
+async def test_what_cannot_be_decided_is_recorded_as_that() -> None:
+    def undecided(_facts: Facts) -> Decision:
+        raise PolicyUnavailableError("no decision")
+
+    node = Node(judge=undecided)
+
+    with pytest.raises(PolicyUnavailableError):
+        await node.answer()
+    assert node.events == ["undecided"]
+    assert node.log.content_of(EntryKind.UNDECIDED)["reason"] == "POLICY_UNAVAILABLE"
+
+
+async def test_the_record_says_who_asked_what_and_by_which_state() -> None:
+    node = Node()
+    closing = (await node.answer()).closing
+    decided = node.log.content_of(EntryKind.DECIDED)
+    released = node.log.content_of(EntryKind.RELEASED)
+
+    assert (decided["requester"], decided["user"], decided["role"]) == (
+        "helpers",
+        "u1",
+        "case_worker",
+    )
+    assert decided["released"] == sorted(small.ATTENDANCE)
+    assert (decided["registry_sequence"], decided["consent_sequence"]) == (1, 5)
+    assert decided["decision_digest"] == closing.decision_digest.hex()
+    assert released["rows"] == 2
+    assert released["frames_digest"] == closing.sealer.frames_digest().hex()
+    assert not {"ana", "ben"} & set(str(node.log.entries).split("'"))
+
+
+async def test_the_answer_waits_for_the_state_that_is_asked_for() -> None:
+    node = Node()
+    await node.answer(min_registry_sequence=3, min_consent_sequence=4)
+
+    assert node.replica.waited_for == [(3, 4)]
+
+
+# What a whole answer is.
+
+
+async def test_the_requester_opens_exactly_the_permitted_rows_and_their_digest_checks() -> None:
+    node = Node([(event("ana"),), (event("ben", "oak"), event("ana", "oak"))])
+    told = await node.answer()
+
+    assert told.table().select([SUBJECT_REF, "school_id"]).to_pylist() == [
+        {"subject_ref": "ana", "school_id": "elm"},
+        {"subject_ref": "ben", "school_id": "oak"},
+        {"subject_ref": "ana", "school_id": "oak"},
+    ]
+    assert told.closing.row_count == 3
+    assert [piece.sequence for piece in told.pieces] == [0, 1, 2]
+    assert told.closing.sequence == 3
+    assert [bool(piece.sealed_key) for piece in told.pieces] == [True, False, False]
+    assert told.closing.sealed_key == b""
+    assert node.records.closed == 1
+
+
+async def test_no_rows_are_an_answer_with_a_schema() -> None:
+    """Nobody consented, no such student, not matched: they all look like this."""
+    told = await Node([()]).answer()
+
+    assert told.closing.ending is Ending.ANSWERED
+    assert told.closing.row_count == 0
+    assert told.table().schema == dataset_named("attendance").schema_of(small.ATTENDANCE)
+    assert told.table().num_rows == 0
+
+
+async def test_an_answer_says_what_it_releases_withholds_and_asks_of_the_recipient() -> None:
+    gpa = {Element.SCHOOL_OF_ENROLLMENT: ReasonCode.AGREEMENT_ELEMENT_OUT_OF_SCOPE}
+    decision = small.permission([Element.DAILY_ATTENDANCE], withheld=gpa)
+    closing = (await Node(judge=lambda _: decision).answer()).closing
+
+    assert closing.released == (Element.DAILY_ATTENDANCE,)
+    assert closing.withheld == gpa
+    assert closing.reasons == (ReasonCode.PERMITTED_BY_CONSENT,)
+    assert closing.obligations == (Obligation.INFORM_REDISCLOSURE_LIMITS,)
+    assert closing.agreement_version == 1
+    assert closing.decision_digest == digest_of(decision.encode())
+    assert closing.at == NOW
+
+
+async def test_validating_tells_the_decision_and_releases_no_row() -> None:
+    node = Node()
+    told = await node.answer(validate_only=True)
+
+    assert told.pieces == []
+    assert told.closing.ending is Ending.ANSWERED
+    assert told.closing.reasons == (ReasonCode.PERMITTED_BY_CONSENT,)
+    assert node.events == ["decided", "released", "closing"]
+
+
+# Refusals.
+
+
+async def test_a_party_is_told_the_codes_of_a_refusal() -> None:
+    node = Node(judge=lambda _: small.denial(ReasonCode.AGREEMENT_PURPOSE_MISMATCH))
+    told = await node.answer()
+
+    assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
+    assert told.closing.reasons == (ReasonCode.AGREEMENT_PURPOSE_MISMATCH,)
+    assert told.closing.released == ()
+    assert told.closing.obligations == ()
+    assert node.events == ["decided", "released", "closing"]
+
+
+@pytest.mark.parametrize("named", ["A-1", "A-2"])
+async def test_who_is_no_party_learns_nothing_at_all(named: str) -> None:
+    """Not even whether there is an agreement of that name."""
+    node = Node()
+    stranger = small.organization(Member.new("stranger"))
+
+    with pytest.raises(NotPermittedError) as refused:
+        await node.answer(requester=stranger, agreement_id=named)
+    assert refused.value.codes == ()
+    assert refused.value.metadata == {}
+    assert refused.value.message == "no permitted answer"
+    assert node.events == ["decided"]
+
+
+async def test_without_the_element_that_a_row_is_no_row_leaves() -> None:
+    """The number of rows would tell it."""
+    withheld = {Element.DAILY_ATTENDANCE: ReasonCode.LOCAL_RULE_WITHHELD}
+    decision = small.permission([Element.SCHOOL_OF_ENROLLMENT], withheld=withheld)
+    node = Node(judge=lambda _: decision)
+    told = await node.answer()
+
+    assert told.pieces == []
+    assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
+    assert told.closing.reasons == (ReasonCode.LOCAL_RULE_WITHHELD,)
+    assert told.closing.row_count == 0
+    assert "opened" not in node.events
+
+
+async def test_elements_that_no_family_was_asked_about_do_not_leave() -> None:
+    granted = small.permission()
+    assert granted.grant is not None
+    by_law = Decision(
+        granted.reasons,
+        granted.withheld,
+        grant=type(granted.grant)(
+            elements=granted.grant.elements,
+            schools=Schools(),
+            consent_elements=frozenset(),
+            min_cell_size=10,
+            obligations=frozenset(),
+            not_after=NOW,
+        ),
+    )
+    told = await Node(judge=lambda _: by_law).answer()
+
+    assert told.pieces == []
+    assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
