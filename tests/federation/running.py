@@ -1,4 +1,4 @@
-"""A federation whose services are processes: three organizations, and a fourth that agreed to nothing.
+"""A federation whose services are processes: three organizations, and a fourth without agreement.
 
 What a test breaks it mends before it ends; consents that a test records it revokes again.
 """

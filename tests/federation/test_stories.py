@@ -30,7 +30,6 @@ from tests.federation.records import (
     MILL_SCHOOL,
     OTHER_TWIN,
     SAME_NAME,
-    SCHOOL,
     SPARE,
     TODAY,
     TURNED_18,

@@ -94,6 +94,10 @@ class Answerer:
             NotPermittedError: if the requester is no party of the agreement it names.
             HomeroomError: if the question cannot be decided or recorded; nothing more leaves.
         """
+        named = asked.question.holders
+        if named and self._holder.organization_id not in named:
+            # Whoever carries a question may not take it further than its signer meant.
+            raise NotPermittedError("the question is put to other holders")
         await self._replica.wait_for(
             asked.question.min_registry_sequence, asked.question.min_consent_sequence
         )
