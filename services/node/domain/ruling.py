@@ -126,7 +126,7 @@ def _facts(
 
 def _schools(agreement: Agreement, holder: str) -> Facts:
     schools = agreement.document.schools_of(holder)
-    return {"all": True} if schools == "all" else {"only": sorted(schools)}
+    return {"all": True} if schools == "all" else {"only": sorted(set(schools))}
 
 
 def _signed_by(agreement: Agreement, holder: Holder, federation: FederationState) -> list[str]:
