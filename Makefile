@@ -23,8 +23,9 @@ down: setup ## stop it
 	@$(PYTHON) -m deploy.local.down
 
 certs: setup ## make a development authority and an organization's keys: ORG=name
-	@.venv/bin/homeroom dev-ca init .local/certs --federation demo.homeroom || true
-	@.venv/bin/homeroom dev-ca organization .local/certs $(ORG)
+	@test -d .local/certs/authority || .venv/bin/homeroom dev-ca init --folder .local/certs --federation demo.homeroom
+	@test -d .local/certs/hub || .venv/bin/homeroom dev-ca hub --folder .local/certs
+	@.venv/bin/homeroom dev-ca organization $(ORG) --folder .local/certs
 
 test: setup ## every test of the project
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup -q
