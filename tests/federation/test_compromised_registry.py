@@ -1,0 +1,229 @@
+"""A registry in wrong hands, with its real key: it can deny, but it can permit nothing."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from homeroom.agreement import AgreementDocument, Party
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.evidence import signature_on, signed
+from homeroom.signing import Domain
+from tests.federation.puppets import Siege, parties_of, siege_of
+from tests.federation.records import ATTENDANCE, HARBOR, TWO_SURNAMES
+from tests.federation.running import AGREEMENT, ASKER, STRANGER, Federation, eventually
+from tests.federation.sealed_forms import consent_of
+from tests.federation.wire import Keys
+
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
+
+
+@pytest.fixture(scope="module")
+def siege(federation: Federation) -> Iterator[Siege]:
+    with siege_of(federation) as besieged:
+        asker = Keys.of(federation.layout, ASKER)
+        besieged.consent.record(consent_of(besieged, asker, TWO_SURNAMES, [ATTENDANCE]))
+        besieged.mended(asker)
+        yield besieged
+
+
+@pytest.fixture
+def asker(siege: Siege) -> Iterator[Keys]:
+    """The requester, whom the node answers when the registry is honest: before and after."""
+    keys = Keys.of(siege.layout, ASKER)
+    siege.mended(keys)
+    assert len(siege.refs(keys)) == 1
+    yield keys
+    siege.mended(keys)
+    assert len(siege.refs(keys)) == 1
+
+
+@pytest.fixture
+def stranger(siege: Siege) -> Keys:
+    return Keys.of(siege.layout, STRANGER)
+
+
+def test_a_registry_cannot_invent_an_agreement(siege: Siege, asker: Keys, stranger: Keys) -> None:
+    """Without the district's own signature an agreement over its data permits nothing."""
+    harbor = Keys.of(siege.layout, HARBOR)
+    forger = Keys.made_up(HARBOR)
+    document = _document(siege, "invented", harbor, stranger)
+    for signers in ((stranger,), (stranger, Keys(HARBOR, forger.signing, harbor.sealing))):
+        _publish(siege, document, signers)
+        _, sealed = siege.ask(stranger, agreement_id="invented", **_newest(siege))
+        assert sealed.outcome == "NO_PERMITTED_ANSWER"
+
+    _publish(siege, document, (stranger, harbor))
+    _, sealed = siege.ask(stranger, agreement_id="invented", **_newest(siege))
+    assert sealed.outcome == "ANSWERED"  # it was the signature that was missing
+
+
+def test_a_registry_cannot_swap_the_holders_own_record(
+    siege: Siege, asker: Keys, stranger: Keys
+) -> None:
+    """A node knows its own keys: what is signed with others in its name is not its word."""
+    forger = Keys.made_up(HARBOR)
+    document = _document(siege, "swapped-holder", forger, stranger)
+
+    def swapped(snapshot: pb.Snapshot) -> None:
+        _swap_record(snapshot, forger)
+        snapshot.agreements.append(_agreement(document, (stranger, forger)))
+
+    siege.registry.tell(swapped)
+    _, sealed = siege.ask(stranger, agreement_id="swapped-holder", **_newest(siege))
+
+    assert sealed.outcome == "NO_PERMITTED_ANSWER"
+    receipt_reasons = _reasons(siege, stranger, "swapped-holder")
+    assert "agreement_not_fully_signed" in receipt_reasons
+
+
+def test_a_registry_cannot_swap_the_requesters_keys(siege: Siege, asker: Keys) -> None:
+    """Keys that the agreement does not name neither ask under it nor are sealed to."""
+    forger = Keys.made_up(ASKER)
+    siege.registry.tell(lambda snapshot: _swap_record(snapshot, forger))
+
+    assert siege.error(forger, **_newest(siege)) == "NOT_PERMITTED"
+    assert siege.error(asker, **_newest(siege)) == "NOT_PERMITTED"
+
+
+def test_a_registry_cannot_swap_the_requesters_sealing_key_alone(siege: Siege, asker: Keys) -> None:
+    """A record that its organization did not sign is no record, whatever the registry says."""
+    forger = Keys.made_up(ASKER)
+
+    def swapped(snapshot: pb.Snapshot) -> None:
+        (organization,) = parties_of(snapshot, ASKER)
+        record = pb.OrganizationRecord.FromString(organization.record.statement)
+        record.sealing_key = forger.sealing.public
+        organization.record.statement = record.SerializeToString(deterministic=True)
+
+    siege.registry.tell(swapped)
+
+    assert siege.error(asker, **_newest(siege)) == "NOT_PERMITTED"
+
+
+def test_a_registry_cannot_take_back_that_an_agreement_was_ended(siege: Siege, asker: Keys) -> None:
+    """Once the node has seen a party's ending, the agreement stays ended."""
+    harbor = Keys.of(siege.layout, HARBOR)
+    document = _document(siege, "ended-for-good", harbor, asker)
+    _publish(siege, document, (asker, harbor))
+    _, before = siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
+    siege.registry.tell(
+        lambda snapshot: snapshot.agreements.append(
+            _agreement(document, (asker, harbor), ended_by=harbor)
+        )
+    )
+    siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
+    _publish(siege, document, (asker, harbor))
+    _, after = siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
+
+    assert before.outcome == "ANSWERED"
+    assert after.outcome == "NO_PERMITTED_ANSWER"
+
+
+def test_a_registry_cannot_go_back_to_before_a_suspension(siege: Siege, asker: Keys) -> None:
+    """An older state, however well signed, does not undo a suspension that the node has seen."""
+    older = siege.registry.tell()
+    siege.registry.tell(_suspended)
+    _, while_suspended = siege.ask(asker, **_newest(siege))
+    siege.registry.shown = older
+    siege.registry.beating = False
+    outcomes = siege.outcomes_until(asker, "STATE_STALE")
+
+    assert while_suspended.outcome == "NO_PERMITTED_ANSWER"
+    assert "ANSWERED" not in outcomes
+
+
+def test_a_registry_cannot_hide_a_suspension_past_the_snapshots_expiry(
+    siege: Siege, asker: Keys
+) -> None:
+    """It may go on beating: a state that has expired is not relied on."""
+    siege.registry.tell(lifetime=dt.timedelta(seconds=1.5))
+    eventually(lambda: siege.error(asker), lambda error: error == "STATE_STALE")
+
+    assert siege.registry.beating
+
+
+def test_a_registry_that_falls_silent_is_not_relied_on_for_long(siege: Siege, asker: Keys) -> None:
+    """Without heartbeats the node refuses once the bound has passed."""
+    siege.registry.beating = False
+
+    eventually(lambda: siege.error(asker), lambda error: error == "STATE_STALE")
+
+
+def _newest(siege: Siege) -> dict[str, int]:
+    return {"min_registry_sequence": siege.registry.sequence}
+
+
+def _suspended(snapshot: pb.Snapshot) -> None:
+    for organization in parties_of(snapshot, ASKER):
+        organization.standing = pb.STANDING_SUSPENDED
+
+
+def _swap_record(snapshot: pb.Snapshot, forger: Keys) -> None:
+    """Puts a record with the forger's keys in an organization's place, well signed by them."""
+    (organization,) = parties_of(snapshot, forger.organization_id)
+    record = pb.OrganizationRecord.FromString(organization.record.statement)
+    record.signing_key, record.sealing_key = forger.signing.public, forger.sealing.public
+    record.record_version += 1
+    statement = record.SerializeToString(deterministic=True)
+    organization.record.CopyFrom(
+        signed(Domain.ORGANIZATION, statement, forger.organization_id, forger.signing)
+    )
+
+
+def _document(siege: Siege, agreement_id: str, holder: Keys, recipient: Keys) -> AgreementDocument:
+    """The real agreement's terms, between one holder and one recipient."""
+    (genuine,) = (a for a in siege.registry.genuine.agreements if a.agreement_id == AGREEMENT)
+    parties = tuple(
+        Party(
+            organization_id=keys.organization_id,
+            role=role,
+            signing_key_id=keys.signing.key_id,
+            sealing_key_id=keys.sealing.key_id,
+        )
+        for keys, role in ((holder, "discloser"), (recipient, "recipient"))
+    )
+    document = AgreementDocument.parse(genuine.document.statement)
+    return document.model_copy(
+        update={"agreement_id": agreement_id, "parties": parties, "schools": {HARBOR: "all"}}
+    )
+
+
+def _agreement(
+    document: AgreementDocument, signers: tuple[Keys, ...], ended_by: Keys | None = None
+) -> pb.Agreement:
+    content = document.encode()
+    message = pb.Agreement(
+        agreement_id=document.agreement_id,
+        version=document.version,
+        document=evidence_pb2.SignedStatement(
+            statement=content,
+            signatures=[
+                signature_on(Domain.AGREEMENT, content, keys.organization_id, keys.signing)
+                for keys in signers
+            ],
+        ),
+        state=pb.AGREEMENT_STATE_ACTIVE,
+    )
+    if ended_by is not None:
+        ending = pb.AgreementEnding(
+            agreement_id=document.agreement_id,
+            version=document.version,
+            organization_id=ended_by.organization_id,
+        )
+        ending.end_time.FromDatetime(dt.datetime.now(dt.UTC))
+        statement = ending.SerializeToString(deterministic=True)
+        message.ending.CopyFrom(
+            signed(Domain.AGREEMENT_ENDING, statement, ended_by.organization_id, ended_by.signing)
+        )
+    return message
+
+
+def _publish(siege: Siege, document: AgreementDocument, signers: tuple[Keys, ...]) -> None:
+    siege.registry.tell(lambda snapshot: snapshot.agreements.append(_agreement(document, signers)))
+
+
+def _reasons(siege: Siege, keys: Keys, agreement_id: str) -> list[str]:
+    query, sealed = siege.ask(keys, agreement_id=agreement_id)
+    return list(keys.receipt(HARBOR, query, sealed).reason_codes)
