@@ -66,7 +66,9 @@ def test_every_file_can_be_read_at_once() -> None:
     assert {name: n for name, n in lengths.items() if n > limits[name]} == {}
 
 
-@pytest.mark.parametrize("folder", ["homeroom", "services", "deploy", "tools", "tests"])
+@pytest.mark.parametrize(
+    "folder", ["homeroom", "services", "deploy", "tools", "tests", "benchmarks"]
+)
 def test_every_module_says_first_what_it_is_for(folder: str) -> None:
     """The first line of a module's docstring is a sentence."""
     silent = [
