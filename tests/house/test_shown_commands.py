@@ -49,7 +49,7 @@ def test_pages_show_command_lines() -> None:
 @pytest.mark.parametrize("words", ["dev-ca init folder", "query attendance", "node ingest --nope"])
 def test_a_wrong_command_line_would_be_found(words: str) -> None:
     """The parser is the program's own, and refuses what the program refuses."""
-    with pytest.raises(TyperException, match="(?i)missing|no such option|unexpected"):
+    with pytest.raises(TyperException, match=r"(?i)missing|no such option|unexpected"):
         _parse("homeroom", words)
 
 
