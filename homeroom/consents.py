@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NotRequired, TypedDict, Unpack
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.clock import utc_now
 from homeroom.consent import make_consent, new_subject_ref, open_body, read_body
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
@@ -16,7 +17,7 @@ from homeroom.evidence import signed
 from homeroom.federation import FederationState
 from homeroom.question import elements_named
 from homeroom.registry import party_of
-from homeroom.session import Session, call, now
+from homeroom.session import Session, call
 from homeroom.signing import Domain
 from homeroom.vocabulary import ConsentForm, SignerRelation
 
@@ -118,7 +119,7 @@ class Consents:
         revocation = pb.Revocation(
             consent_id=consent_id, organization_id=self._session.organization_id
         )
-        revocation.revoke_time.FromDatetime(now())
+        revocation.revoke_time.FromDatetime(utc_now())
         evidence = signed(
             Domain.REVOCATION,
             revocation.SerializeToString(deterministic=True),

@@ -15,6 +15,7 @@ from tenacity import (
 )
 
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.clock import utc_now
 from homeroom.errors import (
     DeadlinePassedError,
     EvidenceInvalidError,
@@ -26,7 +27,7 @@ from homeroom.opening import Asking
 from homeroom.query import to_query
 from homeroom.question import Question
 from homeroom.remote import error_of
-from homeroom.session import Session, now
+from homeroom.session import Session
 from homeroom.signing import Domain, digest_of
 
 _ATTEMPTS = 3
@@ -106,7 +107,7 @@ async def _ask_once(session: Session, question: Question, deadline: float) -> Ex
 
 def _signed_request(session: Session, question: Question) -> tuple[Asking, pb.QueryRequest]:
     token = session.profile.read_user_token()
-    query = to_query(question, session.organization_id, token, now(), secrets.token_hex(16))
+    query = to_query(question, session.organization_id, token, utc_now(), secrets.token_hex(16))
     statement = query.SerializeToString(deterministic=True)
     asking = Asking(
         question=question,

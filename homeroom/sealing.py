@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from homeroom.errors import EvidenceInvalidError
+from homeroom.private_keys import private_key_pem, read_sealing_key
 from homeroom.signing import key_id_of
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -40,12 +40,9 @@ class SealingKey:
         """Reads a PKCS #8 PEM file.
 
         Raises:
-            EvidenceInvalidError: if the file holds no X25519 key.
+            EvidenceInvalidError: if the file holds no such key.
         """
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, X25519PrivateKey):
-            raise EvidenceInvalidError("the sealing key file holds no X25519 key")
-        return cls(key)
+        return cls(read_sealing_key(path))
 
     @property
     def public(self) -> bytes:
@@ -57,11 +54,7 @@ class SealingKey:
         return key_id_of(self.public)
 
     def to_pem(self) -> bytes:
-        return self.private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        return private_key_pem(self.private)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Opens a message sealed to this key in the same context.

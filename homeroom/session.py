@@ -1,6 +1,5 @@
 """What the calls of one app share: keys, channels, the verified registry, what it has written."""
 
-import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.api.registry.v1 import registry_service_pb2
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.channel import open_channel
+from homeroom.clock import utc_now
 from homeroom.credentials import credentials_of, sealing_key_of, signing_key_of
 from homeroom.errors import ServiceUnreachableError
 from homeroom.identity import Identity, Role
@@ -65,7 +65,7 @@ class Session:
         self._role = role
         self._channels: dict[Role, grpc.aio.Channel] = {}
         self.registry_view = RegistryView(
-            profile.federation, profile.registry_key, self._fetch_snapshot, now
+            profile.federation, profile.registry_key, self._fetch_snapshot, utc_now
         )
 
     @property
@@ -138,8 +138,3 @@ async def _once(method: Callable[..., Awaitable[R]], request: Any) -> R:
         return await method(request, timeout=CALL_SECONDS)
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from None
-
-
-def now() -> dt.datetime:
-    """The time by this machine's clock."""
-    return dt.datetime.now(dt.UTC)

@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from homeroom.errors import EvidenceInvalidError
+from homeroom.private_keys import private_key_pem, read_signing_key
 
 KEY_BYTES = 32
 
@@ -58,12 +58,9 @@ class SigningKey:
         """Reads a PKCS #8 PEM file.
 
         Raises:
-            EvidenceInvalidError: if the file holds no Ed25519 key.
+            EvidenceInvalidError: if the file holds no such key.
         """
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise EvidenceInvalidError("the signing key file holds no Ed25519 key")
-        return cls(key)
+        return cls(read_signing_key(path))
 
     @property
     def public(self) -> bytes:
@@ -75,11 +72,7 @@ class SigningKey:
         return key_id_of(self.public)
 
     def to_pem(self) -> bytes:
-        return self.private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        return private_key_pem(self.private)
 
     def sign(self, domain: Domain, statement: bytes) -> bytes:
         """Signs a statement of one kind; 64 bytes."""

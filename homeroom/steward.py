@@ -14,12 +14,13 @@ from typing import Any, NotRequired, Self, TypedDict, Unpack
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement_file import compile_agreement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.clock import utc_now
 from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import signature_on, signed
 from homeroom.federation import AgreementState, FederationState, Organization, Standing
 from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
-from homeroom.session import Session, call, now
+from homeroom.session import Session, call
 from homeroom.signing import Domain
 from homeroom.snapshot import read_organization
 from homeroom.vocabulary import OrganizationKind
@@ -222,7 +223,7 @@ class Steward:
             version=version,
             organization_id=self._session.organization_id,
         )
-        ending.end_time.FromDatetime(now())
+        ending.end_time.FromDatetime(utc_now())
         response = await call(
             self._session.registry.EndAgreement,
             pb.EndAgreementRequest(

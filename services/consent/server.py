@@ -1,9 +1,9 @@
 """Builds the consent service's server from its settings; here its parts meet."""
 
 import asyncio
-import datetime as dt
 
 from homeroom.api.consent.v1.consent_service_pb2_grpc import add_ConsentServiceServicer_to_server
+from homeroom.clock import utc_now
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
 from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse, Watch
@@ -35,7 +35,7 @@ async def build_server(settings: ConsentSettings) -> Server:
     signer = HeartbeatSigner(
         settings.federation, settings.organization_id, SigningKey.load(settings.signing_key)
     )
-    pulse = Pulse(store, _now, settings.heartbeat_seconds)
+    pulse = Pulse(store, utc_now, settings.heartbeat_seconds)
     server = Server(settings, ACCESS)
     server.resources.callback(store.close)
     registry = _follow_registry(server, settings)
@@ -48,14 +48,10 @@ async def build_server(settings: ConsentSettings) -> Server:
 def _follow_registry(server: Server, settings: ConsentSettings) -> RegistryFeed:
     shelf = SqlSnapshotShelf(settings.database_url)
     server.resources.callback(shelf.close)
-    feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), _now, shelf)
+    feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), utc_now, shelf)
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     channel = channels.to(settings.registry_address, registry)
     server.in_background(feed.follow(channel), "registry feed")
     return feed
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

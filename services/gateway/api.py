@@ -12,6 +12,7 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from homeroom.api.node.v1 import node_service_pb2
+from homeroom.clock import Clock
 from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
@@ -28,7 +29,7 @@ from services.runtime.admission import (
 )
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.logs import log
-from services.runtime.registry_feed import Clock, RegistryFeed
+from services.runtime.registry_feed import RegistryFeed
 
 QUERY_METHOD = "/homeroom.api.gateway.v1.GatewayService/Query"
 _MAX_REQUEST_BYTES = MAX_QUERY_BYTES + MAX_TOKEN_BYTES + 1024

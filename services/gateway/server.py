@@ -4,6 +4,7 @@ import datetime as dt
 import time
 
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
 from services.gateway.api import QUERY_METHOD, FederationView, GatewayServicer, Tolerances
 from services.gateway.domain.limits import Deadlines, RateLimit
@@ -13,15 +14,10 @@ from services.gateway.settings import GatewaySettings
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.policy import PolicyEngine, open_engine
-from services.runtime.registry_feed import Clock, NoShelf, RegistryFeed
+from services.runtime.registry_feed import NoShelf, RegistryFeed
 from services.runtime.server import Server
 
 ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
-
-
-def utc_now() -> dt.datetime:
-    """The clock of a running gateway."""
-    return dt.datetime.now(dt.UTC)
 
 
 async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Server:

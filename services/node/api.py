@@ -2,12 +2,13 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceServicer
+from homeroom.clock import Clock
 from homeroom.errors import NotPermittedError
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
@@ -17,8 +18,6 @@ from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
 from services.runtime.admission import admit_query
 from services.runtime.identity import ServicerContext, current_caller
-
-Clock = Callable[[], dt.datetime]
 
 _OUTCOME = {
     Ending.ANSWERED: answer_pb2.OUTCOME_ANSWERED,

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
+from homeroom.clock import Clock
 from homeroom.consent import open_body, read_body
 from homeroom.errors import EvidenceInvalidError, StateBehindError, StateStaleError
 from homeroom.evidence import check_signature, decode
@@ -28,8 +29,6 @@ from services.runtime.registry_feed import RegistryFeed
 
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
-
-Clock = Callable[[], dt.datetime]
 
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 10.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 from homeroom.catalog import CATALOG
+from homeroom.clock import utc_now
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
@@ -87,11 +88,6 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         log=LogStore(state),
         answers=AnswerStore(records_url, state_url),
     )
-
-
-def utc_now() -> dt.datetime:
-    """The clock of a node."""
-    return dt.datetime.now(dt.UTC)
 
 
 async def build_server(settings: NodeSettings) -> Server:

@@ -6,6 +6,7 @@ import datetime as dt
 from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
+from homeroom.clock import utc_now
 from homeroom.identity import Role
 from homeroom.signing import SigningKey
 from services.registry.api import Publisher, RegistryServicer, SnapshotSigner
@@ -44,13 +45,9 @@ async def build_server(settings: RegistrySettings) -> Server:
         key=SigningKey.load(settings.signing_key),
         lifetime=dt.timedelta(hours=settings.snapshot_hours),
     )
-    publisher = Publisher(store, signer, _now, settings.heartbeat_seconds)
+    publisher = Publisher(store, signer, utc_now, settings.heartbeat_seconds)
     server = Server(settings, ACCESS)
     server.resources.callback(store.close)
-    add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, _now), server.grpc)
+    add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, utc_now), server.grpc)
     server.in_background(publisher.run(), "publisher")
     return server
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

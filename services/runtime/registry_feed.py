@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
@@ -11,6 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, StateStaleError
 from homeroom.evidence import decode
 from homeroom.federation import FederationState
@@ -19,8 +19,6 @@ from services.runtime.logs import log
 
 if TYPE_CHECKING:
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
-
-Clock = Callable[[], dt.datetime]
 
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 20.0

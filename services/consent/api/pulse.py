@@ -2,14 +2,12 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from homeroom.clock import Clock
 from homeroom.errors import ServiceUnreachableError
 from services.consent.domain.ledger import ConsentStore
 from services.runtime.logs import log
-
-Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,23 @@
 """Serves the consent service's RPCs: messages in, consents kept in order, messages out."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 
 from google.protobuf.message import Message
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceServicer
-from homeroom.errors import NotPermittedError, RequestInvalidError
-from homeroom.signing import digest_of
+from homeroom.errors import NotPermittedError
 from services.consent.api import messages
-from services.consent.api.pages import key_of, number_of, page_size_of, token_after
 from services.consent.api.pulse import Pulse
 from services.consent.api.watch import Watch
 from services.consent.domain.consents import require_recordable, well_formed
 from services.consent.domain.ledger import ChangeRequest, ConsentStore
 from services.consent.domain.revocations import require_own_word
 from services.runtime.identity import ServicerContext, current_caller
+from services.runtime.pages import key_of, number_of, page_size_of, token_after
 from services.runtime.registry_feed import RegistryFeed
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+from services.runtime.writes import content_digest
 
 
 class ConsentServicer(ConsentServiceServicer):
@@ -85,14 +82,8 @@ class ConsentServicer(ConsentServiceServicer):
 
 
 def _change_request(message: Message, request_id: str) -> ChangeRequest:
-    if not _REQUEST_ID.fullmatch(request_id):
-        raise RequestInvalidError(
-            "a request id has 1 to 128 letters, digits and . _ : -", field="request_id"
-        )
-    method = message.DESCRIPTOR.full_name.encode()
-    content = message.SerializeToString(deterministic=True)
     return ChangeRequest(
         organization_id=current_caller().organization_id,
         request_id=request_id,
-        digest=digest_of(method + b"\0" + content),
+        digest=content_digest(message, request_id),
     )

@@ -6,13 +6,14 @@ longer permitted is dropped; when the question itself no longer is, the answer i
 
 import datetime as dt
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
+from homeroom.clock import Clock
 from homeroom.errors import HomeroomError, NotPermittedError
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
@@ -21,8 +22,6 @@ from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
 from services.node.domain.selection import Narrowing, Records, RowReader, still_permits
-
-Clock = Callable[[], dt.datetime]
 
 _LONGEST_TRUST = dt.timedelta(seconds=5)
 """How long an answer relies on grants that it read, for they also end by themselves."""

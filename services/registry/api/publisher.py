@@ -2,19 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.clock import Clock
 from homeroom.errors import ServiceUnreachableError
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
 from services.registry.api.messages import agreement_message, organization_message
 from services.registry.domain.ledger import Contents, RegistryStore
 from services.runtime.logs import log
-
-Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)

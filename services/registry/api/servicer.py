@@ -1,7 +1,6 @@
 """Serves the registry's RPCs: messages in, entries decided and kept, messages out."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -10,22 +9,21 @@ from google.protobuf.message import Message
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from homeroom.errors import NotPermittedError, RequestInvalidError
+from homeroom.clock import Clock
+from homeroom.errors import NotPermittedError
 from homeroom.evidence import decode
 from homeroom.federation import Organization, Standing
 from homeroom.identity import require_organization_id
-from homeroom.signing import digest_of
 from homeroom.snapshot import read_organization
 from services.registry.api import messages
-from services.registry.api.pages import key_of, number_of, page_of, page_size_of, token_after
-from services.registry.api.publisher import Clock, Publisher
+from services.registry.api.publisher import Publisher
 from services.registry.domain import decisions
 from services.registry.domain.agreements import Ending, RegisteredAgreement, read_proposal
 from services.registry.domain.ledger import ChangeRequest, Decision, E, Ledger, RegistryStore
 from services.registry.domain.organizations import RegisteredOrganization, require_record_size
 from services.runtime.identity import ServicerContext, current_caller
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+from services.runtime.pages import key_of, number_of, page_of, page_size_of, token_after
+from services.runtime.writes import content_digest
 
 
 class RegistryServicer(RegistryServiceServicer):
@@ -164,16 +162,10 @@ class RegistryServicer(RegistryServiceServicer):
 
 
 def _change_request(message: Message, request_id: str) -> ChangeRequest:
-    if not _REQUEST_ID.fullmatch(request_id):
-        raise RequestInvalidError(
-            "a request id has 1 to 128 letters, digits and . _ : -", field="request_id"
-        )
-    method = message.DESCRIPTOR.full_name.encode()
-    content = message.SerializeToString(deterministic=True)
     return ChangeRequest(
         organization_id=current_caller().organization_id,
         request_id=request_id,
-        digest=digest_of(method + b"\0" + content),
+        digest=content_digest(message, request_id),
     )
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeroom.errors import RequestInvalidError, TooMuchAskedError
-from services.registry.api.pages import key_of, number_of, page_of, page_size_of, token_after
+from services.runtime.pages import key_of, number_of, page_of, page_size_of, token_after
 
 MIB = 1024 * 1024
 KEY_PART = st.text(st.characters(codec="ascii", categories=("L", "N", "P")))
