@@ -97,9 +97,6 @@ class Answerer:
         if named and self._holder.organization_id not in named:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
-        await self._replica.wait_for(
-            asked.question.min_registry_sequence, asked.question.min_consent_sequence
-        )
         ruling = await self._rule_and_record(asked)
         if ruling.agreement is None:
             raise NotPermittedError("no permitted answer")
@@ -122,7 +119,11 @@ class Answerer:
         return await rule(asked, self._holder, evidence, self._policies, now)
 
     async def _rule_and_record(self, asked: Asked) -> Ruling:
+        question = asked.question
         try:
+            await self._replica.wait_for(
+                question.min_registry_sequence, question.min_consent_sequence
+            )
             ruling = await self.rule_now(asked)
         except HomeroomError as undecided:
             await self._log.append(
