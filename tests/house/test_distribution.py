@@ -24,6 +24,13 @@ _INDEX = re.compile(
 )
 _EVERYWHERE = re.compile(r"(?<![\d.])0\.0\.0\.0(?![\d.])|\[::\]:")
 _KEY = re.compile(r"-----BEGIN (?:\w+ )*PRIVATE KEY-----")
+_ADDRESS = re.compile(r"https?://([\w.-]+)")
+# Public pages that explain, names of formats, and names that nobody can have.
+_KNOWN_HOSTS = re.compile(
+    r"(?:www\.)?(?:ecfr\.gov|openpolicyagent\.org|sqlite\.org|semver\.org|keepachangelog\.com"
+    r"|json-schema\.org|apache\.org|github\.com|ceds\.ed\.gov|ed-fi\.org)"
+    r"|127\.0\.0\.1|localhost|host|issuer|[\w.-]*\.(?:example|invalid|test)"
+)
 _PINNED = re.compile(
     r"[\w.-]+(?:\[[\w,-]+\])?==[\w.+!]+(?: ; [^\\]+)?"
     r"(?:\s*\\\n\s+--hash=sha256:[0-9a-f]{64})+\s*"
@@ -44,6 +51,18 @@ def _texts() -> dict[str, str]:
 def test_no_file_names_a_machine(pattern: re.Pattern[str]) -> None:
     """No file has a machine's folder, a package index, an open address or a private key."""
     assert [name for name, text in _texts().items() if pattern.search(text)] == []
+
+
+def test_every_address_is_a_public_page_or_made_up() -> None:
+    """No file sends anyone to a machine of ours: whoever clones this reaches every address."""
+    foreign = {
+        f"{name}: {host}"
+        for name, text in _texts().items()
+        for host in _ADDRESS.findall(text)
+        if not _KNOWN_HOSTS.fullmatch(host.rstrip("."))
+    }
+
+    assert foreign == set()
 
 
 @pytest.mark.parametrize(
