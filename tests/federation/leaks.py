@@ -10,7 +10,7 @@ from tests.federation.running import Federation
 
 
 def secrets_of(federation: Federation) -> Sequence[str]:
-    """Every value that may stand only in a district's own records, and at whom it is released to."""
+    """Every value that may stand only at its district, and at whom it is released to."""
     return [
         *dict.fromkeys(values_of(CHILDREN)),
         *federation.codes.values(),
@@ -32,7 +32,7 @@ def require_no_leak(federation: Federation) -> None:
         for path in places_of(federation)
         for secret in found_in(path.read_bytes(), secrets_of(federation))
     ]
-    assert not found
+    assert found == []
 
 
 def found_in(content: bytes, secrets: Sequence[str]) -> list[str]:

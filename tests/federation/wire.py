@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from deploy.local.layout import HUB, Layout
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2, query_pb2
+from homeroom.api.gateway.v1 import gateway_service_pb2 as gateway_pb
+from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from homeroom.api.node.v1 import node_service_pb2 as node_pb
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.channel import MAX_MESSAGE_BYTES
@@ -90,6 +92,25 @@ class RogueGateway:
                 return Sealed([response.frame for response in answer])
             except grpc.RpcError as failure:
                 raise error_of(cast("grpc.aio.AioRpcError", failure)) from None
+
+
+def ask_gateway(
+    layout: Layout, caller: str, query: evidence_pb2.SignedStatement, token: str
+) -> Sequence[gateway_pb.QueryResponse]:
+    """Sends a query to the gateway with the certificate of an organization's app.
+
+    Raises:
+        HomeroomError: what the gateway refused it for.
+    """
+    address = layout.processes["gateway"].environment["HOMEROOM_GATEWAY_ADDRESS"]
+    peer = Identity(layout.federation, HUB, Role.GATEWAY)
+    request = gateway_pb.QueryRequest(query=query, user_token=token)
+    with channel_as(layout, (caller, Role.APP), address, peer) as channel:
+        answer = cast("Any", GatewayServiceStub(channel)).Query(request, timeout=SECONDS)
+        try:
+            return list(answer)
+        except grpc.RpcError as failure:
+            raise error_of(cast("grpc.aio.AioRpcError", failure)) from None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,273 @@
+"""Parts that fail: nothing is released then, the failure has its right name, and it heals."""
+
+import resource
+import shutil
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local.layout import LOCAL_POLICY
+from homeroom import Answer, AsyncClient, Client, Outcome
+from homeroom.exchange import open_exchange
+from homeroom.gathering import Gathering
+from homeroom.keeping import MemoryKeeper
+from tests.federation.records import (
+    ATTENDANCE,
+    ATTENDANCE_ALLOWED,
+    HARBOR,
+    LONG_RECORD,
+    MILL_RIVER,
+    SPARE,
+)
+from tests.federation.running import (
+    AGREEMENT,
+    ASKER,
+    PURPOSE,
+    WARNING,
+    Federation,
+    eventually,
+    refs_in,
+)
+from tests.federation.wire import question
+
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
+
+SHORT_SECONDS = 3
+
+
+def everyone(federation: Federation) -> set[str]:
+    return federation.refs(*ATTENDANCE_ALLOWED)
+
+
+def only(federation: Federation, holder: str) -> set[str]:
+    return federation.refs(*(child for child in ATTENDANCE_ALLOWED if child.holder == holder))
+
+
+def require_undecided(federation: Federation, answer: Answer, reason: str) -> None:
+    """One district could not decide, and says why; the other's answer is whole."""
+    assert answer.sources[HARBOR].outcome is Outcome.CANNOT_DECIDE
+    assert answer.sources[HARBOR].error_reason == reason
+    assert refs_in(answer) == only(federation, MILL_RIVER)
+
+
+def require_healed(federation: Federation) -> None:
+    """Both answer again, and the log of the one that failed is whole."""
+    answer = eventually(federation.attendance, lambda found: found.complete)
+    assert refs_in(answer) == everyone(federation)
+    assert federation.log_is_whole(HARBOR)
+
+
+@pytest.fixture(scope="module")
+def impatient(federation: Federation) -> Iterator[Federation]:
+    """One district accepts no state older than three seconds."""
+    federation.restart(HARBOR, max_state_age_seconds=str(SHORT_SECONDS))
+    eventually(federation.attendance, lambda found: found.complete)
+    yield federation
+    federation.restart(HARBOR)
+    require_healed(federation)
+
+
+@pytest.mark.parametrize("service", ["consent", "registry"])
+def test_a_node_answers_without_a_service_until_its_state_is_stale_and_no_longer(
+    impatient: Federation, service: str
+) -> None:
+    """Registry or consent service down: still answered, then refused once the bound has passed."""
+    impatient.processes.stop(service)
+    try:
+        soon = impatient.attendance()
+        time.sleep(SHORT_SECONDS)
+        stale = eventually(impatient.attendance, lambda found: not found.complete)
+    finally:
+        impatient.restart(service)
+
+    assert soon.complete
+    require_undecided(impatient, stale, "STATE_STALE")
+    require_healed(impatient)
+
+
+def test_nothing_is_lost_when_the_consent_service_restarts(federation: Federation) -> None:
+    """What is recorded and revoked after its restart reaches the nodes, as what was before."""
+    with federation.allowed(SPARE, [ATTENDANCE]) as before:
+        federation.restart("consent")
+        kept = refs_in(federation.attendance())
+        with federation.allowed(SPARE, ["course_grades"]):
+            grades = federation.client.query(
+                AGREEMENT, PURPOSE, "course_grades", ["course_grades"], holders=[HARBOR]
+            )
+    after = refs_in(federation.attendance())
+
+    assert kept == everyone(federation) | {before.subject_ref}
+    assert grades.table.num_rows > 0
+    assert after == everyone(federation)
+
+
+def test_a_client_recovers_when_the_gateway_restarts(federation: Federation) -> None:
+    """The same client, with the channel it had, is answered by the new gateway."""
+    federation.attendance()
+    federation.restart("gateway")
+
+    assert refs_in(federation.attendance()) == everyone(federation)
+
+
+def test_a_node_that_restarts_keeps_consents_and_revocations(federation: Federation) -> None:
+    """After a restart it answers from what it knew: what was allowed, and not what was revoked."""
+    with federation.allowed(SPARE, [ATTENDANCE]) as revoked:
+        pass
+    size = federation.log_size(HARBOR)
+    federation.processes.signal(HARBOR, signal.SIGKILL)
+    federation.restart(HARBOR)
+    answer = federation.attendance()
+
+    assert refs_in(answer) == everyone(federation)
+    assert revoked.subject_ref not in refs_in(answer)
+    assert federation.log_size(HARBOR) > size
+    assert federation.log_is_whole(HARBOR)
+
+
+def test_a_hung_node_delays_nobody_past_the_deadline(federation: Federation) -> None:
+    """It is named as timed out, within the time allowed; the others' rows are there."""
+    federation.attendance()
+    federation.processes.signal(HARBOR, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = federation.attendance(timeout=2)
+        seconds = time.monotonic() - began
+    finally:
+        federation.processes.signal(HARBOR, signal.SIGCONT)
+
+    assert answer.sources[HARBOR].outcome is Outcome.TIMED_OUT
+    assert refs_in(answer) == only(federation, MILL_RIVER)
+    assert seconds < 2.5
+    require_healed(federation)
+
+
+async def test_a_node_that_is_killed_in_the_middle_gives_no_rows(federation: Federation) -> None:
+    """The source is unreachable, and what had come of its answer is not used."""
+    with federation.allowed(LONG_RECORD, [ATTENDANCE], WARNING) as consent:
+        asked = question(
+            purpose=WARNING, elements=(ATTENDANCE,), min_consent_sequence=consent.sequence
+        )
+        async with AsyncClient(federation.layout.profile(ASKER)) as client:
+            session = client._session
+            state = await session.registry_view.state()
+            exchange = await open_exchange(session, asked, 20)
+            federation.processes.signal(MILL_RIVER, signal.SIGKILL)
+            gathering = Gathering(exchange, session.registry_view, lambda *_: MemoryKeeper())
+            finished = [one async for one in gathering.finished(_known(state))]
+        federation.restart(MILL_RIVER)
+    killed = next(one for one in finished if one.source.holder == MILL_RIVER)
+
+    assert killed.source.outcome is Outcome.UNREACHABLE
+    assert list(killed.batches()) == []
+    assert eventually(federation.attendance, lambda found: found.complete)
+    assert federation.log_is_whole(MILL_RIVER)
+
+
+def test_a_node_that_cannot_write_its_log_releases_nothing(federation: Federation) -> None:
+    """A full disk: no entry, no answer. When there is room again it answers, its log whole."""
+    federation.attendance()
+    with _full_disk(federation.processes.process_id(HARBOR)):
+        full = federation.attendance()
+
+    require_undecided(federation, full, "LOG_UNAVAILABLE")
+    require_healed(federation)
+
+
+def test_a_node_survives_changes_that_come_while_its_disk_is_full(federation: Federation) -> None:
+    """A consent and an agreement that it cannot write down wait: with room, it has them."""
+    with _full_disk(federation.processes.process_id(HARBOR)):
+        consent = federation.client.consents.record(**federation.form(SPARE, [ATTENDANCE]))
+        federation.agree("while-the-disk-is-full")
+        federation.attendance()
+        time.sleep(1)
+    answer = eventually(federation.attendance, lambda found: found.complete)
+    federation.client.consents.revoke(consent.consent_id)
+
+    assert refs_in(answer) == everyone(federation) | {consent.subject_ref}
+    require_healed(federation)
+
+
+def test_a_policy_that_gives_no_decision_releases_nothing(
+    federation: Federation, tmp_path: Path
+) -> None:
+    """The organization's own policy is undefined for a question: there is no answer to it."""
+    federation.restart(HARBOR, local_policy=str(_policy_undefined_for(WARNING, tmp_path)))
+    try:
+        undecided = federation.client.query(AGREEMENT, WARNING, "attendance", [ATTENDANCE])
+        decided = federation.attendance()
+    finally:
+        federation.restart(HARBOR)
+
+    assert undecided.sources[HARBOR].outcome is Outcome.CANNOT_DECIDE
+    assert undecided.sources[HARBOR].error_reason == "POLICY_UNAVAILABLE"
+    assert undecided.sources[MILL_RIVER].outcome is Outcome.ANSWERED
+    assert refs_in(decided) == everyone(federation)
+    require_healed(federation)
+
+
+def test_what_could_not_be_decided_is_in_the_log(federation: Federation) -> None:
+    """Also a question that was not answered has its entry, with the reason."""
+    federation.client.query(
+        AGREEMENT, PURPOSE, "attendance", [ATTENDANCE], min_consent_sequence=10_000_000
+    )
+    with closing(sqlite3.connect(federation.state_of(HARBOR))) as log:
+        entries = log.execute(
+            "SELECT content FROM log_entry WHERE kind = 'undecided' ORDER BY log_index DESC LIMIT 1"
+        ).fetchall()
+
+    assert "STATE_BEHIND" in entries[0][0]
+
+
+def test_many_clients_at_once_are_all_answered(federation: Federation) -> None:
+    """Ten people ask at once: each gets the whole answer, and the log has every question."""
+    size = federation.log_size(HARBOR)
+    answers: list[Answer] = []
+
+    def ask() -> None:
+        with Client(federation.layout.profile(ASKER)) as client:
+            answers.append(federation.attendance(client=client))
+
+    asking = [threading.Thread(target=ask) for _ in range(10)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+
+    assert [refs_in(answer) for answer in answers] == [everyone(federation)] * 10
+    assert federation.log_size(HARBOR) == size + 20
+    assert federation.log_is_whole(HARBOR)
+
+
+async def _known(state: object) -> object:
+    return state
+
+
+@contextmanager
+def _full_disk(process_id: int) -> Iterator[None]:
+    """Lets a process write no byte to any file while the block runs."""
+    before = resource.prlimit(process_id, resource.RLIMIT_FSIZE)
+    resource.prlimit(process_id, resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(process_id, resource.RLIMIT_FSIZE, before)
+
+
+def _policy_undefined_for(purpose: str, folder: Path) -> Path:
+    """The local policy, without a decision for one purpose."""
+    copy = folder / "local"
+    shutil.copytree(LOCAL_POLICY, copy)
+    decision = copy / "decision.rego"
+    rule = "legible if {\n"
+    text = decision.read_text("utf-8")
+    assert rule in text
+    decision.write_text(
+        text.replace(rule, f'{rule}\tinput.query.purpose != "{purpose}"\n'), "utf-8"
+    )
+    return copy
