@@ -1,0 +1,552 @@
+"""What reading for answers promises, on SQLite and on PostgreSQL alike: only what is permitted."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset, dataset_named
+from homeroom.question import Period
+from homeroom.vocabulary import Element
+from services.node.domain.consent_book import Progress, Revoked, Settled
+from services.node.domain.consents import Grant
+from services.node.domain.decision import Schools
+from services.node.domain.selection import ROWS_PER_BATCH, Selection
+from services.node.store.answers import AnswerStore
+from services.node.store.records import RecordStore
+from services.node.store.records.tables import TABLES
+from services.node.store.state import StateStore
+from services.runtime.database import open_database
+from tests.contract.node_stores import Urls, urls
+from tests.organizations import NOW
+from tests.postgres import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url", "urls"]
+
+LEAP_DAY = dt.date(2024, 2, 29)
+MONDAY = dt.date(2026, 9, 7)
+DAY = dt.timedelta(days=1)
+STUDENT = {
+    "student_id": "Ø-1",
+    "given_name": "Žofie",
+    "middle_name": "李",
+    "family_name": "O'Brien; DROP",
+    "birth_date": LEAP_DAY,
+    "gender": "female",
+    "races": "asian;white",
+    "hispanic": True,
+    "grade_level": "KG",
+    "english_learner": False,
+    "special_education": True,
+    "homeless": False,
+    "nighttime_residence": "shelter",
+    "foster_care": False,
+    "lunch_eligibility": "free",
+    "school_id": "elm",
+}
+RECORDS: dict[str, dict[str, Any]] = {
+    "enrollment": {
+        "school_id": "elm",
+        "entry_date": LEAP_DAY,
+        "exit_date": MONDAY,
+        "entry_grade_level": "PK",
+        "exit_type": "transfer",
+        "graduated": False,
+    },
+    "attendance": {
+        "school_id": "elm",
+        "event_date": LEAP_DAY,
+        "category": "tardy",
+        "duration_days": 0.5,
+    },
+    "discipline_action": {
+        "action_id": "x1",
+        "action_type": "in_school_suspension",
+        "action_date": LEAP_DAY,
+        "school_id": "elm",
+        "planned_days": 2.0,
+    },
+    "discipline_incident": {
+        "incident_id": "i1",
+        "behavior": "křik",
+        "school_id": "elm",
+        "incident_date": LEAP_DAY,
+    },
+    "section_enrollment": {
+        "school_id": "elm",
+        "section_id": "s1",
+        "begin_date": LEAP_DAY,
+        "course_code": "m",
+        "course_title": "Mathématiques",
+        "end_date": MONDAY,
+    },
+    "course_grade": {
+        "school_id": "elm",
+        "course_code": "m",
+        "term": "T1",
+        "grade_kind": "transcript",
+        "course_title": "Mathématiques",
+        "letter_grade": "A",
+        "numeric_grade": 93.5,
+        "credits_earned": 1.0,
+    },
+    "assessment_result": {
+        "result_id": "r1",
+        "assessment_title": "Test",
+        "administration_date": LEAP_DAY,
+        "subject": "reading",
+        "score": "12",
+        "score_metric": "scale",
+        "performance_level": "met",
+    },
+    "program_participation": {
+        "program_name": "Club",
+        "program_type": "after_school",
+        "begin_date": LEAP_DAY,
+        "end_date": MONDAY,
+    },
+    "service_event": {"service_name": "Club", "service_date": LEAP_DAY, "hours": 1.5},
+}
+EXPECTED: dict[str, dict[str, Any]] = {
+    "students": {k: v for k, v in STUDENT.items() if k != "student_id"} | {"student_number": "Ø-1"},
+    "enrollments": RECORDS["enrollment"],
+    "attendance": RECORDS["attendance"],
+    "suspensions": {
+        "school_id": "elm",
+        "action_date": LEAP_DAY,
+        "suspension_type": "in_school",
+        "days": 2.0,
+    },
+    "expulsions": {"school_id": "elm", "action_date": LEAP_DAY, "days": 5.0},
+    "discipline_incidents": {
+        "school_id": "elm",
+        "incident_date": LEAP_DAY,
+        "behavior": "křik",
+    },
+    "course_enrollments": {
+        k: v for k, v in RECORDS["section_enrollment"].items() if k != "course_code"
+    },
+    "course_grades": {
+        k: v for k, v in RECORDS["course_grade"].items() if k not in ("course_code", "grade_kind")
+    },
+    "assessments": {k: v for k, v in RECORDS["assessment_result"].items() if k != "result_id"},
+    "programs": RECORDS["program_participation"],
+    "services": RECORDS["service_event"],
+}
+
+
+@dataclass
+class Holding:
+    """A node's records and grants, as a test fills them."""
+
+    urls: Urls
+    store: AnswerStore
+    state: StateStore
+    records: RecordStore
+    keys: Mapping[str, int] = field(default_factory=dict)
+    granted: int = 0
+
+    def add(self, table: str, *rows: Mapping[str, Any]) -> None:
+        """Records; those of a student say it by `student`."""
+        with self.records.intake() as run:
+            given = [self._keyed(row) for row in rows]
+            for names in {tuple(row) for row in given}:
+                alike = [tuple(row.values()) for row in given if tuple(row) == names]
+                run.load(table, names, alike)
+        self.keys = self.records.student_keys()
+
+    def grant(self, student: str, *elements: Element, **changed: Any) -> str:
+        """One consent for a student; returns its identifier."""
+        self.granted += 1
+        consent_id = f"c{self.granted}"
+        fields: dict[str, Any] = {
+            "recipient": "helpers",
+            "purpose": "direct_service",
+            "subject_ref": f"ref-{student}",
+            "valid_from": NOW - DAY,
+            "valid_to": NOW + DAY,
+        } | changed
+        grants = [Grant(student_key=self.keys[student], element=e, **fields) for e in elements]
+        step = Settled(consent_id, "helpers", b"", self.keys[student], None, grants)
+        self.state.apply([step], Progress(1, 1, NOW))
+        return consent_id
+
+    async def batches(self, selection: Selection) -> list[pa.RecordBatch]:
+        """All batches of a selection; each has its schema."""
+        reader = await self.store.open(selection)
+        batches = []
+        while (batch := await reader.next_batch()) is not None:
+            assert batch.schema == selection.schema
+            assert batch.num_rows <= ROWS_PER_BATCH
+            batches.append(batch)
+        await reader.close()
+        return batches
+
+    async def rows(self, selection: Selection) -> list[dict[str, Any]]:
+        return [row for batch in await self.batches(selection) for row in batch.to_pylist()]
+
+    async def refs(self, selection: Selection) -> list[str]:
+        return sorted(row[SUBJECT_REF] for row in await self.rows(selection))
+
+    def _keyed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        keyed = {name: value for name, value in row.items() if name != "student"}
+        return {"student_key": self.keys[row["student"]], **keyed} if "student" in row else keyed
+
+
+@pytest.fixture
+def holding(urls: Urls) -> Iterator[Holding]:
+    state, records = open_database(urls.state), open_database(urls.records)
+    opened = RecordStore(urls.records)
+    yield Holding(urls, AnswerStore(urls.records, urls.state), StateStore(state, records), opened)
+    opened.close()
+    state.dispose()
+    records.dispose()
+
+
+def selection(dataset: str = "attendance", **changed: Any) -> Selection:
+    """Everything that a dataset has, asked by helpers."""
+    named = dataset_named(dataset)
+    whole = Selection(
+        dataset=named,
+        elements=frozenset(named.elements),
+        recipient="helpers",
+        purpose="direct_service",
+        schools=Schools(),
+        subject_refs=None,
+        period=None,
+        instant=NOW,
+    )
+    return replace(whole, **changed)
+
+
+def event(student: str, day: dt.date = MONDAY, school: str = "elm") -> dict[str, Any]:
+    return {"student": student, "school_id": school, "event_date": day, "category": "tardy"}
+
+
+def student(name: str, school: str | None = "elm") -> dict[str, Any]:
+    return {"student_id": name, "school_id": school}
+
+
+def only(*schools: str) -> Schools:
+    return Schools(frozenset(schools))
+
+
+@pytest.fixture
+def two(holding: Holding) -> Holding:
+    """Ana and Ben, each with one day of attendance; no grant yet."""
+    holding.add("student", student("ana"), student("ben"))
+    holding.add("attendance", event("ana"), event("ben"))
+    return holding
+
+
+ATTENDANCE = dataset_named("attendance").elements
+
+
+# Every dataset of the catalog.
+
+
+def test_this_page_has_a_record_for_every_dataset() -> None:
+    assert set(EXPECTED) == {dataset.name for dataset in CATALOG}
+    for dataset in CATALOG:
+        names = set(dataset.schema_of(dataset.elements).names) - {SUBJECT_REF}
+        assert set(EXPECTED[dataset.name]) == names
+
+
+def fill(holding: Holding) -> None:
+    """One record in every table, and a student about whom nothing more is known."""
+    holding.add("student", STUDENT, {"student_id": "blank"})
+    for table, record in RECORDS.items():
+        holding.add(table, {"student": "Ø-1", **record})
+        nothing = {
+            name: value
+            for name, value in record.items()
+            if name in TABLES[table].primary_key.columns
+        }
+        holding.add(table, {"student": "blank", **nothing})
+    expelled = {"action_id": "x2", "action_type": "expulsion", "planned_days": 9.0}
+    dated = {"action_date": LEAP_DAY, "school_id": "elm", "actual_days": 5.0}
+    holding.add("discipline_action", {"student": "Ø-1", **expelled, **dated})
+
+
+@pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
+async def test_every_dataset_is_read_with_the_types_of_the_catalog(
+    holding: Holding, dataset: Dataset
+) -> None:
+    """Text of any script, a leap day, booleans and numbers; nulls before values."""
+    fill(holding)
+    holding.grant("blank", *dataset.elements)
+    holding.grant("Ø-1", *dataset.elements)
+    rows = await holding.rows(selection(dataset.name))
+
+    assert [row for row in rows if row[SUBJECT_REF] == "ref-Ø-1"] == [
+        {SUBJECT_REF: "ref-Ø-1"} | EXPECTED[dataset.name]
+    ]
+    assert {row[SUBJECT_REF] for row in rows} <= {"ref-Ø-1", "ref-blank"}
+
+
+@pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
+async def test_a_dataset_without_a_row_still_has_its_schema(
+    holding: Holding, dataset: Dataset
+) -> None:
+    holding.add("student", student("ana"))
+
+    assert await holding.rows(selection(dataset.name)) == []
+
+
+@pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
+async def test_one_element_alone_can_be_read(holding: Holding, dataset: Dataset) -> None:
+    fill(holding)
+    holding.grant("Ø-1", *dataset.elements)
+    for element in dataset.elements:
+        (row,) = (
+            await holding.rows(selection(dataset.name, elements=frozenset({element})))
+            if (dataset.row_element in (None, element))
+            else [{}]
+        )
+        assert all(row[name] == EXPECTED[dataset.name][name] for name in set(row) - {SUBJECT_REF})
+
+
+async def test_columns_whose_first_rows_are_null_keep_their_type(holding: Holding) -> None:
+    holding.add("student", student("ana"))
+    early = [event("ana", MONDAY + n * DAY) for n in range(5)]
+    late = [{**event("ana", MONDAY + n * DAY), "duration_days": 0.25} for n in range(5, 8)]
+    holding.add("attendance", *early, *late)
+    holding.grant("ana", *ATTENDANCE)
+    rows = await holding.rows(selection())
+
+    assert sorted(row["duration_days"] or 0 for row in rows) == [0] * 5 + [0.25] * 3
+
+
+async def test_incidents_of_gradebooks_are_no_final_grades(holding: Holding) -> None:
+    holding.add("student", student("ana"))
+    grade = RECORDS["course_grade"]
+    kinds = ("transcript", "gradebook")
+    holding.add("course_grade", *({"student": "ana", **grade, "grade_kind": k} for k in kinds))
+    holding.grant("ana", *dataset_named("course_grades").elements)
+
+    assert len(await holding.rows(selection("course_grades"))) == 1
+
+
+# Grants.
+
+
+async def test_without_a_grant_nothing_is_read(two: Holding) -> None:
+    assert await two.rows(selection()) == []
+    assert await two.store.covered(selection()) == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipient": "shelter"},
+        {"purpose": "research"},
+        {"valid_from": NOW + dt.timedelta(seconds=1)},
+        {"valid_to": NOW},
+        {"valid_to": NOW - DAY},
+    ],
+    ids=["recipient", "purpose", "not yet", "just over", "over"],
+)
+async def test_a_grant_for_another_recipient_purpose_or_time_gives_nothing(
+    two: Holding, changed: dict[str, Any]
+) -> None:
+    two.grant("ana", *ATTENDANCE, **changed)
+    two.grant("ben", *ATTENDANCE)
+
+    assert await two.refs(selection()) == ["ref-ben"]
+    assert set(await two.store.covered(selection())) == {"ref-ben"}
+
+
+async def test_a_grant_counts_from_its_first_instant_and_until_its_last(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE, valid_from=NOW, valid_to=NOW + dt.timedelta(seconds=1))
+
+    assert await two.refs(selection()) == ["ref-ana"]
+    assert await two.refs(selection(instant=NOW + dt.timedelta(seconds=1))) == []
+
+
+async def test_an_element_that_a_family_did_not_allow_is_null(two: Holding) -> None:
+    two.grant("ana", Element.DAILY_ATTENDANCE)
+    two.grant("ben", *ATTENDANCE)
+    rows = {row[SUBJECT_REF]: row for row in await two.rows(selection())}
+
+    assert rows["ref-ana"]["school_id"] is None
+    assert rows["ref-ana"]["event_date"] == MONDAY
+    assert rows["ref-ben"]["school_id"] == "elm"
+
+
+async def test_without_the_element_that_a_row_is_a_student_has_no_row(two: Holding) -> None:
+    """How many days somebody was late is told by the number of rows."""
+    two.grant("ana", Element.SCHOOL_OF_ENROLLMENT)
+    two.grant("ben", *ATTENDANCE)
+
+    assert await two.refs(selection()) == ["ref-ben"]
+
+
+async def test_several_consents_add_up_and_double_no_row(two: Holding) -> None:
+    two.grant("ana", Element.DAILY_ATTENDANCE)
+    two.grant("ana", Element.SCHOOL_OF_ENROLLMENT)
+    two.grant("ana", *ATTENDANCE, valid_to=NOW + 2 * DAY)
+    (row,) = await two.rows(selection())
+
+    assert (row[SUBJECT_REF], row["school_id"], row["event_date"]) == ("ref-ana", "elm", MONDAY)
+
+
+async def test_a_revoked_consent_gives_nothing_at_once(two: Holding) -> None:
+    consent_id = two.grant("ana", *ATTENDANCE)
+    assert await two.refs(selection()) == ["ref-ana"]
+    two.state.apply([Revoked(consent_id, NOW)], Progress(2, 2, NOW))
+
+    assert await two.refs(selection()) == []
+
+
+async def test_who_revokes_while_an_answer_is_open_is_no_longer_covered(two: Holding) -> None:
+    """The open read is of one state of the database; the answer asks who is covered by now."""
+    consent_id = two.grant("ana", *ATTENDANCE)
+    reader = await two.store.open(selection())
+    two.state.apply([Revoked(consent_id, NOW)], Progress(2, 2, NOW))
+    covered = await two.store.covered(selection())
+    await reader.close()
+
+    assert covered == {}
+
+
+@pytest.mark.parametrize("asked", [frozenset(ATTENDANCE), frozenset({Element.DAILY_ATTENDANCE})])
+async def test_who_is_covered_agrees_with_what_is_read(
+    two: Holding, asked: frozenset[Element]
+) -> None:
+    two.grant("ana", Element.DAILY_ATTENDANCE)
+    two.grant("ben", *ATTENDANCE, valid_to=NOW)
+    two.grant("ben", Element.SCHOOL_OF_ENROLLMENT)
+    chosen = selection(elements=asked)
+    covered = await two.store.covered(chosen)
+    read = await two.rows(chosen)
+
+    expected = {"ref-ana": frozenset({Element.DAILY_ATTENDANCE})}
+    if Element.SCHOOL_OF_ENROLLMENT in asked:
+        expected["ref-ben"] = frozenset({Element.SCHOOL_OF_ENROLLMENT})
+    assert covered == expected
+    for row in read:
+        allowed = {c.name for c in chosen.dataset.columns_of(covered[row[SUBJECT_REF]])}
+        assert {name for name, value in row.items() if value is not None} <= allowed | {SUBJECT_REF}
+
+
+# Schools, periods and students.
+
+
+SCOPES = {
+    "row in, now in": ("elm", "elm", 1),
+    "row in, now out": ("elm", "oak", 0),
+    "row out, now in": ("oak", "elm", 0),
+    "row out, now out": ("oak", "oak", 0),
+    "row in, now unknown": ("elm", None, 1),
+    "row out, now unknown": ("oak", None, 0),
+}
+
+
+@pytest.mark.parametrize(("row", "now", "count"), SCOPES.values(), ids=SCOPES.keys())
+async def test_rows_are_of_covered_schools_about_students_who_are_at_one_now(
+    holding: Holding, row: str, now: str | None, count: int
+) -> None:
+    holding.add("student", student("ana", now))
+    holding.add("attendance", event("ana", school=row))
+    holding.grant("ana", *ATTENDANCE)
+    chosen = selection(schools=only("elm", "fir"))
+
+    assert len(await holding.rows(chosen)) == count
+    assert len(await holding.rows(selection())) == 1
+    assert await holding.rows(selection(schools=only())) == []
+
+
+@pytest.mark.parametrize(("now", "count"), [("elm", 1), ("oak", 0), (None, 0)])
+async def test_rows_without_a_school_go_by_where_the_student_is_now(
+    holding: Holding, now: str | None, count: int
+) -> None:
+    holding.add("student", student("ana", now))
+    holding.add("service_event", {"student": "ana", **RECORDS["service_event"]})
+    for dataset in ("services", "students"):
+        holding.grant("ana", *dataset_named(dataset).elements)
+
+        assert len(await holding.rows(selection(dataset, schools=only("elm")))) == count
+
+
+def period(start: int, end: int) -> Period:
+    """Days counted from Monday, both included."""
+    return Period(MONDAY + start * DAY, MONDAY + end * DAY)
+
+
+@pytest.mark.parametrize(("days", "count"), [((0, 0), 1), ((-1, 1), 1), ((1, 9), 0), ((-9, -1), 0)])
+async def test_days_of_a_period_are_both_included(
+    two: Holding, days: tuple[int, int], count: int
+) -> None:
+    two.grant("ana", *ATTENDANCE)
+
+    assert len(await two.rows(selection(period=period(*days)))) == count
+
+
+@pytest.mark.parametrize(
+    ("days", "open_count", "closed_count"),
+    [((-9, -1), 0, 0), ((-9, 0), 1, 1), ((2, 3), 1, 1), ((5, 9), 1, 1), ((6, 9), 1, 0)],
+)
+async def test_a_spell_is_of_every_period_that_it_touches(
+    holding: Holding, days: tuple[int, int], open_count: int, closed_count: int
+) -> None:
+    """One that has no last day goes on."""
+    holding.add("student", student("open"), student("closed"))
+    spell = {"school_id": "elm", "entry_date": MONDAY}
+    holding.add("enrollment", {"student": "open", **spell})
+    holding.add("enrollment", {"student": "closed", **spell, "exit_date": MONDAY + 5 * DAY})
+    for name in ("open", "closed"):
+        holding.grant(name, *dataset_named("enrollments").elements)
+    read = await holding.refs(selection("enrollments", period=period(*days)))
+
+    assert (read.count("ref-open"), read.count("ref-closed")) == (open_count, closed_count)
+
+
+async def test_only_the_named_students_are_read(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE)
+    two.grant("ben", *ATTENDANCE, recipient="shelter")
+
+    assert await two.refs(selection(subject_refs=("ref-ana", "ref-ben", "nobody"))) == ["ref-ana"]
+    assert await two.refs(selection(subject_refs=("nobody",))) == []
+    assert await two.store.covered(selection(subject_refs=("nobody",))) == {}
+
+
+async def test_another_recipients_name_for_a_student_finds_nobody(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE, recipient="shelter", subject_ref="theirs")
+    two.grant("ana", *ATTENDANCE)
+
+    assert await two.refs(selection(subject_refs=("theirs",))) == []
+
+
+async def test_ten_thousand_students_can_be_named(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE)
+    named = (*(f"nobody-{n}" for n in range(9_999)), "ref-ana")
+    chosen = selection(subject_refs=named)
+
+    assert await two.refs(chosen) == ["ref-ana"]
+    assert set(await two.store.covered(chosen)) == {"ref-ana"}
+
+
+async def test_many_rows_come_in_batches_with_none_lost_or_doubled(holding: Holding) -> None:
+    names, days = [f"s{n}" for n in range(30)], [MONDAY + n * DAY for n in range(300)]
+    holding.add("student", *(student(name) for name in names))
+    holding.add("attendance", *(event(name, day) for name, day in product(names, days)))
+    for name in names:
+        holding.grant(name, *ATTENDANCE)
+    batches: Sequence[pa.RecordBatch] = await holding.batches(selection())
+    read = [(row[SUBJECT_REF], row["event_date"]) for b in batches for row in b.to_pylist()]
+
+    assert len(batches) > 2
+    assert len(read) == 9_000
+    assert set(read) == {(f"ref-{name}", day) for name, day in product(names, days)}
+
+
+async def test_a_reader_can_be_closed_before_its_end(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE)
+    reader = await two.store.open(selection())
+    await reader.close()
+
+    assert await two.refs(selection()) == ["ref-ana"]
