@@ -15,7 +15,12 @@ from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.clock import Clock
 from homeroom.consent import open_body, read_body
-from homeroom.errors import EvidenceInvalidError, StateBehindError, StateStaleError
+from homeroom.errors import (
+    EvidenceInvalidError,
+    LogUnavailableError,
+    StateBehindError,
+    StateStaleError,
+)
 from homeroom.evidence import check_signature, decode
 from homeroom.federation import AgreementState, FederationState
 from homeroom.identity import Identity
@@ -36,6 +41,14 @@ _BEHIND_SECONDS = 2.0
 _BATCH = 500
 _QUEUE = 2_000
 _LOOK_AGAIN_SECONDS = 60.0
+_PASSING = (
+    grpc.aio.AioRpcError,
+    EvidenceInvalidError,
+    LogUnavailableError,
+    StateStaleError,
+    TimeoutError,
+)
+"""What a watch is begun anew after; anything else is a fault of ours, and ends the node."""
 
 
 class ConsentFeed:
@@ -90,9 +103,7 @@ class ConsentFeed:
         """Watches the consent service for as long as the node runs, reconnecting when it must."""
         stub: ConsentServiceAsyncStub = ConsentServiceStub(channel)
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(
-                (grpc.aio.AioRpcError, EvidenceInvalidError, StateStaleError, TimeoutError)
-            ),
+            retry=retry_if_exception_type(_PASSING),
             wait=wait_random_exponential(multiplier=0.2, max=2),
         ):
             with attempt:
@@ -117,8 +128,8 @@ class ConsentFeed:
         while True:
             await self._registry.wait_for(settled + 1, _LOOK_AGAIN_SECONDS)
             settled = self._registry.sequence
-            # Without the registry's state no recorder can be checked; it will come.
-            with suppress(StateStaleError):
+            # Without the registry's state no recorder can be checked; it will come, as will room.
+            with suppress(StateStaleError, LogUnavailableError):
                 await self.settle_again()
 
     async def _watch(self, stub: "ConsentServiceAsyncStub") -> None:

@@ -6,7 +6,8 @@ stands in fields.
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
 
@@ -48,6 +49,22 @@ def keep_declared_fields(_logger: "WrappedLogger", _method: str, event: "EventDi
     return kept
 
 
+class LossyStream:
+    """Where lines may be lost, for instance on a full disk: no call fails because its line did."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logs(service: str, organization: str) -> None:
     """Sends every log line of this process to standard error, one JSON object a line."""
     structlog.configure(
@@ -59,7 +76,7 @@ def configure_logs(service: str, organization: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service, organization=organization)

@@ -11,7 +11,7 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.clock import Clock
-from homeroom.errors import EvidenceInvalidError, StateStaleError
+from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
 from homeroom.evidence import decode
 from homeroom.federation import FederationState
 from homeroom.snapshot import open_heartbeat, open_snapshot
@@ -99,7 +99,7 @@ class RegistryFeed:
         stub: RegistryServiceAsyncStub = RegistryServiceStub(channel)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(
-                (grpc.aio.AioRpcError, EvidenceInvalidError, TimeoutError)
+                (grpc.aio.AioRpcError, EvidenceInvalidError, LogUnavailableError, TimeoutError)
             ),
             wait=wait_random_exponential(multiplier=0.2, max=2),
         ):

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -181,13 +181,13 @@ def test_a_node_that_cannot_write_its_log_releases_nothing(federation: Federatio
 
 def test_a_node_survives_changes_that_come_while_its_disk_is_full(federation: Federation) -> None:
     """A consent and an agreement that it cannot write down wait: with room, it has them."""
-    with _full_disk(federation.processes.process_id(HARBOR)):
-        consent = federation.client.consents.record(**federation.form(SPARE, [ATTENDANCE]))
-        federation.agree("while-the-disk-is-full")
-        federation.attendance()
-        time.sleep(1)
-    answer = eventually(federation.attendance, lambda found: found.complete)
-    federation.client.consents.revoke(consent.consent_id)
+    with ExitStack() as mending:
+        with _full_disk(federation.processes.process_id(HARBOR)):
+            consent = mending.enter_context(federation.allowed(SPARE, [ATTENDANCE]))
+            federation.agree("while-the-disk-is-full")
+            federation.attendance()
+            time.sleep(1)
+        answer = eventually(federation.attendance, lambda found: found.complete)
 
     assert refs_in(answer) == everyone(federation) | {consent.subject_ref}
     require_healed(federation)

@@ -4,12 +4,15 @@ import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import OperationalError
 
+from homeroom.errors import LogUnavailableError
 from services.node.domain.consent_book import Arrived, Progress, Revoked, Settled
 from services.node.domain.consents import ConsentProblem, Student
 from services.node.store.records.tables import RecordTable
@@ -61,7 +64,7 @@ class StateStore:
             return connection.scalar(select(SAVED_SNAPSHOT.c.evidence))
 
     def save(self, snapshot: bytes) -> None:
-        with writing(self._state) as connection:
+        with _writing(self._state) as connection:
             connection.execute(delete(SAVED_SNAPSHOT))
             connection.execute(insert(SAVED_SNAPSHOT).values(snapshot_id=1, evidence=snapshot))
 
@@ -77,7 +80,7 @@ class StateStore:
         """Remembers that agreement versions were ended, whatever the registry says later."""
         new = set(agreements) - self.ended_agreements()
         if new:
-            with writing(self._state) as connection:
+            with _writing(self._state) as connection:
                 connection.execute(
                     insert(ENDED_AGREEMENT),
                     [{"agreement_id": name, "version": version} for name, version in sorted(new)],
@@ -97,7 +100,7 @@ class StateStore:
         )
 
     def confirm(self, progress: Progress) -> None:
-        with writing(self._state) as connection:
+        with _writing(self._state) as connection:
             _write_progress(connection, progress)
 
     def students_of(self, link_codes: Iterable[bytes]) -> Mapping[bytes, Student]:
@@ -119,7 +122,7 @@ class StateStore:
         }
 
     def apply(self, steps: Sequence[Settled | Revoked], progress: Progress) -> None:
-        with writing(self._state) as connection:
+        with _writing(self._state) as connection:
             for step in steps:
                 if isinstance(step, Settled):
                     _keep(connection, step)
@@ -191,7 +194,7 @@ class StateStore:
                     )
 
     def _keep_codes(self, codes: Iterable[tuple[bytes, int]]) -> None:
-        with writing(self._state) as connection:
+        with _writing(self._state) as connection:
             connection.execute(
                 insert(LINK_CODE),
                 [{"code_digest": _code_digest(c), "student_key": key} for c, key in codes],
@@ -208,6 +211,20 @@ class StateStore:
                 )
                 births.update((row.student_key, row.birth_date) for row in rows)
         return births
+
+
+@contextmanager
+def _writing(state: Engine) -> Iterator[Connection]:
+    """One transaction that writes.
+
+    Raises:
+        LogUnavailableError: if the database cannot be written now: its disk is full, or it is gone.
+    """
+    try:
+        with writing(state) as connection:
+            yield connection
+    except OperationalError:
+        raise LogUnavailableError("the node's state cannot be written") from None
 
 
 def _keep(connection: Connection, settled: Settled) -> None:
