@@ -28,6 +28,7 @@ _LONG_FUNCTIONS = {
     "tests/contract/test_consent_service.py:test_bad_input_is_answered_by_a_typed_error": (
         "one list of every bad input"
     ),
+    "tests/contract/test_node_service.py:malformed": "one list of every bad input",
     "tests/contract/test_registry_service.py:test_bad_input_is_answered_by_a_typed_error": (
         "one list of every bad input"
     ),
