@@ -20,15 +20,7 @@ from deploy.local.layout import HUB, Layout, ProcessPlan
 from deploy.local.processes import Processes
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
-from homeroom.api.consent.v1.consent_service_pb2_grpc import (
-    ConsentServiceServicer,
-    add_ConsentServiceServicer_to_server,
-)
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.api.registry.v1.registry_service_pb2_grpc import (
-    RegistryServiceServicer,
-    add_RegistryServiceServicer_to_server,
-)
 from homeroom.errors import HomeroomError
 from homeroom.evidence import signed
 from homeroom.identity import Role
@@ -44,11 +36,13 @@ PATIENCE_SECONDS = 2
 
 _BEAT_SECONDS = 0.05
 _DAY = dt.timedelta(days=1)
+_REGISTRY = "homeroom.api.registry.v1.RegistryService"
+_CONSENT = "homeroom.api.consent.v1.ConsentService"
 
 
 @dataclass
-class PuppetRegistry(RegistryServiceServicer):
-    """Says what a test has it say, signed with the registry's real key."""
+class PuppetRegistry:
+    """Says what a test has it say, signed with the registry's real key; plays one RPC alone."""
 
     federation: str
     key: SigningKey
@@ -96,7 +90,7 @@ class PuppetRegistry(RegistryServiceServicer):
 
 
 @dataclass
-class PuppetConsent(ConsentServiceServicer):
+class PuppetConsent:
     """Passes on the changes a test gives it, and beats as the test has it beat.
 
     Attributes:
@@ -300,10 +294,19 @@ def _besieged(
 def _served(layout: Layout, role: Role, puppet: PuppetRegistry | PuppetConsent) -> Iterator[str]:
     hub = layout.organization(HUB)
     server = grpc.server(ThreadPoolExecutor(8))
+    watch: Any
     if isinstance(puppet, PuppetRegistry):
-        add_RegistryServiceServicer_to_server(puppet, server)
+        service, name, watch = _REGISTRY, "WatchSnapshot", puppet.WatchSnapshot
+        request: Any = registry_pb.WatchSnapshotRequest
     else:
-        add_ConsentServiceServicer_to_server(puppet, server)
+        service, name, watch = _CONSENT, "WatchConsents", puppet.WatchConsents
+        request = consent_pb.WatchConsentsRequest
+    handler: Any = grpc.unary_stream_rpc_method_handler(
+        watch, request.FromString, lambda response: response.SerializeToString()
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {name: handler}),)
+    )
     pair = ((hub / f"{role}_key.pem").read_bytes(), (hub / f"{role}.pem").read_bytes())
     authorities = (hub / "authorities.pem").read_bytes()
     port = server.add_secure_port(

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import grpc
@@ -105,7 +105,7 @@ FILLINGS: dict[str, Filling] = {
 
 def filled(message: Message, filling: Filling, depth: int = _DEPTH) -> Message:
     """The message with each field set to what the filling has for it, the messages within too."""
-    for field in message.DESCRIPTOR.fields:
+    for field in cast("Sequence[FieldDescriptor]", message.DESCRIPTOR.fields):
         if field.message_type is not None:
             if depth:
                 inner = GetMessageClass(field.message_type)()
@@ -184,7 +184,7 @@ def _called(
     with channel_as(federation.layout, caller, address, peer) as channel:
         try:
             if method.server_streaming:
-                call = channel.unary_stream(path, _serialized)(request, timeout=10)
+                call: Any = channel.unary_stream(path, _serialized)(request, timeout=10)
                 answer = next(iter(call), b"")
                 call.cancel()
                 return "", repr(answer)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -175,18 +176,19 @@ def _swap_record(snapshot: pb.Snapshot, forger: Keys) -> None:
 def _document(siege: Siege, agreement_id: str, holder: Keys, recipient: Keys) -> AgreementDocument:
     """The real agreement's terms, between one holder and one recipient."""
     (genuine,) = (a for a in siege.registry.genuine.agreements if a.agreement_id == AGREEMENT)
-    parties = tuple(
-        Party(
-            organization_id=keys.organization_id,
-            role=role,
-            signing_key_id=keys.signing.key_id,
-            sealing_key_id=keys.sealing.key_id,
-        )
-        for keys, role in ((holder, "discloser"), (recipient, "recipient"))
-    )
+    parties = (_party(holder, "discloser"), _party(recipient, "recipient"))
     document = AgreementDocument.parse(genuine.document.statement)
     return document.model_copy(
         update={"agreement_id": agreement_id, "parties": parties, "schools": {HARBOR: "all"}}
+    )
+
+
+def _party(keys: Keys, role: Literal["discloser", "recipient"]) -> Party:
+    return Party(
+        organization_id=keys.organization_id,
+        role=role,
+        signing_key_id=keys.signing.key_id,
+        sealing_key_id=keys.sealing.key_id,
     )
 
 
