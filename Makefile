@@ -3,6 +3,7 @@
 PYTHON := .venv/bin/python
 DATA ?=
 B ?=
+ORG ?= my_district
 
 .PHONY: help setup demo up down certs test check format lint types imports proto proto-check breaking \
 	test-policy opa bench clean
@@ -22,8 +23,8 @@ up: setup ## start the same federation and keep it running
 down: setup ## stop it
 	@$(PYTHON) -m deploy.local.down
 
-certs: setup ## make a development authority and an organization's keys: ORG=name
-	@test -d .local/certs/authority || .venv/bin/homeroom dev-ca init --folder .local/certs --federation demo.homeroom
+certs: setup ## make a development authority, the hub's keys and an organization's: ORG=name
+	@test -d .local/certs/authority || .venv/bin/homeroom dev-ca init --folder .local/certs
 	@test -d .local/certs/hub || .venv/bin/homeroom dev-ca hub --folder .local/certs
 	@.venv/bin/homeroom dev-ca organization $(ORG) --folder .local/certs
 
