@@ -45,7 +45,11 @@ def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitabl
 async def _serve(settings: S, build: Callable[[S], Awaitable[Server]]) -> None:
     server = await build(settings)
     server.stop_on_signals()
-    port = await server.start()
+    try:
+        port = await server.start()
+    except BaseException:
+        await server.stop()
+        raise
     sys.stdout.write(f"listening 127.0.0.1:{port}\n")
     sys.stdout.flush()
     await server.serve_until_stopped()
