@@ -168,10 +168,16 @@ class Federation:
         return sequence
 
     def agree(self, agreement_id: str, recipient: str = ASKER) -> AgreementDocument:
-        """Has the two districts and a recipient sign a further agreement."""
-        return asyncio.run(
+        """Has the districts and a recipient sign a further agreement; returns once all know it."""
+        document = asyncio.run(
             sign_agreement(self.layout, agreement_text(agreement_id, recipient, self._districts()))
         )
+        _, sequence = self.steward(HARBOR, lambda steward: steward.agreement(agreement_id))
+        with Client(self.layout.profile(recipient)) as client:
+            client.explain(
+                agreement_id, PURPOSE, "attendance", [ATTENDANCE], min_registry_sequence=sequence
+            )
+        return document
 
     # Processes.
 
