@@ -94,6 +94,7 @@ class Server:
         self._awaited: list[Callable[[], Awaitable[None]]] = []
         self._stopping = asyncio.Event()
         self._failed = ""
+        self._started = False
         self.resources = AsyncExitStack()
         self.port = 0
 
@@ -106,6 +107,7 @@ class Server:
             await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
             await self._health_server.start()
         await self.grpc.start()
+        self._started = True
         self.in_background(self._become_ready(), "becoming ready")
         return self.port
 
@@ -147,12 +149,16 @@ class Server:
         except Exception as error:  # logged by type; a half-working server is worse
             log.error("background work failed", state=what, error_type=type(error).__name__)
             self._failed = what
-            await self.grpc.stop(_STOP_GRACE_SECONDS)
+            # A server that has not started cannot be stopped; whoever serves it sees this instead.
+            self._stopping.set()
+            if self._started:
+                await self.grpc.stop(_STOP_GRACE_SECONDS)
 
     async def stop(self) -> None:
         """Finishes running calls within the grace, then ends everything."""
         await self._health.enter_graceful_shutdown()
-        await self.grpc.stop(_STOP_GRACE_SECONDS)
+        if self._started:
+            await self.grpc.stop(_STOP_GRACE_SECONDS)
         await self._health_server.stop(None)
         for task in self._background:
             task.cancel()
