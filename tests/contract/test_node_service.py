@@ -250,7 +250,8 @@ async def test_a_node_that_restarts_alone_releases_nothing(federation: NodeFeder
     """It keeps what it knew, but while it was away a family may have revoked."""
     await federation.services["consent"].aclose()
     await federation.services["registry"].aclose()
-    await federation.restart_node()
+    await asyncio.sleep(1.5)
+    await federation.restart_node(max_state_age_seconds=1)
     refusal = await refused(federation, federation.asker.request())
 
     assert refusal.reason is Reason.STATE_STALE
