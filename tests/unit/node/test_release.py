@@ -124,6 +124,20 @@ async def test_a_requester_that_is_suspended_in_the_middle_gets_no_more() -> Non
     assert told.closing.row_count == 2
 
 
+@pytest.mark.parametrize("key", ["signing_key", "sealing_key"])
+async def test_a_requester_whose_key_is_swapped_in_the_middle_gets_no_more(key: str) -> None:
+    """By then its name stands for somebody else."""
+    other = Member.new("x").signing.public
+    swapped = small.organization(small.REQUESTER, **{key: other})
+    state = small.federation(small.organization(small.HOLDER), swapped)
+    node = Node(TWO_BATCHES)
+    node.records.before[1] = lambda: node.replica.learn(state)
+    told = await node.answer()
+
+    assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
+    assert told.closing.row_count == 2
+
+
 async def test_a_replica_that_goes_stale_in_the_middle_releases_nothing_more() -> None:
     node = Node(TWO_BATCHES)
     node.records.before[1] = lambda: node.clock.move(31)
