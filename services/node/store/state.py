@@ -36,6 +36,20 @@ _STUDENT = RecordTable.metadata.tables["student"]
 T = TypeVar("T")
 
 
+@contextmanager
+def _available() -> Iterator[None]:
+    """Says that the database is not usable now: its disk is full, or it is gone.
+
+    Raises:
+        LogUnavailableError: in place of the database's own error, so that whoever follows a
+            service tries again.
+    """
+    try:
+        yield
+    except OperationalError:
+        raise LogUnavailableError("the node's state is not available") from None
+
+
 @dataclass(frozen=True, slots=True)
 class PrintedForm:
     """What is printed on one student's consent form; it leaves the node on paper only."""
@@ -63,11 +77,13 @@ class StateStore:
         with self._state.connect() as connection:
             return connection.scalar(select(SAVED_SNAPSHOT.c.evidence))
 
+    @_available()
     def save(self, snapshot: bytes) -> None:
-        with _writing(self._state) as connection:
+        with writing(self._state) as connection:
             connection.execute(delete(SAVED_SNAPSHOT))
             connection.execute(insert(SAVED_SNAPSHOT).values(snapshot_id=1, evidence=snapshot))
 
+    @_available()
     def ended_agreements(self) -> frozenset[tuple[str, int]]:
         """The agreement versions that a party is known to have ended."""
         with self._state.connect() as connection:
@@ -76,11 +92,12 @@ class StateStore:
             )
             return frozenset((row.agreement_id, row.version) for row in rows)
 
+    @_available()
     def note_ended(self, agreements: Iterable[tuple[str, int]]) -> None:
         """Remembers that agreement versions were ended, whatever the registry says later."""
         new = set(agreements) - self.ended_agreements()
         if new:
-            with _writing(self._state) as connection:
+            with writing(self._state) as connection:
                 connection.execute(
                     insert(ENDED_AGREEMENT),
                     [{"agreement_id": name, "version": version} for name, version in sorted(new)],
@@ -99,10 +116,12 @@ class StateStore:
             dt.datetime.fromtimestamp(row.confirmed_at, dt.UTC) if row.confirmed_at else None,
         )
 
+    @_available()
     def confirm(self, progress: Progress) -> None:
-        with _writing(self._state) as connection:
+        with writing(self._state) as connection:
             _write_progress(connection, progress)
 
+    @_available()
     def students_of(self, link_codes: Iterable[bytes]) -> Mapping[bytes, Student]:
         code_of_digest = {_code_digest(code): code for code in link_codes}
         key_of_digest: dict[str, int] = {}
@@ -121,8 +140,9 @@ class StateStore:
             if key in births
         }
 
+    @_available()
     def apply(self, steps: Sequence[Settled | Revoked], progress: Progress) -> None:
-        with _writing(self._state) as connection:
+        with writing(self._state) as connection:
             for step in steps:
                 if isinstance(step, Settled):
                     _keep(connection, step)
@@ -130,6 +150,7 @@ class StateStore:
                     _revoke(connection, step)
             _write_progress(connection, progress)
 
+    @_available()
     def unsettled(self) -> Sequence[Arrived]:
         with self._state.connect() as connection:
             rows = connection.execute(
@@ -194,7 +215,7 @@ class StateStore:
                     )
 
     def _keep_codes(self, codes: Iterable[tuple[bytes, int]]) -> None:
-        with _writing(self._state) as connection:
+        with writing(self._state) as connection:
             connection.execute(
                 insert(LINK_CODE),
                 [{"code_digest": _code_digest(c), "student_key": key} for c, key in codes],
@@ -211,20 +232,6 @@ class StateStore:
                 )
                 births.update((row.student_key, row.birth_date) for row in rows)
         return births
-
-
-@contextmanager
-def _writing(state: Engine) -> Iterator[Connection]:
-    """One transaction that writes.
-
-    Raises:
-        LogUnavailableError: if the database cannot be written now: its disk is full, or it is gone.
-    """
-    try:
-        with writing(state) as connection:
-            yield connection
-    except OperationalError:
-        raise LogUnavailableError("the node's state cannot be written") from None
 
 
 def _keep(connection: Connection, settled: Settled) -> None:
