@@ -124,6 +124,21 @@ async def test_a_requester_that_is_suspended_in_the_middle_gets_no_more() -> Non
     assert told.closing.row_count == 2
 
 
+async def test_an_answer_is_cut_when_less_is_permitted_than_it_was_begun_with() -> None:
+    """Its columns cannot change in the middle."""
+    withheld = {Element.SCHOOL_OF_ENROLLMENT: ReasonCode.LOCAL_RULE_WITHHELD}
+    decisions = iter(
+        [small.permission(), small.permission([Element.DAILY_ATTENDANCE], withheld=withheld)]
+    )
+    node = Node(TWO_BATCHES, lambda _: next(decisions))
+    node.records.before[1] = node.replica.learn
+    told = await node.answer()
+
+    assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
+    assert told.closing.reasons == (ReasonCode.LOCAL_RULE_WITHHELD,)
+    assert told.closing.row_count == 2
+
+
 @pytest.mark.parametrize("key", ["signing_key", "sealing_key"])
 async def test_a_requester_whose_key_is_swapped_in_the_middle_gets_no_more(key: str) -> None:
     """By then its name stands for somebody else."""
