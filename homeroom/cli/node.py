@@ -67,7 +67,9 @@ def catalog(
 
 @app.command("ingest")
 def ingest(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="Such as record_csv or edfi_xml.")],
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="Such as record_csv or edfi_xml.")
+    ],
     path: Annotated[Path, typer.Argument(help="A folder, a file or a zip archive.")],
     records_url: Annotated[
         str,

@@ -131,7 +131,7 @@ def test_odd_records_of_organizations_are_refused_with_a_reason(federation: Fede
         datasets=["attendance"],
         signing_key=keys.signing.public,
         sealing_key=keys.sealing.public,
-        user_issuer="https://odd",
+        user_issuer="https://odd.example",
         user_keys='{"keys": []}',
         record_version=1,
     )
