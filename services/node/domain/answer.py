@@ -143,6 +143,7 @@ class _Release:
         self._answerer = answerer
         self._asked = asked
         self._ruling = ruling
+        self._begun = ruling.selection
         self._narrowing: Narrowing | None = None
         self._sealer = AnswerSealer(
             asked.requester.sealing_key,
@@ -179,7 +180,9 @@ class _Release:
         ending = Ending.NO_PERMITTED_ANSWER
         if ruling.selection is not None and not cut:
             ending = Ending.ANSWERED
-        released = ruling.selection.elements if ruling.selection and not cut else frozenset()
+        # What has left has left: a cut answer's receipt names it too.
+        left = self._begun and (ending is Ending.ANSWERED or self._row_count)
+        released = self._begun.elements if self._begun and left else frozenset()
         position = await answerer._log.append(
             EntryKind.RELEASED,
             self._asked.digest,
@@ -218,7 +221,7 @@ class _Release:
         if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
             return True
         latest = await answerer.rule_now(self._asked)
-        begun = ruling.selection
+        begun = self._begun
         if begun is None or latest.selection is None or latest.agreement is None:
             self._ruling = replace(latest, selection=None)
             return False

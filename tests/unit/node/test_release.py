@@ -103,6 +103,8 @@ async def test_an_agreement_that_ends_in_the_middle_cuts_the_answer_and_says_so(
     assert told.closing.reasons == (ReasonCode.AGREEMENT_NOT_IN_EFFECT,)
     assert told.closing.obligations == ()
     assert told.closing.row_count == len(told.rows()) == 2 * before
+    # The receipt owns up to what had left when the answer was cut.
+    assert bool(told.closing.released) is bool(before)
     released = node.log.content_of(EntryKind.RELEASED)
     assert (released["cut"], released["rows"]) == (True, 2 * before)
     assert node.records.closed == 1
