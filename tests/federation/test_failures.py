@@ -99,7 +99,8 @@ def test_nothing_is_lost_when_the_consent_service_restarts(federation: Federatio
     """What is recorded and revoked after its restart reaches the nodes, as what was before."""
     with federation.allowed(SPARE, [ATTENDANCE]) as before:
         federation.restart("consent")
-        kept = refs_in(federation.attendance())
+        # A node that takes no state older than two seconds needs a moment.
+        kept = refs_in(eventually(federation.attendance, lambda found: found.complete))
         with federation.allowed(SPARE, ["course_grades"]):
             grades = federation.client.query(
                 AGREEMENT, PURPOSE, "course_grades", ["course_grades"], holders=[HARBOR]
