@@ -64,12 +64,13 @@ def require_healed(federation: Federation) -> None:
     assert federation.log_is_whole(HARBOR)
 
 
-@pytest.fixture(scope="module")
-def impatient(
-    federation: Federation, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Federation]:
-    """One district accepts no state older than two seconds, and has a policy with a gap."""
-    policy = _policy_undefined_for(WARNING, tmp_path_factory.mktemp("policy"))
+@pytest.fixture
+def impatient(federation: Federation, tmp_path: Path) -> Iterator[Federation]:
+    """One district accepts no state older than two seconds, and has a policy with a gap.
+
+    For one test alone: another that restarts the district would take both away again.
+    """
+    policy = _policy_undefined_for(WARNING, tmp_path / "policy")
     federation.restart(HARBOR, max_state_age_seconds=str(SHORT_SECONDS), local_policy=str(policy))
     eventually(federation.attendance, lambda found: found.complete)
     yield federation
