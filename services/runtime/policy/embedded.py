@@ -18,6 +18,9 @@ from services.runtime.policy.folder import PolicyFolder
 
 _ENTRYPOINT = re.compile(r"[a-z_]+(/[a-z_]+)+")
 
+TURN_SECONDS = 2.0
+"""How long a question waits for an evaluator that is free."""
+
 OPA_VERSION = "1.20.2"
 """The version of OPA that the embedded evaluator is built from."""
 
@@ -42,6 +45,7 @@ class EmbeddedOpa:
             self._idle.put(evaluator)
         # As many threads as evaluators, so that a thread always finds an idle one.
         self._threads = ThreadPoolExecutor(len(evaluators), thread_name_prefix="policy")
+        self._places = asyncio.Semaphore(len(evaluators))
         self._closed = False
 
     @classmethod
@@ -60,12 +64,20 @@ class EmbeddedOpa:
         encode_facts(facts)
         loop = asyncio.get_running_loop()
         try:
+            # Waiting for a turn is not deciding: many questions at once are no slow policy.
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as busy:
+            raise PolicyUnavailableError("the policy engine is busy") from busy
+        try:
             async with asyncio.timeout(DECISION_SECONDS):
                 document = await loop.run_in_executor(
                     self._threads, self._evaluate, entrypoint.replace("/", "."), dict(facts)
                 )
         except Exception as unexpected:
             raise PolicyUnavailableError("the policy engine gave no decision") from unexpected
+        finally:
+            self._places.release()
         return require_object(document)
 
     async def close(self) -> None:
