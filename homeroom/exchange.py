@@ -7,12 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.clock import utc_now
@@ -27,10 +21,8 @@ from homeroom.opening import Asking
 from homeroom.query import to_query
 from homeroom.question import Question
 from homeroom.remote import error_of
-from homeroom.session import Session
+from homeroom.session import Session, while_unreachable
 from homeroom.signing import Domain, digest_of
-
-_ATTEMPTS = 3
 
 
 @dataclass(slots=True)
@@ -73,15 +65,7 @@ async def open_exchange(session: Session, question: Question, timeout: float) ->
         HomeroomError: what the question was refused for, or why it could not be asked.
     """
     deadline = asyncio.get_running_loop().time() + timeout
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(ServiceUnreachableError),
-        wait=wait_random_exponential(multiplier=0.1, max=1),
-        stop=stop_after_attempt(_ATTEMPTS),
-        reraise=True,
-    ):
-        with attempt:
-            return await _ask_once(session, question, deadline)
-    raise ServiceUnreachableError("nobody answers there")
+    return await while_unreachable(lambda: _ask_once(session, question, deadline))
 
 
 async def _ask_once(session: Session, question: Question, deadline: float) -> Exchange:

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from homeroom.agreement import AgreementDocument
 from homeroom.signing import key_id_of
@@ -100,7 +101,20 @@ class FederationState:
         return agreement if has_pinned_keys(agreement.document, organization) else None
 
 
-def has_pinned_keys(document: AgreementDocument, organization: Organization) -> bool:
+class KeyHolder(Protocol):
+    """Who has keys that an agreement can name."""
+
+    @property
+    def organization_id(self) -> str: ...
+
+    @property
+    def signing_key(self) -> bytes: ...
+
+    @property
+    def sealing_key(self) -> bytes: ...
+
+
+def has_pinned_keys(document: AgreementDocument, organization: KeyHolder) -> bool:
     """Whether an organization is a party of a document with exactly the keys it names."""
     party = document.party(organization.organization_id)
     return (

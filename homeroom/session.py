@@ -122,6 +122,15 @@ async def call(method: Callable[..., Awaitable[R]], request: Any) -> R:
     Raises:
         HomeroomError: what the service meant, or that it cannot be reached.
     """
+    return await while_unreachable(lambda: _once(method, request))
+
+
+async def while_unreachable(ask: Callable[[], Awaitable[R]]) -> R:
+    """Asks, and a few times again for as long as nobody answers; never after an answer.
+
+    Raises:
+        HomeroomError: what the last try raised.
+    """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(ServiceUnreachableError),
         wait=wait_random_exponential(multiplier=0.1, max=1),
@@ -129,7 +138,7 @@ async def call(method: Callable[..., Awaitable[R]], request: Any) -> R:
         reraise=True,
     ):
         with attempt:
-            return await _once(method, request)
+            return await ask()
     raise ServiceUnreachableError("nobody answers there")
 
 

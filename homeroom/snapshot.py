@@ -5,7 +5,7 @@ to, is believed only on that organization's own signature.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from homeroom.agreement import AgreementDocument
 from homeroom.api.common.v1 import evidence_pb2
@@ -24,18 +24,21 @@ from homeroom.signing import KEY_BYTES, Domain, digest_of
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
 
-_STANDING = {
+STANDINGS: "Mapping[pb.Standing.ValueType, Standing]" = {
     pb.STANDING_PENDING: Standing.PENDING,
     pb.STANDING_ACTIVE: Standing.ACTIVE,
     pb.STANDING_SUSPENDED: Standing.SUSPENDED,
     pb.STANDING_DEBARRED: Standing.DEBARRED,
 }
-_AGREEMENT_STATE = {
+"""What the registry's words for a standing mean; any other counts as none."""
+
+AGREEMENT_STATES: "Mapping[pb.AgreementState.ValueType, AgreementState]" = {
     pb.AGREEMENT_STATE_PROPOSED: AgreementState.PROPOSED,
     pb.AGREEMENT_STATE_ACTIVE: AgreementState.ACTIVE,
     pb.AGREEMENT_STATE_ENDED: AgreementState.ENDED,
     pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
 }
+"""What the registry's words for where an agreement stands mean."""
 
 
 def open_snapshot(
@@ -94,7 +97,7 @@ def read_organization(message: pb.Organization) -> Organization:
         organization_id=record.organization_id,
         display_name=record.display_name,
         kind=kind,
-        standing=_STANDING.get(message.standing, Standing.UNKNOWN),
+        standing=STANDINGS.get(message.standing, Standing.UNKNOWN),
         node_address=record.node_address,
         datasets=frozenset(record.datasets),
         signing_key=record.signing_key,
@@ -102,6 +105,13 @@ def read_organization(message: pb.Organization) -> Organization:
         issuer=Issuer(record.user_issuer, record.user_keys),
         record_version=record.record_version,
     )
+
+
+def agreement_state_of(message: pb.Agreement) -> AgreementState:
+    """Where an agreement stands; any party's word ends it, whatever else the registry says."""
+    if message.HasField("ending"):
+        return AgreementState.ENDED
+    return AGREEMENT_STATES.get(message.state, AgreementState.PROPOSED)
 
 
 def _organizations(messages: Iterable[pb.Organization]) -> Iterable[Organization]:
@@ -138,14 +148,10 @@ def _agreement(message: pb.Agreement, organizations: dict[str, Organization]) ->
         for signature in message.document.signatures
         if _party_signed(document, message.document.statement, signature, organizations)
     }
-    state = _AGREEMENT_STATE.get(message.state, AgreementState.PROPOSED)
-    if message.HasField("ending"):
-        # Any party's word ends it, whatever else the registry says.
-        state = AgreementState.ENDED
     return Agreement(
         document=document,
         signed_by=frozenset(signed_by),
-        state=state,
+        state=agreement_state_of(message),
         digest=digest_of(message.document.statement),
     )
 

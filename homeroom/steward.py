@@ -22,22 +22,10 @@ from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
 from homeroom.session import Session, call
 from homeroom.signing import Domain
-from homeroom.snapshot import read_organization
+from homeroom.snapshot import STANDINGS, agreement_state_of, read_organization
 from homeroom.vocabulary import OrganizationKind
 
 _PAGE = 500
-_STANDING = {
-    Standing.PENDING: pb.STANDING_PENDING,
-    Standing.ACTIVE: pb.STANDING_ACTIVE,
-    Standing.SUSPENDED: pb.STANDING_SUSPENDED,
-    Standing.DEBARRED: pb.STANDING_DEBARRED,
-}
-_AGREEMENT_STATE = {
-    pb.AGREEMENT_STATE_PROPOSED: AgreementState.PROPOSED,
-    pb.AGREEMENT_STATE_ACTIVE: AgreementState.ACTIVE,
-    pb.AGREEMENT_STATE_ENDED: AgreementState.ENDED,
-    pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
-}
 
 
 class OrganizationRecord(TypedDict):
@@ -149,7 +137,7 @@ class Steward:
 
     async def set_standing(self, organization_id: str, standing: Standing | str) -> Organization:
         """Admits, suspends or debars an organization; for the federation's operator alone."""
-        wanted = next((v for word, v in _STANDING.items() if word == standing), None)
+        wanted = next((number for number, word in STANDINGS.items() if word == standing), None)
         if wanted is None:
             raise RequestInvalidError("there is no such standing", field="standing")
         response = await call(
@@ -285,11 +273,10 @@ class Steward:
 
 
 def _listed(message: pb.Agreement) -> ListedAgreement:
-    state = _AGREEMENT_STATE.get(message.state, AgreementState.PROPOSED)
     return ListedAgreement(
         document=AgreementDocument.parse(message.document.statement),
         statement=message.document.statement,
-        state=AgreementState.ENDED if message.HasField("ending") else state,
+        state=agreement_state_of(message),
         signed_by=tuple(sorted(s.organization_id for s in message.document.signatures)),
     )
 

@@ -4,6 +4,7 @@ import datetime as dt
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +41,16 @@ def main(data: DataFolder = None) -> None:
     console.print("To keep one running: make up, which says what to type next; make down ends it.")
 
 
-if __name__ == "__main__":
+def run_command(command: Callable[..., None], name: str) -> None:
+    """Runs a command of this folder; a failure is one sentence and exit code 1."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
     try:
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command()(main)
         app()
     except HomeroomError as failed:
-        sys.stderr.write(f"demo: {failed.message}\n")
+        sys.stderr.write(f"{name}: {failed.message}\n")
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_command(main, "demo")

@@ -4,17 +4,14 @@ import datetime as dt
 import json
 import os
 import shutil
-import sys
 
-import typer
 from rich.console import Console
 
-from deploy.local.demo import DataFolder, source_of
+from deploy.local.demo import DataFolder, run_command, source_of
 from deploy.local.down import stop_recorded
 from deploy.local.layout import PROJECT
 from deploy.local.preparation import prepare
 from deploy.local.sources import AGREEMENT_ID, ASKER, PURPOSE
-from homeroom.errors import HomeroomError
 
 FOLDER = PROJECT / ".local" / "federation"
 
@@ -43,10 +40,4 @@ def main(data: DataFolder = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command()(main)
-        app()
-    except HomeroomError as failed:
-        sys.stderr.write(f"up: {failed.message}\n")
-        sys.exit(1)
+    run_command(main, "up")

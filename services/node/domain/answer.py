@@ -181,7 +181,7 @@ class _Release:
         if ruling.selection is not None and not cut:
             ending = Ending.ANSWERED
         # What has left has left: a cut answer's receipt names it too.
-        left = self._begun and (ending is Ending.ANSWERED or self._row_count)
+        left = ending is Ending.ANSWERED or self._row_count > 0
         released = self._begun.elements if self._begun and left else frozenset()
         position = await answerer._log.append(
             EntryKind.RELEASED,

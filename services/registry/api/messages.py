@@ -2,30 +2,13 @@
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.federation import AgreementState, Standing
+from homeroom.snapshot import AGREEMENT_STATES, STANDINGS
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
 
-STANDINGS: dict[int, Standing] = {
-    pb.STANDING_PENDING: Standing.PENDING,
-    pb.STANDING_ACTIVE: Standing.ACTIVE,
-    pb.STANDING_SUSPENDED: Standing.SUSPENDED,
-    pb.STANDING_DEBARRED: Standing.DEBARRED,
-}
-
-_STANDING_MESSAGES = {
-    Standing.PENDING: pb.STANDING_PENDING,
-    Standing.ACTIVE: pb.STANDING_ACTIVE,
-    Standing.SUSPENDED: pb.STANDING_SUSPENDED,
-    Standing.DEBARRED: pb.STANDING_DEBARRED,
-}
-_STATE_MESSAGES = {
-    AgreementState.PROPOSED: pb.AGREEMENT_STATE_PROPOSED,
-    AgreementState.ACTIVE: pb.AGREEMENT_STATE_ACTIVE,
-    AgreementState.ENDED: pb.AGREEMENT_STATE_ENDED,
-    AgreementState.SUPERSEDED: pb.AGREEMENT_STATE_SUPERSEDED,
-}
+_STANDING_MESSAGES = {word: number for number, word in STANDINGS.items()}
+_STATE_MESSAGES = {word: number for number, word in AGREEMENT_STATES.items()}
 
 
 def signature_of(message: evidence_pb2.Signature) -> Signature:

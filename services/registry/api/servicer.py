@@ -14,7 +14,7 @@ from homeroom.errors import NotPermittedError
 from homeroom.evidence import decode
 from homeroom.federation import Organization, Standing
 from homeroom.identity import require_organization_id
-from homeroom.snapshot import read_organization
+from homeroom.snapshot import STANDINGS, read_organization
 from services.registry.api import messages
 from services.registry.api.publisher import Publisher
 from services.registry.domain import decisions
@@ -53,7 +53,7 @@ class RegistryServicer(RegistryServiceServicer):
         decide = partial(
             decisions.set_standing,
             organization_id=require_organization_id(request.organization_id),
-            standing=messages.STANDINGS.get(request.standing, Standing.UNKNOWN),
+            standing=STANDINGS.get(request.standing, Standing.UNKNOWN),
             now=self._clock(),
         )
         answer = _of_organization(pb.SetStandingResponse)

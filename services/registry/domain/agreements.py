@@ -12,8 +12,8 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.federation import AgreementState, Standing
-from homeroom.signing import Domain, key_id_of
+from homeroom.federation import AgreementState, Standing, has_pinned_keys
+from homeroom.signing import Domain
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import (
     Signature,
@@ -97,7 +97,7 @@ def propose(
         # Else strangers could supersede an agreement by a newer one of the same name.
         raise NotPermittedError("only a party proposes an agreement")
     for party, organization in zip(document.parties, parties, strict=True):
-        if organization is None or not _pinned(document, organization):
+        if organization is None or not has_pinned_keys(document, organization):
             raise RequestInvalidError(
                 "a party is not registered with the keys that the document names",
                 field=f"parties.{party.organization_id}",
@@ -143,7 +143,7 @@ def sign(
     organization = _require_admitted(signer)
     content = agreement.document.content
     require_signature(Domain.AGREEMENT, content, signature, caller, organization.signing_key)
-    if not _pinned(AgreementDocument.parse(content), organization):
+    if not has_pinned_keys(AgreementDocument.parse(content), organization):
         raise RequestInvalidError("the document names other keys than this party's", field="keys")
     if caller in agreement.document.signed_by():
         return agreement, ()
@@ -224,15 +224,6 @@ def _require_admitted(organization: RegisteredOrganization | None) -> Registered
     if organization is None or organization.standing is not Standing.ACTIVE:
         raise NotPermittedError("this organization is not admitted")
     return organization
-
-
-def _pinned(document: AgreementDocument, organization: RegisteredOrganization) -> bool:
-    party = document.party(organization.organization_id)
-    return (
-        party is not None
-        and party.signing_key_id == key_id_of(organization.signing_key)
-        and party.sealing_key_id == key_id_of(organization.sealing_key)
-    )
 
 
 def _with_signature(agreement: RegisteredAgreement, signature: Signature) -> RegisteredAgreement:
