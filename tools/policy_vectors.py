@@ -26,6 +26,8 @@ POLICY = Path(__file__).resolve().parent.parent / "policy"
 QUESTION = "homeroom/federation/question/document"
 FEDERATION = "homeroom/federation/decision/document"
 LOCAL = "homeroom/local/decision/document"
+AMPLE_SECONDS = 5.0
+"""How long a decision may take where what is decided matters and not how fast."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,12 @@ async def write_vectors() -> list[str]:
     """Writes every group and returns what is not as the cases promise; then nothing is written."""
     wrong: list[str] = []
     files: dict[str, Any] = {}
-    federation = await open_engine("embedded", POLICY / "federation")
+    federation = await open_engine(
+        "embedded", POLICY / "federation", decision_seconds=AMPLE_SECONDS
+    )
     for group, settings, cases in read_groups():
         async with local_folder(settings) as folder:
-            local = await open_engine("embedded", folder)
+            local = await open_engine("embedded", folder, decision_seconds=AMPLE_SECONDS)
             vectors = []
             for case in cases:
                 answers = await answer(federation, local, case.facts)

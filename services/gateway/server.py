@@ -28,7 +28,10 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     """
     server = Server(settings, ACCESS)
     engine = await open_engine(
-        settings.policy_engine, settings.federation_policy, settings.policy_address
+        settings.policy_engine,
+        settings.federation_policy,
+        settings.policy_address,
+        settings.policy_seconds,
     )
     server.resources.push_async_callback(engine.close)
     channels = Channels.of(settings)

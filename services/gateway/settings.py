@@ -24,6 +24,12 @@ class GatewaySettings(ServiceSettings):
         default="",
         description="With policy_engine=server: OPA's socket (unix:/path) or URL.",
     )
+    policy_seconds: float = Field(
+        default=0.25,
+        gt=0,
+        le=5,
+        description="How long a policy may take to decide; later is no decision, so a refusal.",
+    )
     max_state_age_seconds: int = Field(
         default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
     )

@@ -25,10 +25,11 @@ class NodePolicies:
         Raises:
             PolicyUnavailableError: if one cannot run or has no usable policy.
         """
-        kind = settings.policy_engine
+        kind, seconds = settings.policy_engine, settings.policy_seconds
+        federation, local = settings.federation_policy_address, settings.local_policy_address
         return cls(
-            await open_engine(kind, settings.federation_policy, settings.federation_policy_address),
-            await open_engine(kind, settings.local_policy, settings.local_policy_address),
+            await open_engine(kind, settings.federation_policy, federation, seconds),
+            await open_engine(kind, settings.local_policy, local, seconds),
         )
 
     async def decide(self, facts: Facts) -> Decision:

@@ -238,6 +238,7 @@ def _settings(
             "registry_key": key.public.hex(),
             "policy_engine": "embedded",
             "federation_policy": Path("policy/federation"),
+            "policy_seconds": 5.0,
             **changed,
         }
     )

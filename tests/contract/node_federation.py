@@ -363,6 +363,7 @@ def _settings(
             "policy_engine": "embedded",
             "federation_policy": Path("policy/federation"),
             "local_policy": Path("policy/local"),
+            "policy_seconds": 5.0,
             **changed,
         }
     )

@@ -77,7 +77,8 @@ class StandInOpa:
 async def stand_in_opa(policy_folder: Path, socket: Path) -> AsyncIterator[StandInOpa]:
     """Serves one policy folder on a socket."""
     folder = PolicyFolder.read(policy_folder)
-    evaluator = await EmbeddedOpa.open(folder, threads=1)
+    # How long a decision may take is the asker's to say.
+    evaluator = await EmbeddedOpa.open(folder, decision_seconds=60.0, threads=1)
     opa = StandInOpa(folder, evaluator)
     tasks: set[asyncio.Task[None]] = set()
 

@@ -246,6 +246,14 @@ async def test_a_policy_that_does_not_decide_releases_nothing(tmp_path: Path) ->
         assert (await federation.status()).log_size == 1
 
 
+async def test_a_policy_that_decides_too_late_releases_nothing(tmp_path: Path) -> None:
+    """The time a decision may take is the node's setting."""
+    async with node_federation(tmp_path, policy_seconds=1e-6) as federation:
+        refusal = await refused(federation, federation.asker.request())
+
+        assert refusal.reason is Reason.POLICY_UNAVAILABLE
+
+
 async def test_a_node_that_restarts_alone_releases_nothing(federation: NodeFederation) -> None:
     """It keeps what it knew, but while it was away a family may have revoked."""
     await federation.services["consent"].aclose()

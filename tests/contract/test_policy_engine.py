@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from homeroom.errors import PolicyUnavailableError
 from services.runtime.policy import (
-    DECISION_SECONDS,
+    EngineKind,
     OpaServer,
     PolicyEngine,
     PolicyFolder,
@@ -22,9 +22,11 @@ from services.runtime.policy import (
     start_opa_server,
 )
 from tests.contract.stand_in_opa import StandInOpa, http_reply, json_reply, stand_in_opa
-from tools.policy_vectors import FEDERATION, LOCAL, POLICY
+from tools.policy_vectors import AMPLE_SECONDS, FEDERATION, LOCAL, POLICY
 
 OPA = find_opa(os.environ)
+# Time is the subject of few tests here; the others must pass on a machine that is busy elsewhere.
+TIGHT_SECONDS = 0.1
 ENGINES = [
     "embedded",
     "stand-in",
@@ -54,7 +56,7 @@ conflict := 2 if input.asked
 
 failing := {"at": time.parse_rfc3339_ns(input.asked)}
 
-slow := {"found": count([1 | some i in numbers.range(1, 1500); some j in numbers.range(1, 1500)])}
+slow := {"found": count([1 | some i in numbers.range(1, 900); some j in numbers.range(1, 900)])}
 """
 
 
@@ -69,7 +71,9 @@ def trial_folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def _open(kind: str, folder: Path, socket: Path, stack: AsyncExitStack) -> PolicyEngine:
+async def _open(
+    kind: str, folder: Path, socket: Path, stack: AsyncExitStack, seconds: float = AMPLE_SECONDS
+) -> PolicyEngine:
     address = f"unix:{socket}"
     if kind == "stand-in":
         await stack.enter_async_context(stand_in_opa(folder, socket))
@@ -78,7 +82,8 @@ async def _open(kind: str, folder: Path, socket: Path, stack: AsyncExitStack) ->
         process = start_opa_server(folder, socket, OPA)
         stack.callback(process.wait, 15)
         stack.callback(process.terminate)
-    engine = await open_engine("embedded" if kind == "embedded" else "server", folder, address)
+    of_kind: EngineKind = "embedded" if kind == "embedded" else "server"
+    engine = await open_engine(of_kind, folder, address, seconds)
     stack.push_async_callback(engine.close)
     return engine
 
@@ -140,23 +145,30 @@ async def test_facts_that_are_no_json_are_no_decision(engine: PolicyEngine) -> N
             await engine.decide("homeroom/local/trial/document", {"asked": asked})
 
 
-async def test_slow_decision_is_none(engine: PolicyEngine) -> None:
-    """A decision that takes too long is given up in time, and the loop stays free meanwhile."""
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_slow_decision_is_none(kind: str, trial_folder: Path, tmp_path: Path) -> None:
+    """A decision that takes too long is given up, not waited for, and the loop stays free."""
     ticks = 0
 
     async def tick() -> None:
         nonlocal ticks
         while True:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
             ticks += 1
 
-    ticking = asyncio.create_task(tick())
-    started = time.monotonic()
-    with pytest.raises(PolicyUnavailableError):
-        await engine.decide("homeroom/local/trial/slow", {})
-    assert time.monotonic() - started < DECISION_SECONDS * 8
-    ticking.cancel()
-    assert ticks > 3
+    async with AsyncExitStack() as stack:
+        patient = await _open(kind, trial_folder, tmp_path / "patient.sock", stack, 60.0)
+        tight = await _open(kind, trial_folder, tmp_path / "tight.sock", stack, TIGHT_SECONDS)
+        started = time.monotonic()
+        await patient.decide("homeroom/local/trial/slow", {})
+        decided = time.monotonic()
+        ticking = asyncio.create_task(tick())
+        with pytest.raises(PolicyUnavailableError):
+            await tight.decide("homeroom/local/trial/slow", {})
+        given_up = time.monotonic()
+        ticking.cancel()
+    assert given_up - decided < decided - started
+    assert ticks > 1, "a loop that is held up ticks once at most"
 
 
 async def test_many_decisions_at_once_keep_apart(engine: PolicyEngine) -> None:
@@ -175,14 +187,21 @@ async def test_closed_engine_decides_nothing(engine: PolicyEngine) -> None:
         await engine.decide("homeroom/local/trial/document", {"asked": 1})
 
 
+@asynccontextmanager
+async def _played(tmp_path: Path, seconds: float) -> AsyncIterator[tuple[OpaServer, StandInOpa]]:
+    socket = tmp_path / "opa.sock"
+    folder = PolicyFolder.read(POLICY / "local")
+    async with stand_in_opa(POLICY / "local", socket) as opa:
+        engine = await OpaServer.open(folder, f"unix:{socket}", seconds)
+        yield engine, opa
+        await engine.close()
+
+
 @pytest.fixture
 async def played(tmp_path: Path) -> AsyncIterator[tuple[OpaServer, StandInOpa]]:
     """An engine and the server it asks, whose replies a test writes."""
-    socket = tmp_path / "opa.sock"
-    async with stand_in_opa(POLICY / "local", socket) as opa:
-        engine = await OpaServer.open(PolicyFolder.read(POLICY / "local"), f"unix:{socket}")
-        yield engine, opa
-        await engine.close()
+    async with _played(tmp_path, AMPLE_SECONDS) as engine_and_server:
+        yield engine_and_server
 
 
 _ALLOW = {"allow": True}
@@ -210,9 +229,7 @@ _ALLOW = {"allow": True}
         http_reply(b"[" * 100_000),
         json_reply({"result": {"allow": True, "padding": "x" * 300_000}}),
         b"HTTP/1.1 302 Found\r\nLocation: /v1/data/other\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b'{"result": {"allow": true}}',
         b"nonsense\r\n\r\n",
-        b"",
     ],
 )
 async def test_illegal_reply_is_no_decision(
@@ -230,24 +247,32 @@ async def test_illegal_reply_is_no_decision(
     assert opa.asked == 1, "a question is asked once"
 
 
-@pytest.mark.parametrize("failing", [ConnectionResetError, asyncio.TimeoutError])
-async def test_silent_server_is_no_decision(
-    played: tuple[OpaServer, StandInOpa], failing: type[Exception]
-) -> None:
-    """A connection that breaks, or one that stays open and silent, is given up in time."""
+async def test_broken_connection_is_no_decision(played: tuple[OpaServer, StandInOpa]) -> None:
+    """A server that hangs up has decided nothing."""
     engine, opa = played
 
-    async def silent(path: str, body: bytes) -> bytes:
-        if failing is ConnectionResetError:
-            raise ConnectionResetError
-        await asyncio.sleep(30)
-        return b""
+    async def hang_up(path: str, body: bytes) -> bytes:
+        raise ConnectionResetError
 
-    opa.decide = silent
-    started = time.monotonic()
+    opa.decide = hang_up
     with pytest.raises(PolicyUnavailableError):
         await engine.decide(LOCAL, {"schema": 1})
-    assert time.monotonic() - started < DECISION_SECONDS * 8
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b'{"result": {"allow": true}}', b""],
+)
+async def test_server_that_falls_silent_is_given_up(tmp_path: Path, reply: bytes) -> None:
+    """A connection that stays open and silent, or that stops within a reply, is no decision."""
+
+    async def fall_silent(path: str, body: bytes) -> bytes:
+        return reply
+
+    async with _played(tmp_path, TIGHT_SECONDS) as (engine, opa):
+        opa.decide = fall_silent
+        with pytest.raises(PolicyUnavailableError):
+            await asyncio.wait_for(engine.decide(LOCAL, {"schema": 1}), 30)
 
 
 async def test_server_is_asked_for_strict_errors(played: tuple[OpaServer, StandInOpa]) -> None:

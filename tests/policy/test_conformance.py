@@ -23,7 +23,7 @@ from tests.policy.conformance import (
     decide,
     read_group,
 )
-from tools.policy_vectors import answer, local_folder, question_of, read_groups
+from tools.policy_vectors import AMPLE_SECONDS, answer, local_folder, question_of, read_groups
 
 OPA = find_opa(os.environ)
 
@@ -67,7 +67,7 @@ async def test_server_answers_the_vectors(group: str, tmp_path: Path) -> None:
         for name, folder in (("federation", POLICY / "federation"), ("local", local_rules)):
             socket = tmp_path / f"{name}.sock"
             stack.push_async_callback(_stop, start_opa_server(folder, socket, OPA))
-            engine = await open_engine("server", folder, f"unix:{socket}")
+            engine = await open_engine("server", folder, f"unix:{socket}", AMPLE_SECONDS)
             stack.push_async_callback(engine.close)
             opened.append(engine)
         assert await _differences(Engines(*opened), content["vectors"]) == []

@@ -26,20 +26,26 @@ __all__ = [
 EngineKind = Literal["embedded", "server"]
 
 
-async def open_engine(kind: EngineKind, policy_folder: Path, address: str = "") -> PolicyEngine:
+async def open_engine(
+    kind: EngineKind,
+    policy_folder: Path,
+    address: str = "",
+    decision_seconds: float = DECISION_SECONDS,
+) -> PolicyEngine:
     """Opens an engine that decides by the rules of one folder.
 
     Args:
         kind: `embedded` evaluates in this process; `server` asks the server at `address`.
         policy_folder: the rules; a server must hold the same.
         address: `unix:/path/to/socket` or `http://host:port`.
+        decision_seconds: how long a decision may take; a slower one is none.
 
     Raises:
         PolicyUnavailableError: if the folder cannot be read or the engine does not run.
     """
     folder = PolicyFolder.read(policy_folder)
     if kind == "embedded":
-        return await EmbeddedOpa.open(folder)
+        return await EmbeddedOpa.open(folder, decision_seconds)
     if kind == "server":
-        return await OpaServer.open(folder, address)
+        return await OpaServer.open(folder, address, decision_seconds)
     raise PolicyUnavailableError("there is no such kind of policy engine")

@@ -38,8 +38,11 @@ class EmbeddedOpa:
 
     name = f"embedded OPA {OPA_VERSION}"
 
-    def __init__(self, revision: str, evaluators: list[_Evaluator]) -> None:
+    def __init__(
+        self, revision: str, evaluators: list[_Evaluator], decision_seconds: float
+    ) -> None:
         self.revision = revision
+        self._decision_seconds = decision_seconds
         self._idle: queue.SimpleQueue[_Evaluator] = queue.SimpleQueue()
         for evaluator in evaluators:
             self._idle.put(evaluator)
@@ -49,14 +52,16 @@ class EmbeddedOpa:
         self._closed = False
 
     @classmethod
-    async def open(cls, folder: PolicyFolder, threads: int = 2) -> "EmbeddedOpa":
+    async def open(
+        cls, folder: PolicyFolder, decision_seconds: float = DECISION_SECONDS, threads: int = 2
+    ) -> "EmbeddedOpa":
         """Compiles the folder's rules, once for each thread, and tries each evaluator.
 
         Raises:
             PolicyUnavailableError: if the evaluator is not installed or refuses the rules.
         """
         evaluators = [await asyncio.to_thread(_compile, folder) for _ in range(threads)]
-        return cls(folder.revision, evaluators)
+        return cls(folder.revision, evaluators, decision_seconds)
 
     async def decide(self, entrypoint: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         if self._closed or not _ENTRYPOINT.fullmatch(entrypoint):
@@ -70,7 +75,7 @@ class EmbeddedOpa:
         except TimeoutError as busy:
             raise PolicyUnavailableError("the policy engine is busy") from busy
         try:
-            async with asyncio.timeout(DECISION_SECONDS):
+            async with asyncio.timeout(self._decision_seconds):
                 document = await loop.run_in_executor(
                     self._threads, self._evaluate, entrypoint.replace("/", "."), dict(facts)
                 )

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 from homeroom.errors import PolicyUnavailableError
 
 DECISION_SECONDS = 0.25
-"""No decision takes longer; a slower one counts as none."""
+"""How long a decision may take where a service is not told otherwise; a slower one is none."""
 
 
 class PolicyEngine(Protocol):

@@ -29,8 +29,8 @@ _RULES_SECONDS = 5.0
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # no type stubs are published for it
     """The client over a unix socket where there is one, and without a second try anywhere."""
 
-    def __init__(self, socket_path: Path | None, host: str, port: int) -> None:
-        super().__init__(host=host, port=port, retries=0, timeout=DECISION_SECONDS)
+    def __init__(self, socket_path: Path | None, host: str, port: int, seconds: float) -> None:
+        super().__init__(host=host, port=port, retries=0, timeout=seconds)
         self._socket_path = socket_path
 
     async def _init_session(self) -> None:
@@ -55,7 +55,7 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # no type stubs are publis
             params={"strict-builtin-errors": "true"},
             allow_redirects=False,
         )
-        async with asyncio.timeout(DECISION_SECONDS), asked as reply:
+        async with asyncio.timeout(self.timeout), asked as reply:
             return await _result_of(reply, _MAX_DOCUMENT_BYTES)
 
     async def fetch_rules(self, path: str) -> Any:
@@ -80,14 +80,18 @@ class OpaServer:
 
     @classmethod
     async def open(
-        cls, folder: PolicyFolder, address: str, ready_within_seconds: float = 10.0
+        cls,
+        folder: PolicyFolder,
+        address: str,
+        decision_seconds: float = DECISION_SECONDS,
+        ready_within_seconds: float = 10.0,
     ) -> "OpaServer":
         """Connects to `unix:/path/to/socket` or `http://host:port`, and waits until it is ready.
 
         Raises:
             PolicyUnavailableError: if it is not ready in time or holds other rules.
         """
-        client = _client_of(address)
+        client = _client_of(address, decision_seconds)
         await client._init_session()
         try:
             await client.wait_for_ready(ready_within_seconds, interval=0.05)
@@ -117,8 +121,8 @@ class OpaServer:
         await self._client.close_connection()
 
 
-def _client_of(address: str) -> _Client:
-    """The client of an address.
+def _client_of(address: str, decision_seconds: float) -> _Client:
+    """The client of an address, which waits for an answer as long as a decision may take.
 
     Raises:
         PolicyUnavailableError: if it is neither a socket nor an HTTP address.
@@ -129,9 +133,9 @@ def _client_of(address: str) -> _Client:
     except ValueError as malformed:
         raise PolicyUnavailableError("the policy server's address is malformed") from malformed
     if parts.scheme == "unix" and parts.path:
-        return _Client(Path(parts.path), "localhost", 80)
+        return _Client(Path(parts.path), "localhost", 80, decision_seconds)
     if parts.scheme == "http" and parts.hostname and port:
-        return _Client(None, parts.hostname, port)
+        return _Client(None, parts.hostname, port, decision_seconds)
     raise PolicyUnavailableError("a policy server is at unix:/socket or http://host:port")
 
 
