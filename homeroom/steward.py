@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NotRequired, Self, TypedDict, Unpack
 
 from homeroom.agreement import AgreementDocument
-from homeroom.agreement_file import compile_agreement
+from homeroom.agreement.file import compile_agreement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
