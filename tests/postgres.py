@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 _USER = "homeroom"
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 class Postgres:

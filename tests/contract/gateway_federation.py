@@ -179,7 +179,7 @@ class GatewayFederation:
         *,
         by: str = ASKER,
         role: Role = Role.APP,
-        seconds: float | None = 10.0,
+        seconds: float | None = 30.0,
     ) -> Answer:
         """Asks, and returns all that came; raises the error that the gateway meant."""
         answer = Answer()
@@ -238,7 +238,9 @@ def _settings(
             "registry_key": key.public.hex(),
             "policy_engine": "embedded",
             "federation_policy": Path("policy/federation"),
+            # Time is the subject of few tests; the others must pass on a busy machine.
             "policy_seconds": 5.0,
+            "state_wait_seconds": 10.0,
             **changed,
         }
     )

@@ -168,13 +168,13 @@ class NodeFederation:
     ) -> list[answer_pb2.AnswerFrame]:
         """Asks as a gateway does; raises the error that the node meant."""
         try:
-            return [answer.frame async for answer in self.stub(*by).Answer(request, timeout=20)]
+            return [answer.frame async for answer in self.stub(*by).Answer(request, timeout=60)]
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 
     async def status(self, by: tuple[str, Role] = (HOLDER, Role.STEWARD)) -> Any:
         try:
-            return await self.stub(*by).GetNodeStatus(pb.GetNodeStatusRequest(), timeout=20)
+            return await self.stub(*by).GetNodeStatus(pb.GetNodeStatusRequest(), timeout=60)
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 
@@ -231,7 +231,7 @@ class NodeFederation:
 
     async def until_known(self, consent_sequence: int) -> None:
         """Waits until the node has followed both services that far."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     if (await self.status()).consent_sequence >= consent_sequence:
@@ -280,7 +280,7 @@ async def node_federation(folder: Path, **changed: Any) -> AsyncIterator[NodeFed
 
 async def _recorded(federation: NodeFederation, code: str) -> int:
     """The consent service answers once it has followed the registry."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await federation.record(code, CANARY_REF)
@@ -363,6 +363,7 @@ def _settings(
             "policy_engine": "embedded",
             "federation_policy": Path("policy/federation"),
             "local_policy": Path("policy/local"),
+            # Time is no subject of these tests, which must pass on a busy machine.
             "policy_seconds": 5.0,
             **changed,
         }

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +108,14 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 async def admitted(service: Service) -> None:
     """Waits until the service has heard from the registry that all are admitted."""
-    for _ in range(100):
-        try:
-            await service.record(by=OUTSIDER)
-        except RequestInvalidError:
-            return  # admitted, and told that there is nothing to record
-        except (NotPermittedError, StateStaleError):
-            await asyncio.sleep(0.02)
-    raise AssertionError("the consent service never heard from the registry")
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await service.record(by=OUTSIDER)
+            except RequestInvalidError:
+                return  # admitted, and told that there is nothing to record
+            except (NotPermittedError, StateStaleError):
+                await asyncio.sleep(0.02)
 
 
 def a_consent(
@@ -296,15 +295,14 @@ async def test_a_suspended_organization_revokes_but_does_not_record(service: Ser
     await service.set_standing(RECORDER, registry_pb.STANDING_SUSPENDED)
 
     async def recording_is_refused() -> None:
-        for _ in range(200):
+        while True:
             try:
                 await service.record(a_consent())
             except NotPermittedError:
                 return
             await asyncio.sleep(0.02)
-        raise AssertionError("a suspended organization goes on recording")
 
-    await recording_is_refused()
+    await asyncio.wait_for(recording_is_refused(), 30)
     assert await service.revoke(consent, RECORDER) > 0
 
 
@@ -431,7 +429,7 @@ async def test_heartbeats_name_only_what_was_sent_before(service: Service) -> No
     sent = 0
     beats: list[tuple[int, int]] = []
     while sent < 79 or not beats or beats[-1][0] < 80:
-        event = await asyncio.wait_for(watch.read(), 10)
+        event = await asyncio.wait_for(watch.read(), 20)
         if event.HasField("change"):
             assert event.change.previous_sequence == sent
             assert not beats or event.change.sequence > beats[-1][0]
@@ -449,8 +447,8 @@ async def test_heartbeats_name_only_what_was_sent_before(service: Service) -> No
 async def test_a_silent_watch_is_confirmed_at_once_and_again(service: Service) -> None:
     watch = service.watch(OUTSIDER)
 
-    first = beat_of(service, await asyncio.wait_for(watch.read(), 2))
-    second = beat_of(service, await asyncio.wait_for(watch.read(), 2))
+    first = beat_of(service, await asyncio.wait_for(watch.read(), 20))
+    second = beat_of(service, await asyncio.wait_for(watch.read(), 20))
     watch.cancel()
 
     assert (first.sequence, first.organization_sequence) == (0, 0)
@@ -458,22 +456,22 @@ async def test_a_silent_watch_is_confirmed_at_once_and_again(service: Service) -
 
 
 async def test_a_revocation_reaches_a_watcher_at_once(service: Service) -> None:
-    """Far sooner than the next heartbeat, which comes every 0.2 seconds here and 1 by default."""
-    consents = [a_consent() for _ in range(20)]
+    """No revocation waits for a heartbeat: ten arrive in the time of two."""
+    consents = [a_consent() for _ in range(10)]
     await service.record(*consents)
-    watch = service.watch(HOLDER)
-    for _ in consents:
-        await next_change(watch)
+    settings = service.at.consent_settings(service.registry_port, heartbeat_seconds=10.0)
+    async with running_consent(settings) as port:
+        seldom = Service(service.at, service.registry_port, port)
+        await admitted(seldom)
+        watch = seldom.watch(HOLDER)
+        for _ in consents:
+            await next_change(watch)
 
-    delays = []
-    for consent in consents:
-        acknowledged = await service.revoke(consent, RECORDER)
-        started = time.monotonic()
-        change = await next_change(watch)
-        delays.append(time.monotonic() - started)
-        assert change.sequence == acknowledged
-    watch.cancel()
-    assert sorted(delays)[len(delays) // 2] < 0.1
+        async with asyncio.timeout(20):
+            for consent in consents:
+                acknowledged = await seldom.revoke(consent, RECORDER)
+                assert (await next_change(watch)).sequence == acknowledged
+        watch.cancel()
 
 
 async def test_another_replicas_changes_are_noticed(service: Service) -> None:
@@ -483,7 +481,7 @@ async def test_another_replicas_changes_are_noticed(service: Service) -> None:
         await watch.read()
         await service.record(a_consent())
 
-        assert (await asyncio.wait_for(next_change(watch), 3)).sequence == 1
+        assert (await asyncio.wait_for(next_change(watch), 20)).sequence == 1
         watch.cancel()
 
 
@@ -512,7 +510,7 @@ async def test_the_database_never_holds_what_a_body_says(service: Service) -> No
 
 async def next_change(watch: Any) -> Any:
     while True:
-        event = await asyncio.wait_for(watch.read(), 10)
+        event = await asyncio.wait_for(watch.read(), 20)
         if event.HasField("change"):
             return event.change
 

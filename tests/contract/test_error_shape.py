@@ -69,7 +69,7 @@ async def failure_of(error: Exception) -> grpc.aio.AioRpcError:
     call: Any = channel.unary_unary(METHOD)
     try:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await call(b"", timeout=10)
+            await call(b"", timeout=30)
     finally:
         await channel.close()
         await serving.server.stop(None)

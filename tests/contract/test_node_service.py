@@ -224,10 +224,10 @@ async def test_a_state_that_the_node_has_not_seen_is_waited_for_and_then_refused
 @pytest.mark.parametrize("gone", ["registry", "consent"])
 async def test_a_state_that_nobody_confirms_any_more_is_refused(tmp_path: Path, gone: str) -> None:
     """The node goes on with what it knows, but not for long."""
-    async with node_federation(tmp_path, max_state_age_seconds=2) as federation:
+    async with node_federation(tmp_path, max_state_age_seconds=4) as federation:
         await federation.answered(federation.asker.request())
         await federation.services[gone].aclose()
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(4.5)
         refusal = await refused(federation, federation.asker.request())
 
         assert refusal.reason is Reason.STATE_STALE

@@ -439,14 +439,14 @@ async def test_another_replicas_changes_are_noticed(registry: Registry) -> None:
         await stream.read()
         await registry.register(ANYTOWN)
 
-        event = await asyncio.wait_for(next_of(stream, "snapshot"), 2)
+        event = await asyncio.wait_for(next_of(stream, "snapshot"), 20)
         assert (await sequence_of(registry, event)) == ("snapshot", 1)
         stream.cancel()
 
 
 async def test_a_snapshot_is_signed_anew_at_half_its_life(tmp_path: Path) -> None:
     async with premises(tmp_path) as at:
-        settings = at.registry_settings(snapshot_hours=2 / 3600)
+        settings = at.registry_settings(snapshot_hours=6 / 3600)
         async with running_registry(settings) as port:
             registry = Registry(at, port)
             watch = registry.of(ANYTOWN, Role.NODE).WatchSnapshot(pb.WatchSnapshotRequest())
@@ -479,7 +479,7 @@ async def test_a_snapshots_content_follows_from_its_sequence(registry: Registry)
 
 async def next_of(watch: Any, kind: str) -> Any:
     while True:
-        event = await asyncio.wait_for(watch.read(), 5)
+        event = await asyncio.wait_for(watch.read(), 20)
         if event.WhichOneof("event") == kind:
             return event
 

@@ -56,7 +56,7 @@ _MEMBERS = (
     Member(ASKER, "Neighborhood Initiative", "community_org", ()),
     Member(STRANGER, "Second Street Club", "community_org", ()),
 )
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 60.0
 _LONG_DAYS = 40_000
 _CATEGORIES = (
     "in_attendance",
@@ -96,7 +96,7 @@ class Federation:
 
     # Asking.
 
-    def attendance(self, *, client: Client | None = None, timeout: float = 20.0) -> Answer:
+    def attendance(self, *, client: Client | None = None, timeout: float = 30.0) -> Answer:
         """Asks everyone for attendance and schools."""
         asked = client or self.client
         return asked.query(

@@ -184,11 +184,11 @@ def _called(
     with channel_as(federation.layout, caller, address, peer) as channel:
         try:
             if method.server_streaming:
-                call: Any = channel.unary_stream(path, _serialized)(request, timeout=10)
+                call: Any = channel.unary_stream(path, _serialized)(request, timeout=30)
                 answer = next(iter(call), b"")
                 call.cancel()
                 return "", repr(answer)
-            return "", repr(channel.unary_unary(path, _serialized)(request, timeout=10))
+            return "", repr(channel.unary_unary(path, _serialized)(request, timeout=30))
         except grpc.RpcError as failure:
             return _told_by(failure)
 

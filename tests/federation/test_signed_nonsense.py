@@ -191,6 +191,6 @@ def _call(
     peer = Identity(federation.layout.federation, HUB, role)
     with channel_as(federation.layout, caller, address, peer) as channel:
         try:
-            getattr(stub(channel), name)(request, timeout=10)
+            getattr(stub(channel), name)(request, timeout=30)
         except grpc.RpcError as failure:
             raise error_of(cast("grpc.aio.AioRpcError", failure)) from None

@@ -27,7 +27,7 @@ from homeroom.signing import Domain, SigningKey, digest_of
 from tests.federation.records import ATTENDANCE, SCHOOL
 from tests.federation.running import AGREEMENT, ASKER, PURPOSE
 
-SECONDS = 20.0
+SECONDS = 30.0
 
 
 @contextmanager

@@ -212,7 +212,7 @@ def what(grant: Grant) -> tuple[object, ...]:
     return (grant.student_key, grant.element, grant.recipient, grant.purpose, grant.subject_ref)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), strategies.consents(), strategies.students)
 def test_narrowing_a_consent_never_gives_a_grant_outside_the_wider_one(
     data: st.DataObject, wide: OpenedConsent, student: Student
@@ -226,7 +226,7 @@ def test_narrowing_a_consent_never_gives_a_grant_outside_the_wider_one(
         assert within.valid_from <= grant.valid_from < grant.valid_to <= within.valid_to
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(strategies.consents(), strategies.students)
 def test_every_grant_says_only_what_was_signed(given: OpenedConsent, student: Student) -> None:
     assert student.birth_date is not None
@@ -240,7 +240,7 @@ def test_every_grant_says_only_what_was_signed(given: OpenedConsent, student: St
         assert (grant.valid_to <= of_age) or given.terms.signer_relation not in PARENTS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(strategies.consents(), strategies.students, strategies.days)
 def test_a_later_signature_never_lengthens_a_parents_grant(
     given: OpenedConsent, student: Student, signed: dt.date

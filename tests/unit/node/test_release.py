@@ -237,7 +237,7 @@ async def test_another_key_in_the_requesters_name_makes_it_no_party(key: str) ->
 # Whatever families allow, and whenever they change their mind.
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_value_leaves_that_is_not_decided_and_allowed(data: st.DataObject) -> None:
     """At every batch: only covered students, and of each only elements that are covered."""

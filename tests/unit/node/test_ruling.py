@@ -102,7 +102,7 @@ def party(member: Member, role: str) -> Party:
     return member.party().model_copy(update={"role": role})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(questions(), federations(), codes, st.one_of(st.none(), st.dates()), moments, moments)
 async def test_what_a_node_asks_its_policies_always_fits_their_schema(
     question: Question,
@@ -121,7 +121,7 @@ async def test_what_a_node_asks_its_policies_always_fits_their_schema(
     assert ("holder" in facts) == ("anytown" in state.organizations)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(questions(), federations(), codes, st.booleans())
 def test_what_a_gateway_asks_fits_the_same_schema(
     question: Question, state: FederationState, role: str, has_agreement: bool

@@ -47,7 +47,7 @@ def selection(
 
 
 @pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_exactly_what_is_covered_stays(dataset: Dataset, data: st.DataObject) -> None:
     """Row by row and value by value, in the same order and the same schema."""
@@ -72,7 +72,7 @@ def test_exactly_what_is_covered_stays(dataset: Dataset, data: st.DataObject) ->
             assert row[column.name] == (expected if column.element in covered[ref] else None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_narrowing_twice_is_narrowing_once_and_by_less_takes_away_more(
     data: st.DataObject,

