@@ -18,8 +18,8 @@ from services.runtime.policy.folder import PolicyFolder
 
 _ENTRYPOINT = re.compile(r"[a-z_]+(/[a-z_]+)+")
 
-TURN_SECONDS = 2.0
-"""How long a question waits for an evaluator that is free."""
+_TURN_DECISIONS = 8
+"""A question waits for a free evaluator as long as this many decisions may take."""
 
 OPA_VERSION = "1.20.2"
 """The version of OPA that the embedded evaluator is built from."""
@@ -70,7 +70,7 @@ class EmbeddedOpa:
         loop = asyncio.get_running_loop()
         try:
             # Waiting for a turn is not deciding: many questions at once are no slow policy.
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(_TURN_DECISIONS * self._decision_seconds):
                 await self._places.acquire()
         except TimeoutError as busy:
             raise PolicyUnavailableError("the policy engine is busy") from busy
