@@ -35,8 +35,28 @@ class AgreementState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClassMembership:
+    """From when to when an organization is in a class of recipients; both days included.
+
+    Attributes:
+        to_day: None while no last day is set.
+    """
+
+    name: str
+    from_day: dt.date
+    to_day: dt.date | None = None
+
+    def covers(self, day: dt.date) -> bool:
+        return self.from_day <= day and (self.to_day is None or day <= self.to_day)
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
-    """One organization, as its own signed record and the registry describe it."""
+    """One organization, as its own signed record and the registry describe it.
+
+    Attributes:
+        classes: the classes of recipients that the federation's operator has put it in.
+    """
 
     organization_id: str
     display_name: str
@@ -48,6 +68,7 @@ class Organization:
     sealing_key: bytes
     issuer: Issuer
     record_version: int
+    classes: tuple[ClassMembership, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +112,12 @@ class FederationState:
     def standing_of(self, organization_id: str) -> Standing:
         organization = self.organizations.get(organization_id)
         return organization.standing if organization else Standing.UNKNOWN
+
+    def classes_of(self, organization_id: str, day: dt.date) -> frozenset[str]:
+        """The classes of recipients that an organization is in on a day; none if it is unknown."""
+        organization = self.organizations.get(organization_id)
+        memberships = organization.classes if organization else ()
+        return frozenset(one.name for one in memberships if one.covers(day))
 
     def agreement_of_parties(self, agreement_id: str, organization_id: str) -> Agreement | None:
         """The agreement, if the organization is a party of it with the keys it names."""

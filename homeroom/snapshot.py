@@ -5,6 +5,7 @@ to, is believed only on that organization's own signature.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 
 from homeroom.agreement import AgreementDocument
@@ -15,11 +16,13 @@ from homeroom.evidence import check_signature, check_signed_by, decode
 from homeroom.federation import (
     Agreement,
     AgreementState,
+    ClassMembership,
     FederationState,
     Organization,
     Standing,
     has_pinned_keys,
 )
+from homeroom.question import day_of
 from homeroom.signing import KEY_BYTES, Domain, digest_of
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
@@ -39,6 +42,9 @@ AGREEMENT_STATES: "Mapping[pb.AgreementState.ValueType, AgreementState]" = {
     pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
 }
 """What the registry's words for where an agreement stands mean."""
+
+
+_CLASS = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def open_snapshot(
@@ -104,7 +110,39 @@ def read_organization(message: pb.Organization) -> Organization:
         sealing_key=record.sealing_key,
         issuer=Issuer(record.user_issuer, record.user_keys),
         record_version=record.record_version,
+        classes=tuple(_classes_that_read(message.classes)),
     )
+
+
+def read_classes(messages: Iterable[pb.ClassMembership]) -> tuple[ClassMembership, ...]:
+    """Reads the classes that an organization is in; sorted.
+
+    Raises:
+        RequestInvalidError: if a name or a day is not well formed.
+    """
+    return tuple(sorted((_class_membership(message) for message in messages), key=_class_order))
+
+
+def _classes_that_read(messages: Iterable[pb.ClassMembership]) -> Iterable[ClassMembership]:
+    for message in messages:
+        try:
+            yield _class_membership(message)
+        except RequestInvalidError:
+            continue  # what cannot be read makes nobody a recipient
+
+
+def _class_membership(message: pb.ClassMembership) -> ClassMembership:
+    if not _CLASS.fullmatch(message.name):
+        raise RequestInvalidError("a class is a word of small letters", field="classes.name")
+    from_day = day_of(message.from_date, "classes.from_date")
+    to_day = day_of(message.to_date, "classes.to_date") if message.to_date else None
+    if to_day is not None and to_day < from_day:
+        raise RequestInvalidError("it ends before it begins", field="classes.to_date")
+    return ClassMembership(message.name, from_day, to_day)
+
+
+def _class_order(membership: ClassMembership) -> tuple[str, dt.date, dt.date]:
+    return membership.name, membership.from_day, membership.to_day or dt.date.max
 
 
 def agreement_state_of(message: pb.Agreement) -> AgreementState:

@@ -17,7 +17,13 @@ from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import signature_on, signed
-from homeroom.federation import AgreementState, FederationState, Organization, Standing
+from homeroom.federation import (
+    AgreementState,
+    ClassMembership,
+    FederationState,
+    Organization,
+    Standing,
+)
 from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
 from homeroom.session import Session, call
@@ -144,6 +150,27 @@ class Steward:
             self._session.registry.SetStanding,
             pb.SetStandingRequest(
                 organization_id=organization_id, standing=wanted, request_id=_request_id()
+            ),
+        )
+        self._session.seen.saw_registry(response.sequence)
+        return read_organization(response.organization)
+
+    async def set_classes(
+        self, organization_id: str, classes: Sequence[ClassMembership]
+    ) -> Organization:
+        """Says in which classes an organization is, and no others; for the operator alone."""
+        memberships = [
+            pb.ClassMembership(
+                name=one.name,
+                from_date=one.from_day.isoformat(),
+                to_date=one.to_day.isoformat() if one.to_day else "",
+            )
+            for one in classes
+        ]
+        response = await call(
+            self._session.registry.SetClasses,
+            pb.SetClassesRequest(
+                organization_id=organization_id, classes=memberships, request_id=_request_id()
             ),
         )
         self._session.seen.saw_registry(response.sequence)

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homeroom.cli.options import AsJson, Debug, ProfileOption, profile_of, read_text, reading_role
+from homeroom.cli.options import (
+    AsJson,
+    Debug,
+    ProfileOption,
+    day,
+    profile_of,
+    read_text,
+    reading_role,
+)
 from homeroom.cli.terminal import show_json, show_table
+from homeroom.errors import RequestInvalidError
 from homeroom.identity import Role
 
 if TYPE_CHECKING:
-    from homeroom.federation import Organization
+    from homeroom.federation import ClassMembership, Organization
     from homeroom.steward import OrganizationRecord
 
 app = typer.Typer(help="Organizations: register, list, admit and suspend.", no_args_is_help=True)
@@ -66,6 +75,22 @@ def set_standing(
     _show([asyncio.run(_set_standing(profile, organization_id, standing))], as_json=as_json)
 
 
+@app.command("classes")
+def set_classes(
+    organization_id: Annotated[str, typer.Argument(help="The organization.")],
+    member_of: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="NAME:FROM[:TO]", help="A class and its days; again."),
+    ] = None,
+    profile: ProfileOption = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Says in which classes of recipients an organization is; for the operator alone."""
+    classes = [_class_membership(text) for text in member_of or []]
+    _show([asyncio.run(_set_classes(profile, organization_id, classes))], as_json=as_json)
+
+
 async def _register(profile: str | None, record: "OrganizationRecord") -> "Organization":
     from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
 
@@ -87,6 +112,24 @@ async def _set_standing(profile: str | None, organization_id: str, standing: str
 
     async with Steward(profile_of(profile), Role.OPERATOR) as operator:
         return await operator.set_standing(organization_id, standing)
+
+
+async def _set_classes(
+    profile: str | None, organization_id: str, classes: "Sequence[ClassMembership]"
+) -> "Organization":
+    from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
+
+    async with Steward(profile_of(profile), Role.OPERATOR) as operator:
+        return await operator.set_classes(organization_id, classes)
+
+
+def _class_membership(text: str) -> "ClassMembership":
+    from homeroom.federation import ClassMembership  # noqa: PLC0415 - help must not wait for it
+
+    name, *days = text.split(":")
+    if len(days) not in (1, 2):
+        raise RequestInvalidError("a class is written NAME:FROM or NAME:FROM:TO", field="class")
+    return ClassMembership(name, *(day(one, "class") for one in days))
 
 
 def _show(organizations: "Sequence[Organization]", *, as_json: bool) -> None:
@@ -120,4 +163,8 @@ def _as_json(organization: "Organization") -> dict[str, Any]:
         "signing_key": organization.signing_key.hex(),
         "sealing_key": organization.sealing_key.hex(),
         "record_version": organization.record_version,
+        "classes": [
+            {"name": one.name, "from": str(one.from_day), "to": str(one.to_day or "")}
+            for one in organization.classes
+        ],
     }

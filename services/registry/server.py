@@ -23,6 +23,7 @@ _READERS = frozenset({Role.NODE, Role.GATEWAY, Role.CONSENT, Role.APP, Role.STEW
 ACCESS: AccessTable = {
     _SERVICE + "RegisterOrganization": _STEWARD,
     _SERVICE + "SetStanding": frozenset({Role.OPERATOR}),
+    _SERVICE + "SetClasses": frozenset({Role.OPERATOR}),
     _SERVICE + "ListOrganizations": frozenset(Role),
     _SERVICE + "ProposeAgreement": _STEWARD,
     _SERVICE + "SignAgreement": _STEWARD,

@@ -81,6 +81,15 @@ class Wire(
         found.standing = request.standing
         return registry_pb.SetStandingResponse(organization=found, sequence=2)
 
+    async def SetClasses(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        found = next(
+            o for o in snapshot.organizations if o.organization_id == request.organization_id
+        )
+        found.classes.extend(request.classes)
+        return registry_pb.SetClassesResponse(organization=found, sequence=2)
+
     async def RegisterOrganization(self, request: Any, context: Any) -> Any:
         self.acts.append(request)
         record = registry_pb.OrganizationRecord.FromString(request.record.statement)

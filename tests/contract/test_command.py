@@ -305,6 +305,18 @@ async def test_a_malformed_agreement_is_not_proposed(
     assert federation.wire.acts == []
 
 
+async def test_the_operator_says_in_which_classes_an_organization_is(run: Run) -> None:
+    given = ("--class", "mentors:2026-08-01:2027-07-31", "--class", "tutors:2026-09-01")
+    done = await run("org", "classes", "bps", *given, "--json", profile="hub")
+
+    assert json.loads(done.stdout)["organizations"][0]["classes"] == [
+        {"name": "mentors", "from": "2026-08-01", "to": "2027-07-31"},
+        {"name": "tutors", "from": "2026-09-01", "to": ""},
+    ]
+    wrong = await run("org", "classes", "bps", "--class", "mentors", profile="hub")
+    assert wrong.exit_code == ExitCode.USAGE
+
+
 async def test_only_the_operator_sets_standings(run: Run) -> None:
     """The hub's profile has the operator's certificate; an organization's has none."""
     done = await run("org", "standing", "bps", "suspended", "--json", profile="hub")

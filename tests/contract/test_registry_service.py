@@ -1,6 +1,7 @@
 """The registry over a real connection: who may do what, and what watchers are sent."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,12 @@ class Registry:
         )
         return await called(self.of("federation_office", Role.OPERATOR).SetStanding(request))
 
+    async def set_classes(self, member: Member, classes: list[pb.ClassMembership]) -> Any:
+        request = pb.SetClassesRequest(
+            organization_id=member.organization_id, classes=classes, request_id=new_request_id()
+        )
+        return await called(self.of("federation_office", Role.OPERATOR).SetClasses(request))
+
     async def admit(self, *members: Member) -> None:
         for member in members:
             await self.register(member)
@@ -86,6 +93,10 @@ class Registry:
         """The verified newest snapshot."""
         answer = await called(self.of(ANYTOWN, Role.NODE).GetSnapshot(pb.GetSnapshotRequest()))
         return open_snapshot(answer.snapshot, self.at.registry_key.public, FEDERATION)
+
+
+def _classes(*classes: pb.ClassMembership) -> pb.SetClassesRequest:
+    return pb.SetClassesRequest(organization_id="anytown", classes=classes, request_id="r")
 
 
 async def called(call: Awaitable[Any]) -> Any:
@@ -157,6 +168,11 @@ async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> Non
             Role.OPERATOR,
             pb.SetStandingRequest(organization_id="anytown", standing=99, request_id="r"),  # type: ignore[arg-type]  # not a value of the enum
         ),
+        ("SetClasses", Role.OPERATOR, pb.SetClassesRequest(organization_id="\0")),
+        *(
+            ("SetClasses", Role.OPERATOR, _classes(pb.ClassMembership(name=name, from_date=day)))
+            for name, day in (("\0", "2026-08-01"), ("mentors", "20260801"), ("mentors", ""))
+        ),
         ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_size=-1)),
         ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_size=501)),
         *(
@@ -219,6 +235,30 @@ async def test_an_organization_registers_only_itself(registry: Registry) -> None
 
     with pytest.raises(NotPermittedError):
         await called(registry.of(OUTSIDER).RegisterOrganization(request))
+
+
+async def test_an_organization_is_in_the_classes_the_operator_says_and_only_then(
+    registry: Registry,
+) -> None:
+    """A class counts on the days it is given for; what is said later replaces it."""
+    await registry.admit(ANYTOWN)
+    first, last = "2026-08-01", "2026-10-01"
+    mentors = pb.ClassMembership(name="mentors", from_date=first, to_date=last)
+    tutors = pb.ClassMembership(name="tutors", from_date=last)
+
+    said = await registry.set_classes(ANYTOWN, [tutors, mentors])
+    state = await registry.state()
+
+    assert [mentors, tutors] == list(said.organization.classes)
+    assert [set(), {"mentors"}, {"mentors", "tutors"}, {"tutors"}] == [
+        state.classes_of("anytown", dt.date.fromisoformat(day))
+        for day in ("2026-07-31", first, last, "2026-10-02")
+    ]
+    assert state.classes_of("nobody", dt.date.fromisoformat(first)) == frozenset()
+    assert (await registry.set_classes(ANYTOWN, [mentors, tutors])).sequence == said.sequence
+    moved = await registry.register(ANYTOWN, version=2)
+    assert len(moved.organization.classes) == 2
+    assert not (await registry.set_classes(ANYTOWN, [])).organization.classes
 
 
 async def test_a_record_is_replaced_only_by_its_own_successor(registry: Registry) -> None:

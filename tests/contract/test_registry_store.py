@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from homeroom.errors import AlreadyRecordedError, NotPermittedError, ServiceUnreachableError
-from homeroom.federation import AgreementState, Standing
+from homeroom.federation import AgreementState, ClassMembership, Standing
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.ledger import ChangeRequest, Decision, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
@@ -53,6 +53,10 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
         sealing_key=b"\x02" * 32,
         standing=Standing.PENDING,
         standing_time=NOW,
+        classes=(
+            ClassMembership("mentors", NOW.date()),
+            ClassMembership("tutors", NOW.date(), NOW.date()),
+        ),
     )
 
 

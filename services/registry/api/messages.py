@@ -2,6 +2,7 @@
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.federation import ClassMembership
 from homeroom.snapshot import AGREEMENT_STATES, STANDINGS
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.organizations import RegisteredOrganization
@@ -40,9 +41,19 @@ def organization_message(organization: RegisteredOrganization) -> pb.Organizatio
         organization_id=organization.organization_id,
         record=statement_message(organization.record),
         standing=_STANDING_MESSAGES[organization.standing],
+        classes=[class_message(one) for one in organization.classes],
     )
     message.standing_time.FromDatetime(organization.standing_time)
     return message
+
+
+def class_message(membership: ClassMembership) -> pb.ClassMembership:
+    """The message that says from when to when an organization is in a class."""
+    return pb.ClassMembership(
+        name=membership.name,
+        from_date=membership.from_day.isoformat(),
+        to_date=membership.to_day.isoformat() if membership.to_day else "",
+    )
 
 
 def agreement_message(agreement: RegisteredAgreement) -> pb.Agreement:

@@ -14,7 +14,7 @@ from homeroom.errors import NotPermittedError
 from homeroom.evidence import decode
 from homeroom.federation import Organization, Standing
 from homeroom.identity import require_organization_id
-from homeroom.snapshot import STANDINGS, read_organization
+from homeroom.snapshot import STANDINGS, read_classes, read_organization
 from services.registry.api import messages
 from services.registry.api.publisher import Publisher
 from services.registry.domain import decisions
@@ -58,6 +58,19 @@ class RegistryServicer(RegistryServiceServicer):
         )
         answer = _of_organization(pb.SetStandingResponse)
         return pb.SetStandingResponse.FromString(
+            await self._change(request, request.request_id, decide, answer)
+        )
+
+    async def SetClasses(
+        self, request: pb.SetClassesRequest, _context: ServicerContext
+    ) -> pb.SetClassesResponse:
+        decide = partial(
+            decisions.set_classes,
+            organization_id=require_organization_id(request.organization_id),
+            classes=read_classes(request.classes),
+        )
+        answer = _of_organization(pb.SetClassesResponse)
+        return pb.SetClassesResponse.FromString(
             await self._change(request, request.request_id, decide, answer)
         )
 

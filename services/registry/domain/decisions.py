@@ -4,7 +4,7 @@ import datetime as dt
 from typing import TypeAlias
 
 from homeroom.agreement import AgreementDocument
-from homeroom.federation import Organization, Standing
+from homeroom.federation import ClassMembership, Organization, Standing
 from services.registry.domain import agreements, organizations
 from services.registry.domain.agreements import Ending, RegisteredAgreement
 from services.registry.domain.ledger import Decision, Ledger
@@ -30,6 +30,15 @@ def set_standing(
     """The operator gave an organization a standing."""
     known = ledger.organization(organization_id)
     changed = organizations.set_standing(known, standing, now)
+    return Decision(changed, () if changed is known else (changed,))
+
+
+def set_classes(
+    ledger: Ledger, organization_id: str, classes: tuple[ClassMembership, ...]
+) -> OnOrganization:
+    """The operator said in which classes of recipients an organization is."""
+    known = ledger.organization(organization_id)
+    changed = organizations.set_classes(known, classes)
     return Decision(changed, () if changed is known else (changed,))
 
 

@@ -11,11 +11,12 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.federation import Organization, Standing
+from homeroom.federation import ClassMembership, Organization, Standing
 from homeroom.signing import Domain
 from services.registry.domain.statements import Statement, require_sole_signature
 
 MAX_RECORD_BYTES = 64 * 1024
+MAX_CLASSES = 200
 _MAX_VERSION = 2**63 - 1
 _SETTABLE = frozenset({Standing.ACTIVE, Standing.SUSPENDED, Standing.DEBARRED})
 
@@ -26,6 +27,7 @@ class RegisteredOrganization:
 
     Attributes:
         record: the organization's own signed description of itself.
+        classes: the classes of recipients that the operator has put it in; sorted.
     """
 
     organization_id: str
@@ -35,6 +37,7 @@ class RegisteredOrganization:
     sealing_key: bytes
     standing: Standing
     standing_time: dt.datetime
+    classes: tuple[ClassMembership, ...] = ()
 
 
 def require_record_size(content: bytes) -> None:
@@ -108,6 +111,22 @@ def set_standing(
     if known.standing is standing:
         return known
     return replace(known, standing=standing, standing_time=now)
+
+
+def set_classes(
+    known: RegisteredOrganization | None, classes: tuple[ClassMembership, ...]
+) -> RegisteredOrganization:
+    """What an organization is with these classes and no others; `known` itself if nothing changes.
+
+    Raises:
+        TooMuchAskedError: if there are too many of them.
+        NotPermittedError: if the organization is not registered.
+    """
+    if known is None:
+        raise NotPermittedError("no such organization to this caller")
+    if len(classes) > MAX_CLASSES:
+        raise TooMuchAskedError("too many classes", limit=str(MAX_CLASSES))
+    return known if known.classes == classes else replace(known, classes=classes)
 
 
 def _require_successor(known: RegisteredOrganization, described: Organization) -> None:

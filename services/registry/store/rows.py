@@ -1,12 +1,13 @@
 """Turns the registry's rows into the domain's entries, and back."""
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from homeroom.federation import AgreementState, Standing
+from homeroom.federation import AgreementState, ClassMembership, Standing
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
@@ -25,6 +26,7 @@ def organization_of(row: Row[Any]) -> RegisteredOrganization:
         sealing_key=row.sealing_key,
         standing=Standing(row.standing),
         standing_time=_EPOCH + row.standing_time * _MICROSECOND,
+        classes=tuple(_class_of(*one) for one in json.loads(row.classes)),
     )
 
 
@@ -41,6 +43,7 @@ def values_of_organization(organization: RegisteredOrganization) -> dict[str, An
         "sealing_key": organization.sealing_key,
         "standing": str(organization.standing),
         "standing_time": (organization.standing_time - _EPOCH) // _MICROSECOND,
+        "classes": json.dumps([_words_of(one) for one in organization.classes]),
     }
 
 
@@ -92,6 +95,16 @@ def values_of_parties(agreement: RegisteredAgreement) -> Iterable[dict[str, Any]
             "key_id": signature.key_id if signature else None,
             "signature": signature.value if signature else None,
         }
+
+
+def _class_of(name: str, from_day: str, to_day: str | None) -> ClassMembership:
+    last = dt.date.fromisoformat(to_day) if to_day else None
+    return ClassMembership(name, dt.date.fromisoformat(from_day), last)
+
+
+def _words_of(membership: ClassMembership) -> tuple[str, str, str | None]:
+    to_day = membership.to_day.isoformat() if membership.to_day else None
+    return membership.name, membership.from_day.isoformat(), to_day
 
 
 def _ending_of(row: Row[Any]) -> Statement | None:

@@ -22,7 +22,7 @@ class SequenceRow(RegistryTable, table=True):
 
 
 class OrganizationRow(RegistryTable, table=True):
-    """An organization's newest record, as signed, and its standing."""
+    """An organization's newest record, as signed, its standing, and its classes as JSON."""
 
     __tablename__ = "organization"
 
@@ -35,6 +35,7 @@ class OrganizationRow(RegistryTable, table=True):
     sealing_key: bytes = Field(sa_type=LargeBinary)
     standing: str
     standing_time: int = Field(sa_type=BigInteger)
+    classes: str
 
 
 class AgreementRow(RegistryTable, table=True):

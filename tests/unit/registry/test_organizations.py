@@ -16,12 +16,13 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.federation import Standing
+from homeroom.federation import ClassMembership, Standing
 from homeroom.snapshot import read_organization
 from services.registry.domain.organizations import (
     RegisteredOrganization,
     register,
     require_record_size,
+    set_classes,
     set_standing,
 )
 from services.registry.domain.statements import Signature, Statement
@@ -130,6 +131,18 @@ def test_the_same_standing_again_changes_nothing() -> None:
 def test_an_organization_that_is_not_registered_has_no_standing() -> None:
     with pytest.raises(NotPermittedError):
         set_standing(None, Standing.ACTIVE, NOW)
+
+
+def test_classes_are_given_to_the_registered_alone_and_not_without_limit() -> None:
+    mentors = ClassMembership("mentors", NOW.date())
+    given = set_classes(sent(None, 1), (mentors,))
+
+    assert given.classes == (mentors,)
+    assert set_classes(given, (mentors,)) is given
+    with pytest.raises(NotPermittedError):
+        set_classes(None, ())
+    with pytest.raises(TooMuchAskedError):
+        set_classes(given, (mentors,) * 201)
 
 
 def test_a_record_is_small_enough_for_everyone_to_keep() -> None:

@@ -155,6 +155,7 @@ class Organization(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     STANDING_TIME_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization's identifier, as in its record."""
     standing: Global___Standing.ValueType
@@ -167,6 +168,10 @@ class Organization(_message.Message):
     def standing_time(self) -> _timestamp_pb2.Timestamp:
         """When its standing last changed."""
 
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassMembership]:
+        """The classes of recipients that it is or was in, by name and first day."""
+
     def __init__(
         self,
         *,
@@ -174,14 +179,45 @@ class Organization(_message.Message):
         record: _evidence_pb2.SignedStatement | None = ...,
         standing: Global___Standing.ValueType = ...,
         standing_time: _timestamp_pb2.Timestamp | None = ...,
+        classes: _abc.Iterable[Global___ClassMembership] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "standing_time", b"standing_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Organization: _TypeAlias = Organization  # noqa: Y015
+
+@_typing.final
+class ClassMembership(_message.Message):
+    """ClassMembership says from when to when an organization is in a class, which a consent may name instead of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    TO_DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The class: a word of small letters, digits and underscores."""
+    from_date: _builtins.str
+    """The first day, YYYY-MM-DD."""
+    to_date: _builtins.str
+    """The last day, YYYY-MM-DD; empty while none is set."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        from_date: _builtins.str = ...,
+        to_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_date", b"from_date", "name", b"name", "to_date", b"to_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassMembership: _TypeAlias = ClassMembership  # noqa: Y015
 
 @_typing.final
 class Agreement(_message.Message):
@@ -456,6 +492,66 @@ class SetStandingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetStandingResponse: _TypeAlias = SetStandingResponse  # noqa: Y015
+
+@_typing.final
+class SetClassesRequest(_message.Message):
+    """SetClassesRequest names an organization and all its classes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization."""
+    request_id: _builtins.str
+    """Chosen by the caller, so that a retry is recognized."""
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassMembership]:
+        """Every class that it is or was in; what was said before and is not here counts no longer."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        classes: _abc.Iterable[Global___ClassMembership] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "organization_id", b"organization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetClassesRequest: _TypeAlias = SetClassesRequest  # noqa: Y015
+
+@_typing.final
+class SetClassesResponse(_message.Message):
+    """SetClassesResponse returns the organization with its classes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The registry's sequence after the change."""
+    @_builtins.property
+    def organization(self) -> Global___Organization:
+        """The organization."""
+
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetClassesResponse: _TypeAlias = SetClassesResponse  # noqa: Y015
 
 @_typing.final
 class ListOrganizationsRequest(_message.Message):

@@ -45,6 +45,11 @@ class RegistryServiceStub:
                 request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingResponse.FromString,
                 _registered_method=True)
+        self.SetClasses = channel.unary_unary(
+                '/homeroom.api.registry.v1.RegistryService/SetClasses',
+                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.FromString,
+                _registered_method=True)
         self.ListOrganizations = channel.unary_unary(
                 '/homeroom.api.registry.v1.RegistryService/ListOrganizations',
                 request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsRequest.SerializeToString,
@@ -96,6 +101,14 @@ class RegistryServiceServicer:
 
     def SetStanding(self, request, context):
         """SetStanding admits, suspends or debars an organization. Only the federation's operator may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetClasses(self, request, context):
+        """SetClasses says in which classes of recipients an organization is, in place of what was said before.
+        Only the federation's operator may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +175,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.SetStanding,
                     request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingResponse.SerializeToString,
+            ),
+            'SetClasses': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetClasses,
+                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.SerializeToString,
             ),
             'ListOrganizations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrganizations,
@@ -254,6 +272,33 @@ class RegistryService:
             '/homeroom.api.registry.v1.RegistryService/SetStanding',
             homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingRequest.SerializeToString,
             homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetStandingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetClasses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.registry.v1.RegistryService/SetClasses',
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.SerializeToString,
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class RegistryServiceStub:
     """
     SetStanding: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetStandingRequest, _registry_service_pb2.SetStandingResponse]
     """SetStanding admits, suspends or debars an organization. Only the federation's operator may."""
+    SetClasses: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetClassesRequest, _registry_service_pb2.SetClassesResponse]
+    """SetClasses says in which classes of recipients an organization is, in place of what was said before.
+    Only the federation's operator may.
+    """
     ListOrganizations: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]
     """ListOrganizations lists the organizations by identifier."""
     ProposeAgreement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ProposeAgreementRequest, _registry_service_pb2.ProposeAgreementResponse]
@@ -65,6 +69,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     SetStanding: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetStandingRequest, _registry_service_pb2.SetStandingResponse]  # type: ignore[assignment]
     """SetStanding admits, suspends or debars an organization. Only the federation's operator may."""
+    SetClasses: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetClassesRequest, _registry_service_pb2.SetClassesResponse]  # type: ignore[assignment]
+    """SetClasses says in which classes of recipients an organization is, in place of what was said before.
+    Only the federation's operator may.
+    """
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]  # type: ignore[assignment]
     """ListOrganizations lists the organizations by identifier."""
     ProposeAgreement: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ProposeAgreementRequest, _registry_service_pb2.ProposeAgreementResponse]  # type: ignore[assignment]
@@ -100,6 +108,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.SetStandingResponse, _abc.Awaitable[_registry_service_pb2.SetStandingResponse]]:
         """SetStanding admits, suspends or debars an organization. Only the federation's operator may."""
+
+    @_abc_1.abstractmethod
+    def SetClasses(
+        self,
+        request: _registry_service_pb2.SetClassesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.SetClassesResponse, _abc.Awaitable[_registry_service_pb2.SetClassesResponse]]:
+        """SetClasses says in which classes of recipients an organization is, in place of what was said before.
+        Only the federation's operator may.
+        """
 
     @_abc_1.abstractmethod
     def ListOrganizations(

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
         sa.Column("standing", sa.String(), nullable=False),
         sa.Column("standing_time", sa.BigInteger(), nullable=False),
+        sa.Column("classes", sa.String(), nullable=False),
     )
     op.create_table(
         "agreement",
