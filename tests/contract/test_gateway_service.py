@@ -218,13 +218,13 @@ async def test_a_slow_node_keeps_what_it_sent_in_time(tmp_path: Path) -> None:
 
 async def test_without_a_callers_deadline_nodes_have_the_default(tmp_path: Path) -> None:
     async with gateway_federation(
-        tmp_path, {"north": hangs}, default_deadline_seconds=0.5, max_deadline_seconds=600
+        tmp_path, {"north": hangs}, default_deadline_seconds=0.5
     ) as federation:
         started = time.monotonic()
         answer = await federation.ask(seconds=None)
 
         assert answer.outcomes == {"north": ("TIMED_OUT", "")}
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 8
 
 
 async def test_a_caller_may_not_keep_nodes_busy_beyond_the_cap(tmp_path: Path) -> None:
