@@ -4,7 +4,7 @@ These are facts already checked: `homeroom.snapshot` makes them from signed evid
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -126,6 +126,20 @@ class FederationState:
         if agreement is None or organization is None:
             return None
         return agreement if has_pinned_keys(agreement.document, organization) else None
+
+    def agreement_of_all(
+        self, agreement_id: str, organization_ids: Collection[str]
+    ) -> Agreement | None:
+        """The agreement, if all are parties of it with the keys it names.
+
+        Without an identifier: the first of which they all are.
+        """
+        named = (agreement_id,) if agreement_id else sorted(self.agreements)
+        for one in named:
+            parties = (self.agreement_of_parties(one, name) for name in organization_ids)
+            if all(party is not None for party in parties):
+                return self.agreements[one]
+        return None
 
 
 class KeyHolder(Protocol):

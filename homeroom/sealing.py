@@ -2,7 +2,7 @@
 
 A message is sealed by HPKE (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM). An answer's rows are
 sealed by AES-256-GCM under one content key, which HPKE wraps to the requester: HPKE costs its
-180 µs once, and each frame only its encryption.
+180 µs once, and each frame only its encryption. Consents that are made together are sealed alike.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from homeroom.signing import key_id_of
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _CONTENT_KEY_BYTES = 32
 _TAG_BYTES = 16
-_ROWS, _RECEIPT = 0, 1
+_ROWS, _RECEIPT, _BODY = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,42 @@ class AnswerOpener:
             raise EvidenceInvalidError("a frame of an answer cannot be opened") from wrong
 
 
+class BatchSealer:
+    """Seals messages that are made together to one organization; each opens by itself."""
+
+    def __init__(self, public_key: bytes, context: bytes) -> None:
+        content_key = os.urandom(_CONTENT_KEY_BYTES)
+        self._cipher = AESGCM(content_key)
+        self.sealed_key = seal(content_key, public_key, context)
+
+    def seal(self, place: int, message: bytes, context: bytes) -> bytes:
+        """Seals the message of one place; it opens only there and in the same context."""
+        return self._cipher.encrypt(_nonce(_BODY, place), message, context)
+
+
+class BatchOpener:
+    """Opens messages that were made together, in any order."""
+
+    def __init__(self, sealed_key: bytes, key: SealingKey, context: bytes) -> None:
+        content_key = key.open(sealed_key, context)
+        if len(content_key) != _CONTENT_KEY_BYTES:
+            raise EvidenceInvalidError("a sealed key is none")
+        self._cipher = AESGCM(content_key)
+
+    def open(self, place: int, sealed: bytes, context: bytes) -> bytes:
+        """Opens the message of one place.
+
+        Raises:
+            EvidenceInvalidError: if it is not that message.
+        """
+        try:
+            return self._cipher.decrypt(_nonce(_BODY, place), sealed, context)
+        except InvalidTag as wrong:
+            raise EvidenceInvalidError("a sealed message cannot be opened") from wrong
+
+
 def _nonce(kind: int, sequence: int) -> bytes:
-    # Never used twice: a content key serves one answer, and a frame has one place in it.
+    # Never used twice: a content key serves one answer or batch, in which each piece has one place.
     return kind.to_bytes(4, "big") + sequence.to_bytes(8, "big")
 
 

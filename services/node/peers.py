@@ -14,7 +14,7 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.clock import Clock
-from homeroom.consent import open_body, read_body
+from homeroom.consent import ConsentReader
 from homeroom.errors import (
     EvidenceInvalidError,
     LogUnavailableError,
@@ -70,7 +70,7 @@ class ConsentFeed:
         self._own = own
         self._organization_id = own.organization_id
         self._consent_key = consent_key
-        self._sealing_key = sealing_key
+        self._reader = ConsentReader(own.organization_id, sealing_key)
         self._shelf = shelf
         self._registry = registry
         self._clock = clock
@@ -146,12 +146,12 @@ class ConsentFeed:
             call.cancel()
 
     async def _take(self, events: Sequence[pb.WatchConsentsResponse]) -> None:
-        changes = [event.change for event in events if event.HasField("change")]
+        changes = [change for event in events for change in event.changes.changes]
         progress = self._progress
         for event in events:
-            if event.HasField("change"):
-                progress = _advanced(progress, event.change)
-            elif event.HasField("heartbeat"):
+            for change in event.changes.changes:
+                progress = _advanced(progress, change)
+            if event.HasField("heartbeat"):
                 progress = self._confirmed(progress, event.heartbeat)
         async with self._turn:
             if changes:
@@ -191,17 +191,20 @@ class ConsentFeed:
             else _revoked(change.revoked)
             for change in changes
             # As a recipient this organization hears of consents to records that others hold.
-            if change.HasField("revoked") or change.recorded.holder == self._organization_id
+            if change.HasField("revoked") or self._is_held_here(change)
         ]
+
+    def _is_held_here(self, change: pb.ConsentChange) -> bool:
+        return change.HasField("recorded") and change.recorded.holder == self._organization_id
 
     def _arrived(self, consent: pb.Consent, state: FederationState) -> Arrived:
         try:
-            statement = open_body(consent, self._organization_id, self._sealing_key)
+            evidence = self._reader.open(consent)
         except EvidenceInvalidError:
             return Arrived(
                 consent.consent_id, consent.recorder, b"", None, ConsentProblem.EVIDENCE_INVALID
             )
-        return self._checked(consent, statement, state)
+        return self._checked(consent, evidence, state)
 
     def _read_again(self, waiting: Sequence[Arrived]) -> list[Arrived | Revoked]:
         state = self._registry.state()
@@ -212,7 +215,7 @@ class ConsentFeed:
                     recorder=arrived.recorder,
                     holder=self._organization_id,
                 ),
-                evidence_pb2.SignedStatement.FromString(arrived.statement),
+                arrived.statement,
                 state,
             )
             for arrived in waiting
@@ -221,21 +224,29 @@ class ConsentFeed:
     def _checked(
         self,
         consent: pb.Consent,
-        statement: evidence_pb2.SignedStatement,
+        evidence: bytes,
         state: FederationState,
     ) -> Arrived:
-        kept = (consent.consent_id, consent.recorder, statement.SerializeToString())
+        kept = (consent.consent_id, consent.recorder, evidence)
         recorder = state.organizations.get(consent.recorder)
         if recorder is None:
             return Arrived(*kept, None, ConsentProblem.RECORDER_NOT_A_PARTY)
         try:
-            opened = read_body(consent, statement, self._organization_id, recorder.signing_key)
+            opened = self._reader.read(consent, evidence, recorder.signing_key)
         except EvidenceInvalidError:
             return Arrived(*kept, None, ConsentProblem.EVIDENCE_INVALID)
-        agreement = state.agreement_of_parties(opened.terms.agreement_id, consent.recorder)
-        if agreement is None or agreement.document.party(self._organization_id) is None:
+        if not self._agreed(state, opened.terms.agreement_id, consent.recorder):
             return Arrived(*kept, opened, ConsentProblem.RECORDER_NOT_A_PARTY)
         return Arrived(*kept, opened)
+
+    def _agreed(self, state: FederationState, agreement_id: str, recorder: str) -> bool:
+        """Whether recorder and holder are parties of the agreement, or of any if none is named."""
+        named = (agreement_id,) if agreement_id else tuple(state.agreements)
+        parties = (state.agreement_of_parties(one, recorder) for one in named)
+        return any(
+            agreement is not None and agreement.document.party(self._organization_id) is not None
+            for agreement in parties
+        )
 
 
 class EndedAgreements(Protocol):

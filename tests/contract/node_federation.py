@@ -22,7 +22,7 @@ from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.channel import open_channel
-from homeroom.consent import make_consent
+from homeroom.consent import make_consents
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.evidence import signed
 from homeroom.identity import Identity, Role
@@ -216,7 +216,7 @@ class NodeFederation:
             subject_refs={ASKER: subject_ref},
         )
         keys = {HOLDER: self.holder.sealing.public, ASKER: self.asker.member.sealing.public}
-        message = make_consent(consent, self.asker.member.signing, keys)
+        (message,) = make_consents([consent], self.asker.member.signing, keys)
         request = consent_pb.RecordConsentsRequest(consents=[message], request_id=new_request_id())
         response = await self.at.consent(self.consent_port, ASKER).RecordConsents(request)
         self.consents.append(consent.consent_id)

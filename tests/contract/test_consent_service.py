@@ -14,7 +14,7 @@ import pytest
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.consent import make_consent, open_body, read_body
+from homeroom.consent import ConsentReader, make_consents
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.errors import (
     AlreadyRecordedError,
@@ -140,8 +140,8 @@ def a_consent(
         link_code=CANARY.encode(),
         subject_refs={recipient.organization_id: CANARY},
     )
-    keys = {one.organization_id: one.sealing.public for one in (holder, recipient)}
-    return make_consent(opened, recorder.signing, keys)
+    keys = {one.organization_id: one.sealing.public for one in (holder, recorder, recipient)}
+    return make_consents([opened], recorder.signing, keys)[0]
 
 
 def test_every_rpc_is_in_the_access_table() -> None:
@@ -171,6 +171,8 @@ def bad_consents() -> dict[str, pb.Consent]:
         "holder only",
         "twice",
         "empty",
+        "no key",
+        "far place",
         "huge",
         "unknown recipient",
         "no holder body",
@@ -181,9 +183,11 @@ def bad_consents() -> dict[str, pb.Consent]:
     del bad["no bodies"].bodies[:]
     del bad["holder only"].bodies[1:]
     bad["twice"].bodies.append(bad["twice"].bodies[0])
-    bad["empty"].bodies[0].sealed_statement = b""
-    bad["huge"].bodies[0].sealed_statement = bytes(16 * 1024 + 1)
-    bad["unknown recipient"].bodies[1].organization_id = "nobody"
+    bad["empty"].bodies[0].sealed_evidence = b""
+    bad["no key"].bodies[0].sealed_key = b""
+    bad["huge"].bodies[0].sealed_evidence = bytes(16 * 1024 + 1)
+    bad["far place"].bodies[0].place = 2**32 - 1
+    bad["unknown recipient"].bodies[2].organization_id = "nobody"
     del bad["no holder body"].bodies[0]
     return bad
 
@@ -372,15 +376,17 @@ async def test_a_watcher_gets_its_own_chain_in_order(service: Service) -> None:
     await service.record(first)
     await service.record(elsewhere, by=OUTSIDER)
     watch = service.watch(HOLDER)
+    steps = changes_of(watch)
     await service.record(second)
     await service.revoke(first, RECIPIENT)
 
-    changes = [await next_change(watch) for _ in range(3)]
+    changes = [await anext(steps) for _ in range(3)]
     watch.cancel()
 
     assert [(one.sequence, one.previous_sequence) for one in changes] == [(1, 0), (3, 1), (4, 3)]
-    body = open_body(changes[0].recorded, "anytown", HOLDER.sealing)
-    opened = read_body(changes[0].recorded, body, "anytown", RECORDER.signing.public)
+    reader = ConsentReader("anytown", HOLDER.sealing)
+    evidence = reader.open(changes[0].recorded)
+    opened = reader.read(changes[0].recorded, evidence, RECORDER.signing.public)
     assert opened.link_code == CANARY.encode()
     assert [one.organization_id for one in changes[1].recorded.bodies] == ["anytown"]
     revoked = check_signed_by(
@@ -389,23 +395,30 @@ async def test_a_watcher_gets_its_own_chain_in_order(service: Service) -> None:
     assert pb.Revocation.FromString(revoked).consent_id == first.consent_id
 
 
-async def test_a_recorder_that_reads_nothing_watches_without_a_body(service: Service) -> None:
+async def test_a_recorder_that_receives_nothing_reads_what_it_recorded(service: Service) -> None:
+    """Its own body says the terms and who may receive, and names no student."""
     await service.record(a_consent())
     watch = service.watch(RECORDER)
-
-    assert not (await next_change(watch)).recorded.bodies
+    recorded = (await anext(changes_of(watch))).recorded
     watch.cancel()
+
+    reader = ConsentReader("helpers_org", RECORDER.sealing)
+    opened = reader.read(recorded, reader.open(recorded), RECORDER.signing.public)
+    assert opened.terms.purposes == ("direct_service",)
+    assert (opened.subject_refs, opened.link_code) == ({"shelter_org": ""}, b"")
 
 
 async def test_a_watch_resumes_where_it_was_left(service: Service) -> None:
     await service.record(*[a_consent() for _ in range(450)])
     watch = service.watch(HOLDER)
-    seen = [(await next_change(watch)).sequence for _ in range(210)]
+    steps = changes_of(watch)
+    seen = [(await anext(steps)).sequence for _ in range(210)]
     watch.cancel()
     await service.record(a_consent())
 
     watch = service.watch(HOLDER, after=seen[-1])
-    resumed = [await next_change(watch) for _ in range(241)]
+    steps = changes_of(watch)
+    resumed = [await anext(steps) for _ in range(241)]
     watch.cancel()
 
     assert seen + [one.sequence for one in resumed] == list(range(1, 452))
@@ -430,10 +443,11 @@ async def test_heartbeats_name_only_what_was_sent_before(service: Service) -> No
     beats: list[tuple[int, int]] = []
     while sent < 79 or not beats or beats[-1][0] < 80:
         event = await asyncio.wait_for(watch.read(), 20)
-        if event.HasField("change"):
-            assert event.change.previous_sequence == sent
-            assert not beats or event.change.sequence > beats[-1][0]
-            sent = event.change.sequence
+        if event.HasField("changes"):
+            for change in event.changes.changes:
+                assert change.previous_sequence == sent
+                assert not beats or change.sequence > beats[-1][0]
+                sent = change.sequence
             continue
         beat = beat_of(service, event)
         assert beat.organization_id == "anytown"
@@ -464,13 +478,14 @@ async def test_a_revocation_reaches_a_watcher_at_once(service: Service) -> None:
         seldom = Service(service.at, service.registry_port, port)
         await admitted(seldom)
         watch = seldom.watch(HOLDER)
+        steps = changes_of(watch)
         for _ in consents:
-            await next_change(watch)
+            await anext(steps)
 
         async with asyncio.timeout(20):
             for consent in consents:
                 acknowledged = await seldom.revoke(consent, RECORDER)
-                assert (await next_change(watch)).sequence == acknowledged
+                assert (await anext(steps)).sequence == acknowledged
         watch.cancel()
 
 
@@ -478,10 +493,11 @@ async def test_another_replicas_changes_are_noticed(service: Service) -> None:
     settings = service.at.consent_settings(service.registry_port)
     async with running_consent(settings) as port:
         watch = Service(service.at, service.registry_port, port).watch(HOLDER)
+        steps = changes_of(watch)
         await watch.read()
         await service.record(a_consent())
 
-        assert (await asyncio.wait_for(next_change(watch), 20)).sequence == 1
+        assert (await asyncio.wait_for(anext(steps), 20)).sequence == 1
         watch.cancel()
 
 
@@ -503,16 +519,17 @@ async def test_the_database_never_holds_what_a_body_says(service: Service) -> No
     files = list(service.at.folder.glob("consent.db*"))
     kept = b"".join(file.read_bytes() for file in files)
     assert consents[0].consent_id.encode() in kept
-    assert consents[0].bodies[0].sealed_statement[:64] in kept
+    assert consents[0].bodies[0].sealed_evidence[:64] in kept
     assert CANARY.encode() not in kept
     assert CANARY.encode().hex().encode() not in kept
 
 
-async def next_change(watch: Any) -> Any:
+async def changes_of(watch: Any) -> AsyncIterator[Any]:
+    """The changes that a watch is sent, one by one."""
     while True:
         event = await asyncio.wait_for(watch.read(), 20)
-        if event.HasField("change"):
-            return event.change
+        for change in event.changes.changes:
+            yield change
 
 
 def beat_of(service: Service, event: pb.WatchConsentsResponse) -> pb.ConsentHeartbeat:

@@ -40,6 +40,10 @@ def store(url: str) -> Iterator[SqlConsentStore]:
     opened.close()
 
 
+def sealed_to(organization_id: str) -> SealedBody:
+    return SealedBody(organization_id, b"\x00key", 7, b"\x00" + organization_id.encode())
+
+
 def consent(
     recorder: str = "helpers", holder: str = "anytown", recipient: str = "shelter"
 ) -> Consent:
@@ -48,8 +52,8 @@ def consent(
         recorder=recorder,
         holder=holder,
         bodies=(
-            SealedBody(holder, b"\x00" + holder.encode()),
-            SealedBody(recipient, b"\x00" + recipient.encode()),
+            sealed_to(holder),
+            sealed_to(recipient),
         ),
     )
 
@@ -118,7 +122,7 @@ def test_a_chain_holds_exactly_what_concerns_an_organization(store: SqlConsentSt
     changes = store.changes("anytown", 0, 9, 9)
     assert [(one.sequence, one.previous_sequence) for one in changes] == [(1, 0), (3, 1)]
     assert changes[0].what == Consent(
-        mine.consent_id, "helpers", "anytown", (SealedBody("anytown", b"\x00anytown"),)
+        mine.consent_id, "helpers", "anytown", (sealed_to("anytown"),)
     )
     assert changes[1].what == revocation(mine.consent_id, "shelter")
     assert [one.sequence for one in store.changes("riverton", 0, 9, 9)] == [2]
@@ -199,7 +203,7 @@ def test_consents_are_listed_in_the_order_they_were_recorded(store: SqlConsentSt
     ]
     assert first[0].revoke_time == NOW
     assert first[1].revoke_time is None
-    assert first[0].consent.bodies == (SealedBody("shelter", b"\x00shelter"),)
+    assert first[0].consent.bodies == (sealed_to("shelter"),)
 
 
 def test_writers_at_the_same_time_leave_one_unbroken_chain(url: str) -> None:

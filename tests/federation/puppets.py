@@ -163,7 +163,8 @@ class PuppetConsent:
                 if change.sequence == self.hidden:
                     continue
                 after = change.sequence
-                yield consent_pb.WatchConsentsResponse(change=change)
+                changes = consent_pb.ConsentChanges(changes=[change])
+                yield consent_pb.WatchConsentsResponse(changes=changes)
             if self.beats is not None:
                 yield consent_pb.WatchConsentsResponse(heartbeat=self.beats())
             self.ended.wait(_BEAT_SECONDS)

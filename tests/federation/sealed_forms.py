@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
-from homeroom.consent import make_consent, new_subject_ref
+from homeroom.consent import make_consents, new_subject_ref
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.question import elements_named
 from homeroom.vocabulary import ConsentForm, SignerRelation
@@ -38,4 +38,4 @@ def consent_of(
         subject_refs={recipient: subject_ref or new_subject_ref()},
     )
     keys = {name: Keys.of(siege.layout, name).sealing.public for name in (HARBOR, recipient)}
-    return make_consent(opened, recorder.signing, keys)
+    return make_consents([opened], recorder.signing, keys)[0]

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.layout import HUB
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
-from homeroom.consent import open_body
+from homeroom.consent import ConsentReader
 from homeroom.errors import EvidenceInvalidError
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
@@ -53,19 +53,23 @@ def test_a_consent_service_cannot_read_who_consented(federation: Federation) -> 
     with closing(sqlite3.connect(database)) as consents:
         everything = "\n".join(consents.iterdump()).encode()
         bodies = consents.execute(
-            "SELECT consent_id, organization_id, sealed_statement FROM consent_body"
+            "SELECT consent_id, recorder, organization_id, sealed_key, place, sealed_evidence"
+            " FROM consent_body JOIN consent USING (consent_id)"
         ).fetchall()
     hub = Keys.of(federation.layout, HUB)
 
     assert bodies
     assert not found_in(everything, secrets_of(federation))
-    for consent_id, organization_id, sealed in bodies:
-        consent = pb.Consent(
-            consent_id=consent_id,
-            bodies=[pb.SealedBody(organization_id=organization_id, sealed_statement=sealed)],
+    for consent_id, recorder, organization_id, sealed_key, place, sealed in bodies:
+        body = pb.SealedBody(
+            organization_id=organization_id,
+            sealed_key=sealed_key,
+            place=place,
+            sealed_evidence=sealed,
         )
+        consent = pb.Consent(consent_id=consent_id, recorder=recorder, bodies=[body])
         with pytest.raises(EvidenceInvalidError):
-            open_body(consent, organization_id, hub.sealing)
+            ConsentReader(organization_id, hub.sealing).open(consent)
 
 
 def test_a_consent_service_cannot_invent_a_consent(siege: Siege, asker: Keys) -> None:
@@ -90,22 +94,24 @@ def test_a_consent_service_cannot_record_in_its_own_name(siege: Siege, asker: Ke
     assert siege.refs(asker, min_consent_sequence=sequence) == before
 
 
-@pytest.mark.parametrize("part", ["sealed", "consent_id", "recorder", "bodies"])
+@pytest.mark.parametrize("part", ["sealed", "key", "place", "consent_id", "recorder", "bodies"])
 def test_a_consent_service_cannot_alter_a_consent(siege: Siege, asker: Keys, part: str) -> None:
     """Whatever it changes around or in a sealed body, the node finds no consent there."""
     before = siege.refs(asker)
     consent = consent_of(siege, asker, SPARE, [ATTENDANCE])
     if part == "sealed":
-        body = bytearray(consent.bodies[0].sealed_statement)
-        body[len(body) // 2] ^= 1
-        consent.bodies[0].sealed_statement = bytes(body)
+        consent.bodies[0].sealed_evidence = _altered(consent.bodies[0].sealed_evidence)
+    elif part == "key":
+        consent.bodies[0].sealed_key = _altered(consent.bodies[0].sealed_key)
+    elif part == "place":
+        consent.bodies[0].place += 1
     elif part == "consent_id":
         consent.consent_id = "0" * 32
     elif part == "recorder":
         consent.recorder = HARBOR
     else:
         other = consent_of(siege, asker, TWIN, [ATTENDANCE])
-        consent.bodies[0].sealed_statement = other.bodies[0].sealed_statement
+        consent.bodies[0].CopyFrom(other.bodies[0])
     sequence = siege.consent.record(consent)
 
     assert siege.refs(asker, min_consent_sequence=sequence) == before
@@ -206,6 +212,12 @@ def test_a_hidden_revocation_does_not_stand_up_to_its_own_sequence(
     assert "e" * 32 not in siege.refs(
         asker, min_consent_sequence=_revoke(siege, asker, consent.consent_id)
     )
+
+
+def _altered(sealed: bytes) -> bytes:
+    changed = bytearray(sealed)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)
 
 
 def _revoke(siege: Siege, keys: Keys, consent_id: str) -> int:

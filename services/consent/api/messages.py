@@ -18,7 +18,8 @@ def consent_of(message: pb.Consent) -> Consent:
         recorder=message.recorder,
         holder=message.holder,
         bodies=tuple(
-            SealedBody(body.organization_id, body.sealed_statement) for body in message.bodies
+            SealedBody(body.organization_id, body.sealed_key, body.place, body.sealed_evidence)
+            for body in message.bodies
         ),
     )
 
@@ -71,7 +72,10 @@ def _consent_message(consent: Consent, state: pb.ConsentState.ValueType) -> pb.C
         holder=consent.holder,
         bodies=[
             pb.SealedBody(
-                organization_id=body.organization_id, sealed_statement=body.sealed_statement
+                organization_id=body.organization_id,
+                sealed_key=body.sealed_key,
+                place=body.place,
+                sealed_evidence=body.sealed_evidence,
             )
             for body in consent.bodies
         ],

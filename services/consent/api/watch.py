@@ -2,19 +2,21 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.channel import MAX_MESSAGE_BYTES
 from homeroom.errors import StateBehindError
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
 from services.consent.api.messages import change_message
 from services.consent.api.pulse import Pulse
-from services.consent.domain.ledger import ConsentStore
+from services.consent.domain.ledger import Change, ConsentStore
 
 _PAGE = 200
+_MAX_EVENT_BYTES = MAX_MESSAGE_BYTES // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Watch:
         while True:
             if self._pulse.chain_of(organization_id) > position:
                 async for event in self._changes(organization_id, position, reading.sequence):
-                    chain = told = event.change.sequence
+                    chain = told = event.changes.changes[-1].sequence
                     yield event
             position = reading.sequence
             if reading.beat > beat or position > told:
@@ -86,8 +88,24 @@ class Watch:
             page = await asyncio.to_thread(
                 self._store.changes, organization_id, after, up_to, _PAGE
             )
-            for change in page:
-                yield pb.WatchConsentsResponse(change=change_message(change))
+            for few in _by_size(page):
+                changes = pb.ConsentChanges(changes=few)
+                yield pb.WatchConsentsResponse(changes=changes)
             if len(page) < _PAGE:
                 return
             after = page[-1].sequence
+
+
+def _by_size(page: Sequence[Change]) -> Iterator[list[pb.ConsentChange]]:
+    """The messages of a page, in lists that each fit one event."""
+    few: list[pb.ConsentChange] = []
+    size = 0
+    for change in page:
+        message = change_message(change)
+        size += message.ByteSize()
+        if few and size > _MAX_EVENT_BYTES:
+            yield few
+            few, size = [], message.ByteSize()
+        few.append(message)
+    if few:
+        yield few

@@ -1,10 +1,10 @@
 """A consent as the service keeps it, and what must hold before it is recorded."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from homeroom.consent_log import consent_digest
 from homeroom.errors import (
     AlreadyRecordedError,
     NotPermittedError,
@@ -16,7 +16,7 @@ from homeroom.identity import require_organization_id
 
 MAX_CONSENTS = 1_000
 MAX_BODY_BYTES = 16 * 1024
-MAX_BODIES = 101  # the holder and 100 recipients
+MAX_BODIES = 102  # the holder, the recorder and 100 recipients
 _CONSENT_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -25,7 +25,13 @@ class SealedBody:
     """A consent's body that one organization can open."""
 
     organization_id: str
-    sealed_statement: bytes
+    sealed_key: bytes
+    place: int
+    sealed_evidence: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.sealed_key) + len(self.sealed_evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,11 @@ class Consent:
 
     def digest(self) -> bytes:
         """The SHA-256 digest of all of it, whatever the order of the bodies."""
-        ordered = sorted((body.organization_id, body.sealed_statement) for body in self.bodies)
-        parts = [self.consent_id.encode(), self.recorder.encode(), self.holder.encode()]
-        for organization_id, sealed in ordered:
-            parts += (organization_id.encode(), sealed)
-        # Each part after its length, so that nothing can be moved from one to the next.
-        framed = b"".join([b"%d:%b" % (len(part), part) for part in parts])
-        return hashlib.sha256(framed).digest()
+        bodies = (
+            (one.organization_id, one.sealed_key, one.place, one.sealed_evidence)
+            for one in self.bodies
+        )
+        return consent_digest(self.consent_id, self.recorder, self.holder, bodies)
 
 
 def well_formed(consent_id: str) -> bool:
@@ -116,9 +120,9 @@ def _require_well_formed(consent: Consent, state: FederationState) -> None:
     readers = [require_organization_id(body.organization_id) for body in consent.bodies]
     if len(set(readers)) != len(readers):
         raise RequestInvalidError("two bodies are for one reader", field="consents.bodies")
-    if consent.holder not in readers or set(readers) == {consent.holder}:
+    if not {consent.holder, consent.recorder} <= set(readers):
         raise RequestInvalidError(
-            "there is a body for the holder and for each recipient", field="consents.bodies"
+            "there is a body for the holder and for the recorder", field="consents.bodies"
         )
     if not set(readers) <= set(state.organizations):
         raise RequestInvalidError("a recipient is not registered", field="consents.bodies")
@@ -127,7 +131,9 @@ def _require_well_formed(consent: Consent, state: FederationState) -> None:
 
 
 def _require_size(body: SealedBody) -> None:
-    if not body.sealed_statement:
-        raise RequestInvalidError("a body is empty", field="consents.bodies.sealed_statement")
-    if len(body.sealed_statement) > MAX_BODY_BYTES:
+    if not body.sealed_key or not body.sealed_evidence:
+        raise RequestInvalidError("a body is empty", field="consents.bodies")
+    if not 0 <= body.place < MAX_CONSENTS:
+        raise RequestInvalidError("a body has a place in a batch", field="consents.bodies.place")
+    if body.size > MAX_BODY_BYTES:
         raise TooMuchAskedError("a body is too large", limit=f"{MAX_BODY_BYTES} bytes")

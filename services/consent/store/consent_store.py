@@ -122,7 +122,9 @@ def _chain_of(organization_id: str) -> Select[Any]:
             _CHANGE,
             _CONSENT.c.recorder,
             _CONSENT.c.holder,
-            _BODY.c.sealed_statement,
+            _BODY.c.sealed_key,
+            _BODY.c.place,
+            _BODY.c.sealed_evidence,
             _REVOCATION.c.organization_id.label("revoked_by"),
             _REVOCATION.c.revoke_time,
             _REVOCATION.c.statement,
@@ -143,12 +145,16 @@ def _change_of(row: Row[Any]) -> Change:
 
 
 def _consent_of(row: Row[Any]) -> Consent:
-    own = row.sealed_statement
+    own = (
+        ()
+        if row.sealed_key is None
+        else (SealedBody(row.organization_id, row.sealed_key, row.place, row.sealed_evidence),)
+    )
     return Consent(
         consent_id=row.consent_id,
         recorder=row.recorder,
         holder=row.holder,
-        bodies=() if own is None else (SealedBody(row.organization_id, own),),
+        bodies=own,
     )
 
 

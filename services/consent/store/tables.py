@@ -46,7 +46,9 @@ class BodyRow(ConsentTable, table=True):
 
     consent_id: str = Field(primary_key=True)
     organization_id: str = Field(primary_key=True)
-    sealed_statement: bytes = Field(sa_type=LargeBinary)
+    sealed_key: bytes = Field(sa_type=LargeBinary)
+    place: int
+    sealed_evidence: bytes = Field(sa_type=LargeBinary)
 
 
 class RevocationRow(ConsentTable, table=True):

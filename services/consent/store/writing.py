@@ -119,7 +119,9 @@ def write_consents(connection: Connection, consents: Sequence[Consent], sequence
             {
                 "consent_id": consent.consent_id,
                 "organization_id": body.organization_id,
-                "sealed_statement": body.sealed_statement,
+                "sealed_key": body.sealed_key,
+                "place": body.place,
+                "sealed_evidence": body.sealed_evidence,
             }
             for _, consent in numbered
             for body in consent.bodies

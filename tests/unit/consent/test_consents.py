@@ -23,7 +23,13 @@ from services.consent.domain.consents import (
 from tests.unit.consent.federation import state_of
 
 CONSENT_ID = "0123456789abcdef" * 2
-BODIES = (SealedBody("anytown", b"to the holder"), SealedBody("shelter", b"to the recipient"))
+
+
+def sealed(organization_id: str, evidence: bytes = b"sealed") -> SealedBody:
+    return SealedBody(organization_id, b"key", 0, evidence)
+
+
+BODIES = (sealed("anytown"), sealed("helpers"), sealed("shelter"))
 CONSENT = Consent(CONSENT_ID, "helpers", "anytown", BODIES)
 
 
@@ -63,11 +69,14 @@ def test_permission_comes_before_everything_else() -> None:
         {"bodies": ()},
         {"bodies": BODIES[:1]},
         {"bodies": BODIES[1:]},
-        {"bodies": (BODIES[0], BODIES[0])},
-        {"bodies": (*BODIES, SealedBody("shelter", b"again"))},
-        {"bodies": (*BODIES, SealedBody("unknown", b"sealed"))},
-        {"bodies": (*BODIES, SealedBody("", b"sealed"))},
-        {"bodies": (BODIES[0], SealedBody("shelter", b""))},
+        {"bodies": (BODIES[0], BODIES[2])},
+        {"bodies": (*BODIES, BODIES[0])},
+        {"bodies": (*BODIES, sealed("shelter", b"again"))},
+        {"bodies": (*BODIES, sealed("unknown"))},
+        {"bodies": (*BODIES, sealed(""))},
+        {"bodies": (*BODIES[:2], sealed("shelter", b""))},
+        {"bodies": (*BODIES[:2], replace(BODIES[2], sealed_key=b""))},
+        {"bodies": (*BODIES[:2], replace(BODIES[2], place=1_000))},
     ],
     ids=str,
 )
@@ -78,13 +87,13 @@ def test_a_consent_that_is_not_well_formed_is_refused(changed: dict[str, object]
 
 
 def test_a_call_is_bounded() -> None:
-    large = replace(CONSENT, bodies=(BODIES[0], SealedBody("shelter", bytes(16 * 1024 + 1))))
-    many = replace(CONSENT, bodies=tuple(SealedBody(f"org_{n}", b"s") for n in range(102)))
+    large = replace(CONSENT, bodies=(*BODIES[:2], sealed("shelter", bytes(16 * 1024 - 2))))
+    many = replace(CONSENT, bodies=tuple(sealed(f"org_{n}") for n in range(103)))
 
     for consents in (numbered(1_001), [large], [many]):
         with pytest.raises(TooMuchAskedError):
             require_recordable(consents, state_of(), "helpers")
-    fits = replace(CONSENT, bodies=(BODIES[0], SealedBody("shelter", bytes(16 * 1024))))
+    fits = replace(CONSENT, bodies=(*BODIES[:2], sealed("shelter", bytes(16 * 1024 - 3))))
     require_recordable([fits], state_of(), "helpers")
 
 
@@ -94,7 +103,9 @@ def test_a_call_records_something_and_nothing_twice() -> None:
             require_recordable(consents, state_of(), "helpers")
 
 
-BODY = st.builds(SealedBody, st.text(max_size=3), st.binary(max_size=3))
+BODY = st.builds(
+    SealedBody, st.text(max_size=3), st.binary(max_size=3), st.integers(0, 9), st.binary(max_size=3)
+)
 ANY_CONSENT = st.builds(
     Consent,
     st.text(max_size=3),
@@ -117,7 +128,10 @@ def test_other_content_has_another_digest(one: Consent, other: Consent) -> None:
     """However the bytes are spread over the fields, nothing can be moved from one to the next."""
 
     def content(consent: Consent) -> object:
-        bodies = sorted((body.organization_id, body.sealed_statement) for body in consent.bodies)
+        bodies = sorted(
+            (body.organization_id, body.sealed_key, body.place, body.sealed_evidence)
+            for body in consent.bodies
+        )
         return consent.consent_id, consent.recorder, consent.holder, bodies
 
     assert (one.digest() == other.digest()) is (content(one) == content(other))

@@ -26,49 +26,51 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/consent/v1/consent_service.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"\xdb\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x33\n\x06\x62odies\x18\x04 \x03(\x0b\x32#.homeroom.api.consent.v1.SealedBody\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.homeroom.api.consent.v1.ConsentState\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\nSealedBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x10sealed_statement\x18\x02 \x01(\x0c\"\xad\x02\n\x0b\x43onsentBody\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x04 \x01(\t\x12\x16\n\tlink_code\x18\x05 \x01(\x0c\x42\x03\x80\x01\x01\x12\x36\n\nrecipients\x18\x06 \x03(\x0b\x32\".homeroom.api.consent.v1.Recipient\x12\x10\n\x08\x65lements\x18\x07 \x03(\t\x12\x10\n\x08purposes\x18\x08 \x03(\t\x12\x17\n\x0fsigner_relation\x18\t \x01(\t\x12\x0c\n\x04\x66orm\x18\n \x01(\t\x12\x11\n\tsign_date\x18\x0b \x01(\t\x12\x12\n\nstart_date\x18\x0c \x01(\t\x12\x10\n\x08\x65nd_date\x18\r \x01(\t\">\n\tRecipient\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\"j\n\nRevocation\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12/\n\x0brevoke_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\rConsentChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x04\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32 .homeroom.api.consent.v1.ConsentH\x00\x12:\n\x07revoked\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x42\x08\n\x06\x63hange\"\x9f\x01\n\x10\x43onsentHeartbeat\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x1d\n\x15organization_sequence\x18\x04 \x01(\x04\x12-\n\tbeat_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x15RecordConsentsRequest\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x16RecordConsentsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0erecorded_count\x18\x02 \x01(\x05\"g\n\x14RevokeConsentRequest\x12;\n\nrevocation\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x02 \x01(\t\")\n\x15RevokeConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"<\n\x13ListConsentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x14ListConsentsResponse\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x14WatchConsentsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"\x98\x01\n\x15WatchConsentsResponse\x12\x38\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.homeroom.api.consent.v1.ConsentChangeH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x42\x07\n\x05\x65vent*b\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONSENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\x02\x32\xd2\x03\n\x0e\x43onsentService\x12q\n\x0eRecordConsents\x12..homeroom.api.consent.v1.RecordConsentsRequest\x1a/.homeroom.api.consent.v1.RecordConsentsResponse\x12n\n\rRevokeConsent\x12-.homeroom.api.consent.v1.RevokeConsentRequest\x1a..homeroom.api.consent.v1.RevokeConsentResponse\x12k\n\x0cListConsents\x12,.homeroom.api.consent.v1.ListConsentsRequest\x1a-.homeroom.api.consent.v1.ListConsentsResponse\x12p\n\rWatchConsents\x12-.homeroom.api.consent.v1.WatchConsentsRequest\x1a..homeroom.api.consent.v1.WatchConsentsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/consent/v1/consent_service.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"\xdb\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x33\n\x06\x62odies\x18\x04 \x03(\x0b\x32#.homeroom.api.consent.v1.SealedBody\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.homeroom.api.consent.v1.ConsentState\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\nSealedBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x12\n\nsealed_key\x18\x02 \x01(\x0c\x12\r\n\x05place\x18\x03 \x01(\r\x12\x17\n\x0fsealed_evidence\x18\x04 \x01(\x0c\"A\n\x0cSealedNotice\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x10sealed_statement\x18\x02 \x01(\x0c\"\xa2\x01\n\nRevocation\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12/\n\x0brevoke_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"p\n\tNarrowing\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x36\n\x07notices\x18\x03 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"D\n\x06Report\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"M\n\x08Rotation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"\xdb\x02\n\rConsentChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x04\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32 .homeroom.api.consent.v1.ConsentH\x00\x12:\n\x07revoked\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x12\x36\n\x08narrowed\x18\x05 \x01(\x0b\x32\".homeroom.api.consent.v1.NarrowingH\x00\x12\x33\n\x08reported\x18\x06 \x01(\x0b\x32\x1f.homeroom.api.consent.v1.ReportH\x00\x12\x34\n\x07rotated\x18\x07 \x01(\x0b\x32!.homeroom.api.consent.v1.RotationH\x00\x42\x08\n\x06\x63hange\"I\n\x0e\x43onsentChanges\x12\x37\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.homeroom.api.consent.v1.ConsentChange\"\x9f\x01\n\x10\x43onsentHeartbeat\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x1d\n\x15organization_sequence\x18\x04 \x01(\x04\x12-\n\tbeat_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x15RecordConsentsRequest\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x16RecordConsentsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0erecorded_count\x18\x02 \x01(\x05\"g\n\x14RevokeConsentRequest\x12;\n\nrevocation\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x02 \x01(\t\")\n\x15RevokeConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"<\n\x13ListConsentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x14ListConsentsResponse\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x14WatchConsentsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"\x9a\x01\n\x15WatchConsentsResponse\x12:\n\x07\x63hanges\x18\x01 \x01(\x0b\x32\'.homeroom.api.consent.v1.ConsentChangesH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x42\x07\n\x05\x65vent*b\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONSENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\x02\x32\xd2\x03\n\x0e\x43onsentService\x12q\n\x0eRecordConsents\x12..homeroom.api.consent.v1.RecordConsentsRequest\x1a/.homeroom.api.consent.v1.RecordConsentsResponse\x12n\n\rRevokeConsent\x12-.homeroom.api.consent.v1.RevokeConsentRequest\x1a..homeroom.api.consent.v1.RevokeConsentResponse\x12k\n\x0cListConsents\x12,.homeroom.api.consent.v1.ListConsentsRequest\x1a-.homeroom.api.consent.v1.ListConsentsResponse\x12p\n\rWatchConsents\x12-.homeroom.api.consent.v1.WatchConsentsRequest\x1a..homeroom.api.consent.v1.WatchConsentsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.consent.v1.consent_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONSENTBODY'].fields_by_name['link_code']._loaded_options = None
-  _globals['_CONSENTBODY'].fields_by_name['link_code']._serialized_options = b'\200\001\001'
-  _globals['_RECIPIENT'].fields_by_name['subject_ref']._loaded_options = None
-  _globals['_RECIPIENT'].fields_by_name['subject_ref']._serialized_options = b'\200\001\001'
-  _globals['_CONSENTSTATE']._serialized_start=1937
-  _globals['_CONSENTSTATE']._serialized_end=2035
+  _globals['_CONSENTSTATE']._serialized_start=2230
+  _globals['_CONSENTSTATE']._serialized_end=2328
   _globals['_CONSENT']._serialized_start=147
   _globals['_CONSENT']._serialized_end=366
   _globals['_SEALEDBODY']._serialized_start=368
-  _globals['_SEALEDBODY']._serialized_end=431
-  _globals['_CONSENTBODY']._serialized_start=434
-  _globals['_CONSENTBODY']._serialized_end=735
-  _globals['_RECIPIENT']._serialized_start=737
-  _globals['_RECIPIENT']._serialized_end=799
-  _globals['_REVOCATION']._serialized_start=801
-  _globals['_REVOCATION']._serialized_end=907
-  _globals['_CONSENTCHANGE']._serialized_start=910
-  _globals['_CONSENTCHANGE']._serialized_end=1094
-  _globals['_CONSENTHEARTBEAT']._serialized_start=1097
-  _globals['_CONSENTHEARTBEAT']._serialized_end=1256
-  _globals['_RECORDCONSENTSREQUEST']._serialized_start=1258
-  _globals['_RECORDCONSENTSREQUEST']._serialized_end=1353
-  _globals['_RECORDCONSENTSRESPONSE']._serialized_start=1355
-  _globals['_RECORDCONSENTSRESPONSE']._serialized_end=1421
-  _globals['_REVOKECONSENTREQUEST']._serialized_start=1423
-  _globals['_REVOKECONSENTREQUEST']._serialized_end=1526
-  _globals['_REVOKECONSENTRESPONSE']._serialized_start=1528
-  _globals['_REVOKECONSENTRESPONSE']._serialized_end=1569
-  _globals['_LISTCONSENTSREQUEST']._serialized_start=1571
-  _globals['_LISTCONSENTSREQUEST']._serialized_end=1631
-  _globals['_LISTCONSENTSRESPONSE']._serialized_start=1633
-  _globals['_LISTCONSENTSRESPONSE']._serialized_end=1732
-  _globals['_WATCHCONSENTSREQUEST']._serialized_start=1734
-  _globals['_WATCHCONSENTSREQUEST']._serialized_end=1780
-  _globals['_WATCHCONSENTSRESPONSE']._serialized_start=1783
-  _globals['_WATCHCONSENTSRESPONSE']._serialized_end=1935
-  _globals['_CONSENTSERVICE']._serialized_start=2038
-  _globals['_CONSENTSERVICE']._serialized_end=2504
+  _globals['_SEALEDBODY']._serialized_end=465
+  _globals['_SEALEDNOTICE']._serialized_start=467
+  _globals['_SEALEDNOTICE']._serialized_end=532
+  _globals['_REVOCATION']._serialized_start=535
+  _globals['_REVOCATION']._serialized_end=697
+  _globals['_NARROWING']._serialized_start=699
+  _globals['_NARROWING']._serialized_end=811
+  _globals['_REPORT']._serialized_start=813
+  _globals['_REPORT']._serialized_end=881
+  _globals['_ROTATION']._serialized_start=883
+  _globals['_ROTATION']._serialized_end=960
+  _globals['_CONSENTCHANGE']._serialized_start=963
+  _globals['_CONSENTCHANGE']._serialized_end=1310
+  _globals['_CONSENTCHANGES']._serialized_start=1312
+  _globals['_CONSENTCHANGES']._serialized_end=1385
+  _globals['_CONSENTHEARTBEAT']._serialized_start=1388
+  _globals['_CONSENTHEARTBEAT']._serialized_end=1547
+  _globals['_RECORDCONSENTSREQUEST']._serialized_start=1549
+  _globals['_RECORDCONSENTSREQUEST']._serialized_end=1644
+  _globals['_RECORDCONSENTSRESPONSE']._serialized_start=1646
+  _globals['_RECORDCONSENTSRESPONSE']._serialized_end=1712
+  _globals['_REVOKECONSENTREQUEST']._serialized_start=1714
+  _globals['_REVOKECONSENTREQUEST']._serialized_end=1817
+  _globals['_REVOKECONSENTRESPONSE']._serialized_start=1819
+  _globals['_REVOKECONSENTRESPONSE']._serialized_end=1860
+  _globals['_LISTCONSENTSREQUEST']._serialized_start=1862
+  _globals['_LISTCONSENTSREQUEST']._serialized_end=1922
+  _globals['_LISTCONSENTSRESPONSE']._serialized_start=1924
+  _globals['_LISTCONSENTSRESPONSE']._serialized_end=2023
+  _globals['_WATCHCONSENTSREQUEST']._serialized_start=2025
+  _globals['_WATCHCONSENTSREQUEST']._serialized_end=2071
+  _globals['_WATCHCONSENTSRESPONSE']._serialized_start=2074
+  _globals['_WATCHCONSENTSRESPONSE']._serialized_end=2228
+  _globals['_CONSENTSERVICE']._serialized_start=2331
+  _globals['_CONSENTSERVICE']._serialized_end=2797
 # @@protoc_insertion_point(module_scope)

@@ -60,7 +60,7 @@ class Consent(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
-    """Chosen at random by the recorder: 32 hexadecimal digits."""
+    """Chosen by the recorder so that nobody else can foresee it: 32 hexadecimal digits."""
     recorder: _builtins.str
     """The organization that collected it."""
     holder: _builtins.str
@@ -69,7 +69,7 @@ class Consent(_message.Message):
     """Where the consent stands."""
     @_builtins.property
     def bodies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealedBody]:
-        """The body for the holder and for each recipient, each sealed to it alone."""
+        """The body for the holder, the recorder and each recipient, each sealed to it alone."""
 
     @_builtins.property
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
@@ -100,11 +100,45 @@ class SealedBody(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    SEALED_KEY_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    SEALED_EVIDENCE_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization that can open it."""
+    sealed_key: _builtins.bytes
+    """The key that seals the bodies made together for this organization, itself sealed to it by HPKE."""
+    place: _builtins.int
+    """The body's place among them, from 0."""
+    sealed_evidence: _builtins.bytes
+    """A ConsentEvidence, sealed by that key."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        sealed_key: _builtins.bytes = ...,
+        place: _builtins.int = ...,
+        sealed_evidence: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "place", b"place", "sealed_evidence", b"sealed_evidence", "sealed_key", b"sealed_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedBody: _TypeAlias = SealedBody  # noqa: Y015
+
+@_typing.final
+class SealedNotice(_message.Message):
+    """SealedNotice is a statement about consents that one organization can open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     SEALED_STATEMENT_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization that can open it."""
     sealed_statement: _builtins.bytes
-    """A SignedStatement of a ConsentBody, sealed by HPKE."""
+    """A SignedStatement, sealed by HPKE."""
     def __init__(
         self,
         *,
@@ -117,109 +151,7 @@ class SealedBody(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SealedBody: _TypeAlias = SealedBody  # noqa: Y015
-
-@_typing.final
-class ConsentBody(_message.Message):
-    """ConsentBody is what a family allowed. The recorder signs these bytes, then seals them."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSENT_ID_FIELD_NUMBER: _builtins.int
-    RECORDER_FIELD_NUMBER: _builtins.int
-    HOLDER_FIELD_NUMBER: _builtins.int
-    AGREEMENT_ID_FIELD_NUMBER: _builtins.int
-    LINK_CODE_FIELD_NUMBER: _builtins.int
-    RECIPIENTS_FIELD_NUMBER: _builtins.int
-    ELEMENTS_FIELD_NUMBER: _builtins.int
-    PURPOSES_FIELD_NUMBER: _builtins.int
-    SIGNER_RELATION_FIELD_NUMBER: _builtins.int
-    FORM_FIELD_NUMBER: _builtins.int
-    SIGN_DATE_FIELD_NUMBER: _builtins.int
-    START_DATE_FIELD_NUMBER: _builtins.int
-    END_DATE_FIELD_NUMBER: _builtins.int
-    consent_id: _builtins.str
-    """The consent's identifier, as outside."""
-    recorder: _builtins.str
-    """The organization that collected it."""
-    holder: _builtins.str
-    """The organization that holds the records."""
-    agreement_id: _builtins.str
-    """The agreement under which it was collected."""
-    link_code: _builtins.bytes
-    """The random code printed on the form, which names the student to the holder; only in the holder's body."""
-    signer_relation: _builtins.str
-    """How the signer stands to the student, a word of the vocabulary."""
-    form: _builtins.str
-    """The form of the consent, a word of the vocabulary."""
-    sign_date: _builtins.str
-    """The day it was signed, YYYY-MM-DD."""
-    start_date: _builtins.str
-    """The first day it counts, YYYY-MM-DD."""
-    end_date: _builtins.str
-    """The last day it counts, YYYY-MM-DD."""
-    @_builtins.property
-    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]:
-        """The organizations that may receive; in a recipient's body only itself."""
-
-    @_builtins.property
-    def elements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The elements that may be released (34 CFR 99.30(b)(1))."""
-
-    @_builtins.property
-    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The purposes they may be released for (34 CFR 99.30(b)(2))."""
-
-    def __init__(
-        self,
-        *,
-        consent_id: _builtins.str = ...,
-        recorder: _builtins.str = ...,
-        holder: _builtins.str = ...,
-        agreement_id: _builtins.str = ...,
-        link_code: _builtins.bytes = ...,
-        recipients: _abc.Iterable[Global___Recipient] | None = ...,
-        elements: _abc.Iterable[_builtins.str] | None = ...,
-        purposes: _abc.Iterable[_builtins.str] | None = ...,
-        signer_relation: _builtins.str = ...,
-        form: _builtins.str = ...,
-        sign_date: _builtins.str = ...,
-        start_date: _builtins.str = ...,
-        end_date: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "consent_id", b"consent_id", "elements", b"elements", "end_date", b"end_date", "form", b"form", "holder", b"holder", "link_code", b"link_code", "purposes", b"purposes", "recipients", b"recipients", "recorder", b"recorder", "sign_date", b"sign_date", "signer_relation", b"signer_relation", "start_date", b"start_date"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConsentBody: _TypeAlias = ConsentBody  # noqa: Y015
-
-@_typing.final
-class Recipient(_message.Message):
-    """Recipient is an organization that may receive, and the name by which it alone knows the student."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
-    SUBJECT_REF_FIELD_NUMBER: _builtins.int
-    organization_id: _builtins.str
-    """The organization."""
-    subject_ref: _builtins.str
-    """Random; never derived from data."""
-    def __init__(
-        self,
-        *,
-        organization_id: _builtins.str = ...,
-        subject_ref: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "subject_ref", b"subject_ref"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
+Global___SealedNotice: _TypeAlias = SealedNotice  # noqa: Y015
 
 @_typing.final
 class Revocation(_message.Message):
@@ -230,6 +162,7 @@ class Revocation(_message.Message):
     CONSENT_ID_FIELD_NUMBER: _builtins.int
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
     """The consent."""
     organization_id: _builtins.str
@@ -238,20 +171,117 @@ class Revocation(_message.Message):
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
         """When it was told."""
 
+    @_builtins.property
+    def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealedNotice]:
+        """WithdrawalDetails as a SignedStatement, for the holder and the recorder; may be left out."""
+
     def __init__(
         self,
         *,
         consent_id: _builtins.str = ...,
         organization_id: _builtins.str = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _abc.Iterable[Global___SealedNotice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "organization_id", b"organization_id", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "details", b"details", "organization_id", b"organization_id", "revoke_time", b"revoke_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Revocation: _TypeAlias = Revocation  # noqa: Y015
+
+@_typing.final
+class Narrowing(_message.Message):
+    """Narrowing withdraws a part of a consent; which part, only those can read whom it touches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    consent_id: _builtins.str
+    """The consent."""
+    organization_id: _builtins.str
+    """The organization that was told."""
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealedNotice]:
+        """A NarrowingBody, signed by that organization, for the holder, the recorder and each recipient touched."""
+
+    def __init__(
+        self,
+        *,
+        consent_id: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        notices: _abc.Iterable[Global___SealedNotice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "notices", b"notices", "organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Narrowing: _TypeAlias = Narrowing  # noqa: Y015
+
+@_typing.final
+class Report(_message.Message):
+    """Report carries verdicts from a holder to the recorder of the consents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    RECORDER_FIELD_NUMBER: _builtins.int
+    SEALED_STATEMENT_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    """The organization that holds the records."""
+    recorder: _builtins.str
+    """The organization that recorded the consents."""
+    sealed_statement: _builtins.bytes
+    """A VerdictReport, signed by the holder, sealed to the recorder."""
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        recorder: _builtins.str = ...,
+        sealed_statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recorder", b"recorder", "sealed_statement", b"sealed_statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class Rotation(_message.Message):
+    """Rotation carries to a holder the new names by which an organization knows students."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    SEALED_STATEMENT_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization that asks."""
+    holder: _builtins.str
+    """The organization that holds the records."""
+    sealed_statement: _builtins.bytes
+    """A RotationBody, signed by the organization, sealed to the holder."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
+        sealed_statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "organization_id", b"organization_id", "sealed_statement", b"sealed_statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rotation: _TypeAlias = Rotation  # noqa: Y015
 
 @_typing.final
 class ConsentChange(_message.Message):
@@ -263,6 +293,9 @@ class ConsentChange(_message.Message):
     PREVIOUS_SEQUENCE_FIELD_NUMBER: _builtins.int
     RECORDED_FIELD_NUMBER: _builtins.int
     REVOKED_FIELD_NUMBER: _builtins.int
+    NARROWED_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
+    ROTATED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The step's place in the order."""
     previous_sequence: _builtins.int
@@ -275,6 +308,18 @@ class ConsentChange(_message.Message):
     def revoked(self) -> _evidence_pb2.SignedStatement:
         """A Revocation, signed by the organization that was told."""
 
+    @_builtins.property
+    def narrowed(self) -> Global___Narrowing:
+        """A part of a consent was withdrawn; with the watching organization's notice only."""
+
+    @_builtins.property
+    def reported(self) -> Global___Report:
+        """Verdicts on consents that the watching organization recorded."""
+
+    @_builtins.property
+    def rotated(self) -> Global___Rotation:
+        """New names for students whose records the watching organization holds."""
+
     def __init__(
         self,
         *,
@@ -282,16 +327,43 @@ class ConsentChange(_message.Message):
         previous_sequence: _builtins.int = ...,
         recorded: Global___Consent | None = ...,
         revoked: _evidence_pb2.SignedStatement | None = ...,
+        narrowed: Global___Narrowing | None = ...,
+        reported: Global___Report | None = ...,
+        rotated: Global___Rotation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "recorded", b"recorded", "revoked", b"revoked"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "previous_sequence", b"previous_sequence", "recorded", b"recorded", "revoked", b"revoked", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "previous_sequence", b"previous_sequence", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["recorded", "revoked"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["recorded", "revoked", "narrowed", "reported", "rotated"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
 Global___ConsentChange: _TypeAlias = ConsentChange  # noqa: Y015
+
+@_typing.final
+class ConsentChanges(_message.Message):
+    """ConsentChanges are steps that follow each other in the watching organization's chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentChange]:
+        """The steps, in order; at least one."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ConsentChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentChanges: _TypeAlias = ConsentChanges  # noqa: Y015
 
 @_typing.final
 class ConsentHeartbeat(_message.Message):
@@ -519,11 +591,11 @@ class WatchConsentsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHANGE_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def change(self) -> Global___ConsentChange:
-        """A change that concerns the caller."""
+    def changes(self) -> Global___ConsentChanges:
+        """Changes that concern the caller."""
 
     @_builtins.property
     def heartbeat(self) -> _evidence_pb2.SignedStatement:
@@ -532,14 +604,14 @@ class WatchConsentsResponse(_message.Message):
     def __init__(
         self,
         *,
-        change: Global___ConsentChange | None = ...,
+        changes: Global___ConsentChanges | None = ...,
         heartbeat: _evidence_pb2.SignedStatement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "event", b"event", "heartbeat", b"heartbeat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["change", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["changes", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ConsentServiceStub:
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own.
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class ConsentServiceStub:
 
 
 class ConsentServiceServicer:
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own.
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own.
     """
 
     def RecordConsents(self, request, context):
@@ -123,7 +123,7 @@ def add_ConsentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConsentService:
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own.
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ConsentServiceStub:
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own."""
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -50,7 +50,7 @@ class ConsentServiceStub:
 
 @_typing.type_check_only
 class ConsentServiceAsyncStub(ConsentServiceStub):
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own."""
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RecordConsentsRequest, _consent_service_pb2.RecordConsentsResponse]  # type: ignore[assignment]
@@ -67,7 +67,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """WatchConsents sends every change that concerns the caller after a sequence, then each new one, and heartbeats."""
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ConsentService keeps sealed consents and their revocations in one order, and lets each organization watch its own."""
+    """ConsentService keeps sealed consents and all that changes them in one order, and lets each organization watch its own."""
 
     @_abc_1.abstractmethod
     def RecordConsents(

@@ -23,7 +23,9 @@ def upgrade() -> None:
         "consent_body",
         sa.Column("consent_id", sa.String(), primary_key=True),
         sa.Column("organization_id", sa.String(), primary_key=True),
-        sa.Column("sealed_statement", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("sealed_evidence", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "revocation",
