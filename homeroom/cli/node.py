@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,15 +65,31 @@ def catalog(
 
 
 @app.command("ingest")
-def ingest(
+def ingest(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="Such as record_csv or edfi_xml.")
     ],
-    path: Annotated[Path, typer.Argument(help="A folder, a file or a zip archive.")],
+    path: Annotated[str, typer.Argument(help="A folder, a file or a zip archive.")],
     records_url: Annotated[
         str,
         typer.Option(envvar="HOMEROOM_NODE_RECORDS_URL", help="The node's database of records."),
     ],
+    mapping: Annotated[
+        str, typer.Option("--map", help="The map of a mapped CSV: a file, or a ready one's name.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(help="The name of the source; the format's, if none is given.")
+    ] = "",
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="The files are all there is: what is missing is gone.")
+    ] = False,
+    may_shrink: Annotated[
+        bool, typer.Option("--may-shrink", help="More than 20 % of a table may go.")
+    ] = False,
+    may_be_others: Annotated[
+        bool, typer.Option("--may-be-others", help="Known ids may come with other names.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; keep nothing.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -83,8 +98,16 @@ def ingest(
         raise RequestInvalidError(
             "the servers are not installed here: run this where the node runs", field="node"
         )
-    command = [sys.executable, "-m", "services.node", "ingest", format_name, str(path)]
-    command += ["--records-url", records_url, *(["--json"] if as_json else [])]
+    command = [sys.executable, "-m", "services.node", "ingest", format_name, path]
+    command += ["--records-url", records_url, "--map", mapping, "--source", source]
+    switches = {
+        "--bulk": bulk,
+        "--may-shrink": may_shrink,
+        "--may-be-others": may_be_others,
+        "--dry-run": dry_run,
+        "--json": as_json,
+    }
+    command += [name for name, on in switches.items() if on]
     code = subprocess.run(command, check=False).returncode
     if code:
         raise InternalError("nothing was loaded; the lines above say why", exit_code=str(code))

@@ -11,12 +11,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from homeroom.errors import HomeroomError
-from services.node.domain.intake import IntakeReport
-from services.node.intake.run import FORMATS, ingest
+from services.node.intake.run import FORMATS, Choices, ingest
+from services.node.intake.telling import progress_told, show
 from services.node.server import build_server, open_stores
 from services.node.settings import NodeSettings
 from services.runtime.process import EXIT_FAILED, run_service
@@ -45,28 +43,44 @@ def serve(context: typer.Context) -> None:
 
 
 @app.command("ingest")
-def ingest_files(
+def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
     format_name: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(FORMATS))],
     path: Annotated[Path, typer.Argument(help="A folder, a file or a zip archive.")],
     records_url: RecordsUrl,
+    mapping: Annotated[
+        str, typer.Option("--map", help="The map of a mapped CSV: a file, or a ready one's name.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(help="The name of the source; the format's, if none is given.")
+    ] = "",
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="The files are all there is: what is missing is gone.")
+    ] = False,
+    may_shrink: Annotated[
+        bool, typer.Option("--may-shrink", help="More than 20 % of a table may go.")
+    ] = False,
+    may_be_others: Annotated[
+        bool,
+        typer.Option("--may-be-others", help="Known ids may come with other names."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; keep nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Imports a file set into the node's records: all of it, or nothing."""
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=told
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def on_progress(table: str, rows: int) -> None:
-            if table not in tasks:
-                tasks[table] = progress.add_task(table)
-            progress.update(tasks[table], description=f"{table}: {rows:,} rows read")
-
-        report = ingest(format_name, path, records_url, on_progress=on_progress)
+    choices = Choices(
+        source=source,
+        bulk=bulk,
+        may_shrink=may_shrink,
+        may_be_others=may_be_others,
+        dry_run=dry_run,
+        mapping=mapping,
+    )
+    with progress_told(told) as on_progress:
+        report = ingest(format_name, path, records_url, choices, on_progress=on_progress)
     if as_json:
         sys.stdout.write(json.dumps(report.to_json()) + "\n")
     else:
-        _show(report)
+        show(report, told)
 
 
 @app.command("link-codes")
@@ -113,34 +127,6 @@ def check_log(records_url: RecordsUrl, state_url: StateUrl, as_json: AsJson = Fa
         told.print(f"the log is broken at entry {broken} of {size:,}")
     if broken is not None:
         raise typer.Exit(EXIT_FAILED)
-
-
-def _show(report: IntakeReport) -> None:
-    table = Table("table", "read", "added", "changed", "unchanged", "rejected")
-    for name, counts in report.tables.items():
-        table.add_row(
-            name,
-            *(
-                f"{number:,}"
-                for number in (
-                    counts.read,
-                    counts.added,
-                    counts.changed,
-                    counts.unchanged,
-                    counts.rejected,
-                )
-            ),
-        )
-    told.print(table)
-    for rejection in report.rejections:
-        told.print(
-            f"{rejection.file}:{rejection.line}: {rejection.table}.{rejection.field} "
-            f"{rejection.reason}",
-            markup=False,
-        )
-    for field, count in report.dropped.items():
-        told.print(f"dropped at the door, never stored: {count:,} values of {field}", markup=False)
-    told.print(f"{report.seconds:.1f} s")
 
 
 def main() -> int:

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from services.node.domain.intake import IntakeReport
-from services.node.intake import ingest
+from services.node.domain.intake_report import IntakeReport
+from services.node.intake.run import Choices, ingest
 from services.runtime.database import open_database
 
 
@@ -16,9 +16,9 @@ class LoadedRecords:
     def __init__(self, folder: Path) -> None:
         self.url = f"sqlite:///{folder}/records.db"
 
-    def ingest(self, format_name: str, path: Path) -> IntakeReport:
+    def ingest(self, format_name: str, path: Path, **choices: Any) -> IntakeReport:
         """Imports a file set."""
-        return ingest(format_name, path, self.url)
+        return ingest(format_name, path, self.url, Choices(**choices))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.node.domain.intake import IntakeReport
+from services.node.domain.intake_report import IntakeReport
 from tests.intake.loaded_records import LoadedRecords
 from tests.intake.shared_sets import shared_set
 

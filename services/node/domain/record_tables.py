@@ -9,8 +9,13 @@ STUDENT_ID = "student_id"
 
 GRADE_LEVELS = frozenset({"PK", "KG", *(f"{grade:02}" for grade in range(1, 13))})
 RACES = frozenset(
-    {"american_indian", "asian", "black", "pacific_islander", "white", "other", "declined"}
+    {
+        *("american_indian", "asian", "black", "pacific_islander", "white", "other", "declined"),
+        "multiple",
+    }
 )
+"""`multiple` stands alone: a source that says only that there are several, not which."""
+
 ATTENDANCE_CATEGORIES = frozenset(
     {
         "in_attendance",
@@ -21,6 +26,22 @@ ATTENDANCE_CATEGORIES = frozenset(
         "partial",
     }
 )
+STATUSES = frozenset(
+    {
+        "english_learner",
+        "special_education",
+        "section_504",
+        "homeless",
+        "foster_care",
+        "economic_disadvantage",
+        "migrant",
+        "immigrant",
+        "military_connected",
+        "runaway",
+    }
+)
+"""What may be so of a student for a time."""
+
 ACTION_TYPES = frozenset({"in_school_suspension", "out_of_school_suspension", "expulsion", "other"})
 
 
@@ -47,12 +68,14 @@ class RecordTable:
         key: the columns that tell its rows apart; each row has them all.
         period: the columns of its first and its last day, if it has them; the last is not before
             the first.
+        event_day: the column of the day on which it happened, which cannot be in the future.
     """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[RecordColumn, ...]
     period: tuple[str, str] = ("", "")
+    event_day: str = ""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -105,6 +128,15 @@ _TABLES = (
         period=("begin_date", "end_date"),
     ),
     RecordTable(
+        "calendar_date",
+        ("school_id", "calendar_date"),
+        (
+            *_texts("school_id"),
+            *_dates("calendar_date"),
+            *_booleans("instructional"),
+        ),
+    ),
+    RecordTable(
         "student",
         (STUDENT_ID,),
         (
@@ -131,9 +163,29 @@ _TABLES = (
             *_words("entry_grade_level", *GRADE_LEVELS),
             *_dates("exit_date"),
             *_texts("exit_type"),
-            *_booleans("graduated"),
+            *_booleans("graduated", "primary_school"),
+            *_numbers("full_time_equivalency"),
         ),
         period=("entry_date", "exit_date"),
+    ),
+    RecordTable(
+        "student_status",
+        (STUDENT_ID, "status", "begin_date"),
+        (
+            *_texts(STUDENT_ID),
+            RecordColumn("status", words=STATUSES),
+            *_dates("begin_date", "end_date"),
+            *_texts("detail"),
+        ),
+        period=("begin_date", "end_date"),
+    ),
+    RecordTable(
+        "guardian",
+        (STUDENT_ID, "guardian_id"),
+        (
+            *_texts(STUDENT_ID, "guardian_id", "relation", "given_name", "family_name"),
+            *_booleans("legal_guardian", "lives_with", "primary_contact"),
+        ),
     ),
     RecordTable(
         "attendance",
@@ -145,6 +197,7 @@ _TABLES = (
             *_texts("reason"),
             *_numbers("duration_days"),
         ),
+        event_day="event_date",
     ),
     RecordTable(
         "discipline_incident",
@@ -153,6 +206,7 @@ _TABLES = (
             *_texts("incident_id", STUDENT_ID, "behavior", "school_id"),
             *_dates("incident_date"),
         ),
+        event_day="incident_date",
     ),
     RecordTable(
         "discipline_action",
@@ -164,6 +218,7 @@ _TABLES = (
             *_texts("school_id"),
             *_numbers("planned_days", "actual_days"),
         ),
+        event_day="action_date",
     ),
     RecordTable(
         "section_enrollment",
@@ -212,6 +267,7 @@ _TABLES = (
             *_dates("service_date"),
             *_numbers("hours"),
         ),
+        event_day="service_date",
     ),
 )
 

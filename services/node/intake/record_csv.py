@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from homeroom.errors import RequestInvalidError
-from services.node.domain.intake import Rejection, SourceRow
+from services.node.domain.intake import SourceMemory, SourceRow
+from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, RecordTable
 from services.node.intake.file_set import FileSet, SetFile
 from services.node.intake.sensitive import is_sensitive_name
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 class RecordCsv:
     """The rows of a set of CSV files."""
 
-    def __init__(self, path: Path) -> None:
+    position: str | None = None
+
+    def __init__(self, path: Path, *, bulk: bool = False) -> None:
         self.dropped: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self._bulk = bulk
         files: dict[str, SetFile] = {}
         for file in FileSet(path, ".csv"):
             if files.setdefault(PurePosixPath(file.name).stem, file) is not file:
@@ -36,7 +40,12 @@ class RecordCsv:
             (table, files[name]) for name, table in RECORD_TABLES.items() if name in files
         ]
 
-    def rows(self) -> Iterator[SourceRow | Rejection]:
+    @property
+    def complete(self) -> frozenset[str]:
+        """The tables that have a file, if the files are said to be all there is."""
+        return frozenset(table.name for table, _ in self._files) if self._bulk else frozenset()
+
+    def rows(self, _memory: SourceMemory) -> Iterator[SourceRow | Rejection]:
         """The rows of every file, students before what is about them."""
         for table, file in self._files:
             # Bytes that are no UTF-8 become surrogates, which the row rules refuse row by row.

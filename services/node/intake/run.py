@@ -1,45 +1,67 @@
 """One intake run: reads a file set in a format, and loads it whole or not at all."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from homeroom.errors import RequestInvalidError
-from services.node.domain.intake import (
-    IntakeReport,
-    RecordSink,
-    Refusal,
-    Rejection,
-    RowRules,
-    RowSource,
-    SourceRow,
-    TableReport,
-    Value,
-)
-from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
+from services.node.domain.intake import RowSource
+from services.node.domain.intake_report import IntakeReport
+from services.node.intake.carrying import Intake, OnProgress
 from services.node.intake.edfi_xml import EdFiXml
 from services.node.intake.record_csv import RecordCsv
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE
-from services.node.store.records import RecordStore
+from services.node.store.records import IntakeRun, RecordStore
 from services.runtime.database import upgrade
 
-_BATCH = 2_000
 
-OnProgress = Callable[[str, int], None]
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person says about one intake.
 
-FORMATS: dict[str, Callable[[Path], RowSource]] = {
-    "edfi_xml": EdFiXml,
-    "record_csv": RecordCsv,
+    Attributes:
+        source: the name of the source; the format's name, if none is given. What one source does
+            not say any more is taken away only if that source brought it.
+        bulk: whether the files are all there is, for formats that do not say it themselves.
+        may_shrink: whether more than a fifth of a table may go.
+        may_be_others: whether a student's id may come with another name and birth date.
+        dry_run: whether to report only, and keep nothing.
+        mapping: the map of a mapped CSV: a file, or the name of a ready one.
+        today: the day it is, for spells that end and events that cannot be yet.
+    """
+
+    source: str = ""
+    bulk: bool = False
+    may_shrink: bool = False
+    may_be_others: bool = False
+    dry_run: bool = False
+    mapping: str = ""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+
+
+Opener = Callable[[Path, Choices], RowSource]
+
+FORMATS: Mapping[str, Opener] = {
+    "edfi_xml": lambda path, choices: EdFiXml(path, bulk=choices.bulk),
+    "record_csv": lambda path, choices: RecordCsv(path, bulk=choices.bulk),
 }
 """The formats that can be read, by name."""
+
+
+def _no_progress(_table: str, _rows: int) -> None:
+    """What is told when nobody looks."""
 
 
 def ingest(
     format_name: str,
     path: Path,
     records_url: str,
+    choices: Choices | None = None,
     *,
-    on_progress: OnProgress = lambda _table, _rows: None,
+    on_progress: OnProgress = _no_progress,
 ) -> IntakeReport:
     """Imports a file set into a node's records.
 
@@ -47,92 +69,62 @@ def ingest(
         format_name: one of `FORMATS`.
         path: a folder, a file or a zip archive.
         records_url: the records' database; its tables are made or brought up to date.
+        choices: what a person says about it.
         on_progress: told a table and how many of its rows have been read so far.
 
     Raises:
-        RequestInvalidError: if the format is unknown or the files are not in it; the node then
-            stays as it was.
+        RequestInvalidError: if the format is unknown, the files are not in it, or too much would
+            go; the node then stays as it was.
     """
     if format_name not in FORMATS:
         raise RequestInvalidError("there is no such format", field="format_name")
+    chosen = choices or Choices()
+    return ingest_source(
+        format_name, FORMATS[format_name](path, chosen), records_url, chosen, on_progress
+    )
+
+
+def ingest_source(
+    format_name: str,
+    source: RowSource,
+    records_url: str,
+    choices: Choices,
+    on_progress: OnProgress = _no_progress,
+) -> IntakeReport:
+    """Imports what a source gives, as `ingest` does.
+
+    Raises:
+        RequestInvalidError: as `ingest`.
+    """
     began = time.monotonic()
-    source = FORMATS[format_name](path)
     upgrade(records_url, RECORDS, version_table=RECORDS_VERSION_TABLE)
     report = IntakeReport(format_name)
     store = RecordStore(records_url)
     try:
-        with store.intake() as run:
-            Intake(run, report, on_progress).take(source)
+        with store.intake(choices.source or format_name, source.complete, choices.today) as run:
+            latest = choices.today + timedelta(days=1)  # it may be tomorrow already, further east
+            Intake(run, report, on_progress, latest, choices).take(source)
+            _conclude(run, source, report, began)
+            _keep_unless(choices.dry_run)
+    except _OnlyTried:
+        report.run = None
     finally:
         store.close()
-    report.dropped, report.skipped = dict(source.dropped), dict(source.skipped)
-    report.seconds = time.monotonic() - began
     return report
 
 
-class Intake:
-    """Carries rows from a source through the row rules to the records, in batches."""
-
-    def __init__(self, sink: RecordSink, report: IntakeReport, on_progress: OnProgress) -> None:
-        self._sink = sink
-        self._report = report
-        self._on_progress = on_progress
-        self._pending: dict[tuple[str, tuple[str, ...]], _Pending] = {}
-
-    def take(self, source: RowSource) -> None:
-        """Takes every row of the source."""
-        for row in source.rows():
-            if isinstance(row, Rejection):
-                self._report.reject(row)
-            else:
-                self._take(row)
-        for pending in self._pending.values():
-            self._load(pending)
-        self._report.tally(self._sink.tallies())
-
-    def _take(self, row: SourceRow) -> None:
-        pending = self._pending.get(row[:2])
-        if pending is None:
-            pending = self._pending[row[:2]] = self._begin(row.table, row.columns)
-        pending.report.read += 1
-        values = pending.rules.read(row.values)
-        if isinstance(values, Refusal):
-            self._report.reject(Rejection(row.table, row.file, row.line, *values))
-            return
-        if pending.student_place is not None:
-            key = self._sink.student_keys.get(str(values[pending.student_place]))
-            if key is None:
-                reason = "names no student of this node"
-                self._report.reject(Rejection(row.table, row.file, row.line, STUDENT_ID, reason))
-                return
-            values[pending.student_place] = key
-        pending.rows.append(values)
-        if len(pending.rows) >= _BATCH:
-            self._load(pending)
-
-    def _begin(self, table: str, columns: tuple[str, ...]) -> "_Pending":
-        if table != "student":
-            # Rows about students need their keys, so all that is read of students goes first.
-            for earlier in self._pending.values():
-                if earlier.table == "student":
-                    self._load(earlier)
-        return _Pending(table, columns, self._report.table(table))
-
-    def _load(self, pending: "_Pending") -> None:
-        if pending.rows:
-            self._sink.load(pending.table, pending.columns, pending.rows)
-            pending.rows = []
-        self._on_progress(pending.table, pending.report.read)
+def _conclude(run: IntakeRun, source: RowSource, report: IntakeReport, began: float) -> None:
+    run.finish()
+    report.found(run.findings())
+    report.dropped, report.skipped = dict(source.dropped), dict(source.skipped)
+    report.run, report.seconds = run.mark.run, time.monotonic() - began
+    run.keep_report(report.format_name, source.position, json.dumps(report.to_json()))
 
 
-class _Pending:
-    """Rows of one table that wait to be loaded together, and how to read them."""
+def _keep_unless(dry_run: bool) -> None:
+    if dry_run:
+        raise _OnlyTried
 
-    def __init__(self, table: str, columns: tuple[str, ...], report: TableReport) -> None:
-        self.table = table
-        self.report = report
-        self.rules = RowRules(table, columns)
-        self.rows: list[list[Value]] = []
-        refers = table != "student" and STUDENT_ID in RECORD_TABLES[table].key
-        self.student_place = columns.index(STUDENT_ID) if refers else None
-        self.columns = tuple("student_key" if refers and c == STUDENT_ID else c for c in columns)
+
+class _OnlyTried(Exception):  # noqa: N818  # undoes the transaction; never leaves this module
+    """A dry run has come to its end."""

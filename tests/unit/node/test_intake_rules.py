@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.node.domain.intake import (
-    MAX_LISTED,
-    IntakeReport,
-    Refusal,
-    Rejection,
-    RowRules,
-    Value,
-)
+from services.node.domain.intake_report import MAX_LISTED, IntakeReport, Rejection
 from services.node.domain.record_tables import RECORD_TABLES
+from services.node.domain.row_rules import Refusal, RowRules, Value
 
 
 def read(table: str, **texts: str) -> list[Value] | Refusal:
@@ -40,9 +34,8 @@ def test_values_have_the_types_of_their_columns() -> None:
         ("student", "birth_date", "29.2.2012", "is not a date (YYYY-MM-DD)"),
         ("student", "birth_date", "20120229", "is not a date (YYYY-MM-DD)"),
         ("student", "birth_date", "0012-02-29", "is not a date of our times"),
-        ("student", "grade_level", "7", "is not one of the words of this field"),
         ("student", "hispanic", "yes", "is neither true nor false"),
-        ("student", "races", "white;martian", "is not one of the words of this field"),
+        ("attendance", "category", "late", "is not one of the words of this field"),
         ("student", "given_name", "a\x00b", "has a null character"),
         ("student", "given_name", "a" * 2_001, "is too long"),
         ("student", "given_name", "\udce9", "is not UTF-8"),
@@ -55,12 +48,36 @@ def test_values_have_the_types_of_their_columns() -> None:
 def test_a_text_that_is_no_value_is_refused_with_its_field(
     table: str, field: str, text: str, reason: str
 ) -> None:
-    assert read(table, **{field: text}) == Refusal(field, reason)
+    refused = read(table, **{field: text})
+
+    assert isinstance(refused, Refusal)
+    assert refused[:2] == (field, reason)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "kept", "value_class"),
+    [
+        ("grade_level", "7", None, "digits"),
+        ("races", "white;martian;asian", "asian;white", "other text"),
+        ("lunch_eligibility", "Fre Lunch", None, "words"),
+    ],
+)
+def test_a_code_nobody_knows_costs_no_row_and_is_told(
+    field: str, text: str, kept: str | None, value_class: str
+) -> None:
+    rules = RowRules("student", ("student_id", field))
+
+    assert rules.read(["1", text]) == ["1", kept]
+    assert rules.unknown == [Refusal(field, "is not one of the words of this field", value_class)]
+    assert rules.read(["2", ""]) == ["2", None]
+    assert rules.unknown == []
 
 
 def test_an_empty_text_is_a_null_unless_the_key_needs_it() -> None:
     assert read("student", student_id="1", given_name="  ") == ["1", None]
-    assert read("student", student_id="  ", given_name="Ana") == Refusal("student_id", "is missing")
+    assert read("student", student_id="  ", given_name="Ana") == Refusal(
+        "student_id", "is missing", "missing"
+    )
 
 
 def test_races_are_sorted_and_each_stands_once() -> None:
@@ -73,7 +90,7 @@ def test_a_day_may_come_as_its_midnight() -> None:
 
 def test_a_period_does_not_end_before_it_begins() -> None:
     assert read("enrollment", entry_date="2025-09-02", exit_date="2025-09-01") == Refusal(
-        "exit_date", "is before the period begins"
+        "exit_date", "is before the period begins", "date"
     )
     same_day = read("enrollment", entry_date="2025-09-02", exit_date="2025-09-02")
     assert same_day == [date(2025, 9, 2)] * 2
@@ -81,11 +98,15 @@ def test_a_period_does_not_end_before_it_begins() -> None:
 
 @given(st.text(max_size=40))
 def test_a_refusal_never_repeats_the_text(text: str) -> None:
-    for field in ("birth_date", "grade_level", "hispanic"):
-        refused = read("student", **{field: f"<{text}>"})
+    for table, field in (
+        ("student", "birth_date"),
+        ("attendance", "category"),
+        ("student", "hispanic"),
+    ):
+        refused = read(table, **{field: f"<{text}>"})
 
         assert isinstance(refused, Refusal)
-        assert f"<{text}>" not in refused.reason
+        assert f"<{text}>" not in refused.reason + refused.value_class
 
 
 def test_a_report_lists_some_rejections_and_counts_all() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homeroom.errors import RequestInvalidError
-from services.node.domain.intake import Rejection, SourceRow
+from services.node.domain.intake import SourceMemory, SourceRow
+from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
 from services.node.intake.edfi_xml.elements import Elements, Item
 from services.node.intake.edfi_xml.lookups import FirstPassNames, Lookups, is_program_association
@@ -39,14 +40,22 @@ _GATHERED_WHOLE = {
 class EdFiXml:
     """The rows of a set of interchange files."""
 
-    def __init__(self, path: Path) -> None:
+    position: str | None = None
+
+    def __init__(self, path: Path, *, bulk: bool = False) -> None:
+        self._bulk = bulk
         self.dropped: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self._files = FileSet(path, ".xml")
         self._references: dict[str, Item] = {}
         self._nameless: list[tuple[str, int]] = []
 
-    def rows(self) -> Iterator[SourceRow | Rejection]:
+    @property
+    def complete(self) -> frozenset[str]:
+        """Every table that the set has elements for, if it is said to be all there is."""
+        return frozenset(RECORD_TABLES) if self._bulk else frozenset()
+
+    def rows(self, _memory: SourceMemory) -> Iterator[SourceRow | Rejection]:
         """The rows of the set: students first, then what is about them."""
         lookups = Lookups()
         told_by = self._first_pass(lookups)

@@ -15,6 +15,7 @@ from services.node.intake.edfi_xml.places import (
     student_of,
 )
 
+known = vocabulary.known
 StudentFacts = dict[str, str | None]
 
 _PERPETRATOR = "Perpetrator"
@@ -131,13 +132,13 @@ class Lookups:
         codes, hispanic = vocabulary.races(item)
         told: StudentFacts = {
             "state_id": _state_id(item),
-            "gender": vocabulary.GENDER.get(item.word("Sex")),
+            "gender": known(vocabulary.GENDER, item.word("Sex")),
             "races": codes,
             "hispanic": "true" if hispanic else item.at("HispanicLatinoEthnicity").text,
-            "english_learner": vocabulary.ENGLISH_LEARNER.get(
-                item.word("LimitedEnglishProficiency")
+            "english_learner": known(
+                vocabulary.ENGLISH_LEARNER, item.word("LimitedEnglishProficiency")
             ),
-            "lunch_eligibility": vocabulary.LUNCH.get(item.word("SchoolFoodServiceEligibility")),
+            "lunch_eligibility": known(vocabulary.LUNCH, item.word("SchoolFoodServiceEligibility")),
         }
         for characteristic in item.all("StudentCharacteristic"):
             word = characteristic.word("Characteristic") or characteristic.word()
@@ -149,7 +150,7 @@ class Lookups:
     def _gather_enrollment(self, item: Item) -> None:
         """Takes the grade of the latest enrollment."""
         student_id = student_of(item)
-        grade = vocabulary.GRADE_LEVEL.get(item.word("EntryGradeLevel"))
+        grade = known(vocabulary.GRADE_LEVEL, item.word("EntryGradeLevel"))
         spell = (item.at("EntryDate").text, item.at("ExitWithdrawDate").text or "9999")
         if grade and spell >= self._current.get(student_id, ("", "")):
             self._current[student_id] = spell
@@ -161,8 +162,8 @@ class Lookups:
             self._flags_told.add(flag)
             if item.at("IdeaEligibility").text not in {"0", "false"}:
                 facts[flag] = "true"
-        residence = vocabulary.NIGHTTIME_RESIDENCE.get(
-            item.word("HomelessPrimaryNighttimeResidence")
+        residence = known(
+            vocabulary.NIGHTTIME_RESIDENCE, item.word("HomelessPrimaryNighttimeResidence")
         )
         if residence:
             facts["nighttime_residence"] = residence

@@ -68,9 +68,13 @@ def _enrollment(item: Item, _lookups: Lookups) -> Iterator[Row]:
             "entry_date": item.at("EntryDate").text,
             "school_year": item.at("SchoolYear").text,
             "entry_type": item.word("EntryType"),
-            "entry_grade_level": vocabulary.GRADE_LEVEL.get(item.word("EntryGradeLevel")),
+            "entry_grade_level": vocabulary.known(
+                vocabulary.GRADE_LEVEL, item.word("EntryGradeLevel")
+            ),
             "exit_date": item.at("ExitWithdrawDate").text,
             "exit_type": exit_type,
+            "primary_school": item.at("PrimarySchool").text,
+            "full_time_equivalency": item.at("FullTimeEquivalency").text,
             "graduated": str(exit_type == "Graduated").lower() if exit_type else None,
         },
     )
@@ -86,7 +90,7 @@ def _attendance(item: Item, _lookups: Lookups) -> Iterator[Row]:
             "student_id": student_of(item),
             "school_id": organization_of(item),
             "event_date": item.at("EventDate").text,
-            "category": vocabulary.ATTENDANCE_CATEGORY.get(category, category),
+            "category": vocabulary.known(vocabulary.ATTENDANCE_CATEGORY, category),
             "reason": item.at("AttendanceEventReason").text,
             "duration_days": item.at("EventDuration").text,
         },

@@ -1,8 +1,10 @@
 """What Ed-Fi's words are in ours, whichever version they come from.
 
-A word that is missing here stays as it is where the row needs one, so that the row rules refuse
-it by name of its field; where a row can do without, it becomes a null.
+A word that is missing here stays as it is, so that the row rules refuse it, or tell of it, by the
+name of its field; it never becomes a null in silence.
 """
+
+from collections.abc import Mapping
 
 from services.node.intake.edfi_xml.elements import Item
 
@@ -96,6 +98,11 @@ _GRADES_OF_LEVEL = {
 }
 
 
+def known(words: Mapping[str, str], word: str) -> str:
+    """Our word for theirs; theirs, where we know none, for the row rules to tell of."""
+    return words.get(word, word)
+
+
 def action_type(discipline: Item) -> str:
     """What kind of action a discipline is; 1.0 describes it in words of its own."""
     words = discipline.word() or discipline.at("Description").text
@@ -124,5 +131,5 @@ def school_level(school: Item) -> str | None:
 def races(item: Item) -> tuple[str | None, bool]:
     """The race codes of a student, and whether Hispanic or Latino stands among them."""
     said = [race.word("RacialCategory") or race.word() for race in item.all("Race")]
-    codes = sorted({RACE[word] for word in said if word in RACE})
+    codes = sorted({known(RACE, word) for word in said} - {"", "Hispanic or Latino"})
     return ";".join(codes) or None, "Hispanic or Latino" in said

@@ -7,7 +7,7 @@ Their keys begin with it, so that SQLite keeps one student's rows side by side.
 from datetime import date
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Integer, MetaData, Table
 from sqlmodel import Field, SQLModel
 
 _STUDENT_KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -22,6 +22,18 @@ class RecordTable(SQLModel):
     metadata: ClassVar[MetaData] = MetaData()
 
 
+class ImportedRow(RecordTable):
+    """What every imported row says of itself.
+
+    Attributes:
+        changed_in: the run that last changed it; a live feed reads what changed since a run.
+        source_key: the source that first brought it; only that source's bulk files take it away.
+    """
+
+    changed_in: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    source_key: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
 def _student_key() -> Any:
     return Field(
         sa_type=_STUDENT_KEY,
@@ -30,7 +42,7 @@ def _student_key() -> Any:
     )
 
 
-class SchoolRow(RecordTable, table=True):
+class SchoolRow(ImportedRow, table=True):
     """A school."""
 
     __tablename__ = "school"
@@ -39,9 +51,10 @@ class SchoolRow(RecordTable, table=True):
     name: str | None = None
     level: str | None = None
     attendance_kind: str | None = None
+    last_reported_date: date | None = None
 
 
-class SessionRow(RecordTable, table=True):
+class SessionRow(ImportedRow, table=True):
     """A term of a school, with its days of instruction."""
 
     __tablename__ = "session"
@@ -54,7 +67,18 @@ class SessionRow(RecordTable, table=True):
     instructional_days: int | None = None
 
 
-class StudentRow(RecordTable, table=True):
+class CalendarDateRow(ImportedRow, table=True):
+    """A day of a school's calendar, and whether there is instruction."""
+
+    __tablename__ = "calendar_date"
+    __table_args__ = _CLUSTERED
+
+    school_id: str = Field(primary_key=True)
+    calendar_date: date = Field(primary_key=True)
+    instructional: bool | None = None
+
+
+class StudentRow(ImportedRow, table=True):
     """A student as of now, with the student's statuses."""
 
     __tablename__ = "student"
@@ -84,8 +108,42 @@ class StudentRow(RecordTable, table=True):
     school_id: str | None = Field(default=None, index=True)
 
 
-class EnrollmentRow(RecordTable, table=True):
-    """A student's spell at a school."""
+class StudentStatusRow(ImportedRow, table=True):
+    """A time in which something was so of a student, such as homelessness."""
+
+    __tablename__ = "student_status"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    status: str = Field(primary_key=True)
+    begin_date: date = Field(primary_key=True)
+    end_date: date | None = None
+    detail: str | None = None
+
+
+class GuardianRow(ImportedRow, table=True):
+    """Who answers for a student; no dataset holds it, a consent's signer is checked against it."""
+
+    __tablename__ = "guardian"
+    __table_args__ = _CLUSTERED
+
+    student_key: int = _student_key()
+    guardian_id: str = Field(primary_key=True)
+    relation: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    legal_guardian: bool | None = None
+    lives_with: bool | None = None
+    primary_contact: bool | None = None
+
+
+class EnrollmentRow(ImportedRow, table=True):
+    """A student's spell at a school.
+
+    Attributes:
+        first_day, last_day: the days of membership that follow from all spells of the student, both
+            included; no first day where the student never was a member.
+    """
 
     __tablename__ = "enrollment"
     __table_args__ = _CLUSTERED
@@ -99,9 +157,13 @@ class EnrollmentRow(RecordTable, table=True):
     exit_date: date | None = None
     exit_type: str | None = None
     graduated: bool | None = None
+    primary_school: bool | None = None
+    full_time_equivalency: float | None = None
+    first_day: date | None = None
+    last_day: date | None = None
 
 
-class AttendanceRow(RecordTable, table=True):
+class AttendanceRow(ImportedRow, table=True):
     """A daily attendance event; several categories may stand on one day."""
 
     __tablename__ = "attendance"
@@ -115,7 +177,7 @@ class AttendanceRow(RecordTable, table=True):
     duration_days: float | None = None
 
 
-class DisciplineIncidentRow(RecordTable, table=True):
+class DisciplineIncidentRow(ImportedRow, table=True):
     """An incident in which the student was an offender."""
 
     __tablename__ = "discipline_incident"
@@ -128,7 +190,7 @@ class DisciplineIncidentRow(RecordTable, table=True):
     incident_date: date | None = None
 
 
-class DisciplineActionRow(RecordTable, table=True):
+class DisciplineActionRow(ImportedRow, table=True):
     """What was decided about a student after an incident."""
 
     __tablename__ = "discipline_action"
@@ -143,7 +205,7 @@ class DisciplineActionRow(RecordTable, table=True):
     actual_days: float | None = None
 
 
-class SectionEnrollmentRow(RecordTable, table=True):
+class SectionEnrollmentRow(ImportedRow, table=True):
     """A student's place in a section of a course."""
 
     __tablename__ = "section_enrollment"
@@ -158,7 +220,7 @@ class SectionEnrollmentRow(RecordTable, table=True):
     end_date: date | None = None
 
 
-class CourseGradeRow(RecordTable, table=True):
+class CourseGradeRow(ImportedRow, table=True):
     """A grade: of a transcript, of a grading period, or of one gradebook entry."""
 
     __tablename__ = "course_grade"
@@ -175,7 +237,7 @@ class CourseGradeRow(RecordTable, table=True):
     credits_earned: float | None = None
 
 
-class AssessmentResultRow(RecordTable, table=True):
+class AssessmentResultRow(ImportedRow, table=True):
     """A student's result of one administration of an assessment."""
 
     __tablename__ = "assessment_result"
@@ -191,7 +253,7 @@ class AssessmentResultRow(RecordTable, table=True):
     performance_level: str | None = None
 
 
-class ProgramParticipationRow(RecordTable, table=True):
+class ProgramParticipationRow(ImportedRow, table=True):
     """A student's time in a program."""
 
     __tablename__ = "program_participation"
@@ -204,7 +266,7 @@ class ProgramParticipationRow(RecordTable, table=True):
     end_date: date | None = None
 
 
-class ServiceEventRow(RecordTable, table=True):
+class ServiceEventRow(ImportedRow, table=True):
     """A day on which a program served a student."""
 
     __tablename__ = "service_event"
@@ -216,5 +278,65 @@ class ServiceEventRow(RecordTable, table=True):
     hours: float | None = None
 
 
-TABLES = RecordTable.metadata.tables
-"""Every table of the records, by name."""
+class IntakeSourceRow(RecordTable, table=True):
+    """A source of records, such as one export of one system, by the name it is given here."""
+
+    __tablename__ = "intake_source"
+
+    source_key: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+
+
+class IntakeRunRow(RecordTable, table=True):
+    """One intake that was kept. Its number is the records' change sequence."""
+
+    __tablename__ = "intake_run"
+
+    run: int | None = Field(default=None, primary_key=True)
+    source_key: int
+    format_name: str
+    finished_at: int = Field(sa_type=BigInteger)
+    position: str | None = None
+    report: str
+
+
+class RemovedRecordRow(RecordTable, table=True):
+    """A row that is no more, so that who follows the changes learns of it.
+
+    Attributes:
+        natural_key: its key as JSON, the student as `student_key`.
+    """
+
+    __tablename__ = "removed_record"
+
+    removal: int | None = Field(default=None, primary_key=True)
+    removed_in: int = Field(index=True)
+    table_name: str
+    student_key: int | None = Field(default=None, sa_type=_STUDENT_KEY)
+    natural_key: str
+
+
+class SourceObjectRow(RecordTable, table=True):
+    """What a source said that a later change of it builds on; never a password or a number."""
+
+    __tablename__ = "source_object"
+    __table_args__ = _CLUSTERED
+
+    source_key: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    object_id: str = Field(primary_key=True)
+    content: str
+
+
+HOUSEKEEPING = ("intake_source", "intake_run", "removed_record", "source_object")
+"""The tables of the intake itself."""
+
+TABLES = {
+    name: table for name, table in RecordTable.metadata.tables.items() if name not in HOUSEKEEPING
+}
+"""Every table of records, by name."""
+
+
+def housekeeping(name: str) -> Table:
+    """A table of the intake itself."""
+    return RecordTable.metadata.tables[name]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -22,13 +23,29 @@ from sqlalchemy.dialects import postgresql, sqlite
 _DERIVED = {"student": "school_id", "school": "attendance_kind"}
 
 
+class Mark(NamedTuple):
+    """The run and the source that rows are written by."""
+
+    run: int
+    source_key: int
+
+    def columns(self) -> dict[str, Any]:
+        """What a new row says of itself."""
+        return {
+            "changed_in": literal_column(str(self.run)),
+            "source_key": literal_column(str(self.source_key)),
+        }
+
+
 class Upsert(ABC):
     """The upsert of certain columns of a table, prepared once for many batches of rows.
 
     A row that stays as it is is not touched, so that those touched can be counted.
     """
 
-    def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, table: Table, columns: Sequence[str], mark: Mark
+    ) -> None:
         self._connection = connection
         self._table = table
         self._columns = columns
@@ -45,17 +62,24 @@ class Upsert(ABC):
             new[derived] = func.coalesce(new[derived], self._table.c[derived])
         if not new:
             return insert.on_conflict_do_nothing(index_elements=self._key)
+        # Another source may bring a row again; it stays the first one's.
+        new_run = {"changed_in": insert.excluded.changed_in}
         differs = or_(*[self._table.c[c].is_distinct_from(value) for c, value in new.items()])
-        return insert.on_conflict_do_update(index_elements=self._key, set_=new, where=differs)
+        return insert.on_conflict_do_update(
+            index_elements=self._key, set_=new | new_run, where=differs
+        )
 
 
 class SqliteUpsert(Upsert):
     """Hands the driver one statement and all rows: twice as fast as through SQLAlchemy's types."""
 
-    def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
-        super().__init__(connection, table, columns)
-        statement = self._resolved(sqlite.insert(table))
-        compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+    def __init__(
+        self, connection: Connection, table: Table, columns: Sequence[str], mark: Mark
+    ) -> None:
+        super().__init__(connection, table, columns, mark)
+        given = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+        insert = sqlite.insert(table).values(given | mark.columns())
+        compiled = self._resolved(insert).compile(dialect=connection.dialect)
         self._sql = str(compiled)
         self._places = [columns.index(name) for name in compiled.positiontup]
         self._dates = [n for n, p in enumerate(self._places) if _is_date(table.c[columns[p]])]
@@ -79,9 +103,13 @@ class SqliteUpsert(Upsert):
 class PostgresUpsert(Upsert):
     """Hands over one array for each column: twice as fast as a list of rows."""
 
-    def __init__(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
-        super().__init__(connection, table, columns)
-        insert = postgresql.insert(table).from_select(columns, _unnested(table, columns))
+    def __init__(
+        self, connection: Connection, table: Table, columns: Sequence[str], mark: Mark
+    ) -> None:
+        super().__init__(connection, table, columns, mark)
+        insert = postgresql.insert(table).from_select(
+            [*columns, *mark.columns()], _unnested(table, columns, mark)
+        )
         self._statement = self._resolved(insert).returning(table.c[self._key[0]])
         self._places = [columns.index(name) for name in self._key]
 
@@ -108,10 +136,10 @@ class PostgresUpsert(Upsert):
             yield list(batch.values())
 
 
-def upsert_of(connection: Connection, table: Table, columns: Sequence[str]) -> Upsert:
+def upsert_of(connection: Connection, table: Table, columns: Sequence[str], mark: Mark) -> Upsert:
     """The upsert of a table's columns in the connection's kind of database."""
     kind = PostgresUpsert if connection.dialect.name == "postgresql" else SqliteUpsert
-    return kind(connection, table, columns)
+    return kind(connection, table, columns, mark)
 
 
 def natural_key(table: Table) -> list[str]:
@@ -125,10 +153,10 @@ def _is_date(column: Column[Any]) -> bool:
     return isinstance(column.type, Date)
 
 
-def _unnested(table: Table, columns: Sequence[str]) -> Any:
+def _unnested(table: Table, columns: Sequence[str], mark: Mark) -> Any:
     """Rows made of one array for each column."""
     arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
     rows = func.unnest(*arrays).table_valued(
         *[column(name, table.c[name].type) for name in columns]
     )
-    return select(rows.render_derived())
+    return select(rows.render_derived(), *mark.columns().values())

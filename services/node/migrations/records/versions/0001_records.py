@@ -12,14 +12,32 @@ depends_on = None
 STUDENT_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def _imported() -> list["sa.Column[object]"]:
+    """What every imported row says of itself."""
+    return [
+        sa.Column("changed_in", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("source_key", sa.Integer(), nullable=False, server_default="0"),
+    ]
+
+
 def upgrade() -> None:
     """Makes the tables."""
+    _make_schools()
+    _make_students()
+    _make_events()
+    _make_courses()
+    _make_housekeeping()
+
+
+def _make_schools() -> None:
     op.create_table(
         "school",
         sa.Column("school_id", sa.String(), primary_key=True),
         sa.Column("name", sa.String(), nullable=True),
         sa.Column("level", sa.String(), nullable=True),
         sa.Column("attendance_kind", sa.String(), nullable=True),
+        sa.Column("last_reported_date", sa.Date(), nullable=True),
+        *_imported(),
     )
     op.create_table(
         "session",
@@ -29,7 +47,19 @@ def upgrade() -> None:
         sa.Column("begin_date", sa.Date(), nullable=True),
         sa.Column("end_date", sa.Date(), nullable=True),
         sa.Column("instructional_days", sa.Integer(), nullable=True),
+        *_imported(),
     )
+    op.create_table(
+        "calendar_date",
+        sa.Column("school_id", sa.String(), primary_key=True),
+        sa.Column("calendar_date", sa.Date(), primary_key=True),
+        sa.Column("instructional", sa.Boolean(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_students() -> None:
     op.create_table(
         "student",
         sa.Column("student_key", STUDENT_KEY, primary_key=True),
@@ -50,7 +80,35 @@ def upgrade() -> None:
         sa.Column("foster_care", sa.Boolean(), nullable=True),
         sa.Column("lunch_eligibility", sa.String(), nullable=True),
         sa.Column("school_id", sa.String(), nullable=True),
+        *_imported(),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "student_status",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("status", sa.String(), primary_key=True),
+        sa.Column("begin_date", sa.Date(), primary_key=True),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "guardian",
+        sa.Column(
+            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+        ),
+        sa.Column("guardian_id", sa.String(), primary_key=True),
+        sa.Column("relation", sa.String(), nullable=True),
+        sa.Column("given_name", sa.String(), nullable=True),
+        sa.Column("family_name", sa.String(), nullable=True),
+        sa.Column("legal_guardian", sa.Boolean(), nullable=True),
+        sa.Column("lives_with", sa.Boolean(), nullable=True),
+        sa.Column("primary_contact", sa.Boolean(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "enrollment",
@@ -65,8 +123,18 @@ def upgrade() -> None:
         sa.Column("exit_date", sa.Date(), nullable=True),
         sa.Column("exit_type", sa.String(), nullable=True),
         sa.Column("graduated", sa.Boolean(), nullable=True),
+        sa.Column("primary_school", sa.Boolean(), nullable=True),
+        sa.Column("full_time_equivalency", sa.Float(), nullable=True),
+        sa.Column("first_day", sa.Date(), nullable=True),
+        sa.Column("last_day", sa.Date(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_student_school_id", "student", ["school_id"])
+    op.create_index("ix_enrollment_school_id", "enrollment", ["school_id"])
+
+
+def _make_events() -> None:
     op.create_table(
         "attendance",
         sa.Column(
@@ -77,6 +145,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(), primary_key=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("duration_days", sa.Float(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -88,6 +157,7 @@ def upgrade() -> None:
         sa.Column("behavior", sa.String(), primary_key=True),
         sa.Column("school_id", sa.String(), nullable=True),
         sa.Column("incident_date", sa.Date(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -101,8 +171,15 @@ def upgrade() -> None:
         sa.Column("school_id", sa.String(), nullable=True),
         sa.Column("planned_days", sa.Float(), nullable=True),
         sa.Column("actual_days", sa.Float(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_attendance_school_id", "attendance", ["school_id"])
+    op.create_index("ix_discipline_incident_school_id", "discipline_incident", ["school_id"])
+    op.create_index("ix_discipline_action_school_id", "discipline_action", ["school_id"])
+
+
+def _make_courses() -> None:
     op.create_table(
         "section_enrollment",
         sa.Column(
@@ -114,6 +191,7 @@ def upgrade() -> None:
         sa.Column("course_code", sa.String(), nullable=True),
         sa.Column("course_title", sa.String(), nullable=True),
         sa.Column("end_date", sa.Date(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -129,6 +207,7 @@ def upgrade() -> None:
         sa.Column("letter_grade", sa.String(), nullable=True),
         sa.Column("numeric_grade", sa.Float(), nullable=True),
         sa.Column("credits_earned", sa.Float(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -143,6 +222,7 @@ def upgrade() -> None:
         sa.Column("score_metric", sa.String(), nullable=True),
         sa.Column("score", sa.String(), nullable=True),
         sa.Column("performance_level", sa.String(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -154,6 +234,7 @@ def upgrade() -> None:
         sa.Column("program_type", sa.String(), primary_key=True),
         sa.Column("begin_date", sa.Date(), primary_key=True),
         sa.Column("end_date", sa.Date(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -164,12 +245,42 @@ def upgrade() -> None:
         sa.Column("service_name", sa.String(), primary_key=True),
         sa.Column("service_date", sa.Date(), primary_key=True),
         sa.Column("hours", sa.Float(), nullable=True),
+        *_imported(),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_student_school_id", "student", ["school_id"])
-    op.create_index("ix_enrollment_school_id", "enrollment", ["school_id"])
-    op.create_index("ix_attendance_school_id", "attendance", ["school_id"])
-    op.create_index("ix_discipline_incident_school_id", "discipline_incident", ["school_id"])
-    op.create_index("ix_discipline_action_school_id", "discipline_action", ["school_id"])
     op.create_index("ix_section_enrollment_school_id", "section_enrollment", ["school_id"])
     op.create_index("ix_course_grade_school_id", "course_grade", ["school_id"])
+
+
+def _make_housekeeping() -> None:
+    op.create_table(
+        "intake_source",
+        sa.Column("source_key", sa.Integer(), primary_key=True),
+        sa.Column("name", sa.String(), nullable=False, unique=True),
+    )
+    op.create_table(
+        "intake_run",
+        sa.Column("run", sa.Integer(), primary_key=True),
+        sa.Column("source_key", sa.Integer(), nullable=False),
+        sa.Column("format_name", sa.String(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.String(), nullable=True),
+        sa.Column("report", sa.String(), nullable=False),
+    )
+    op.create_table(
+        "removed_record",
+        sa.Column("removal", sa.Integer(), primary_key=True),
+        sa.Column("removed_in", sa.Integer(), nullable=False),
+        sa.Column("table_name", sa.String(), nullable=False),
+        sa.Column("student_key", STUDENT_KEY, nullable=True),
+        sa.Column("natural_key", sa.String(), nullable=False),
+    )
+    op.create_table(
+        "source_object",
+        sa.Column("source_key", sa.Integer(), primary_key=True),
+        sa.Column("kind", sa.String(), primary_key=True),
+        sa.Column("object_id", sa.String(), primary_key=True),
+        sa.Column("content", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_removed_record_removed_in", "removed_record", ["removed_in"])
