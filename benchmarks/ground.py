@@ -117,8 +117,10 @@ title: For benchmarks
 kind: consented_sharing
 parties: {{{parties}, {ASKER}: recipient}}
 legal_basis: [consent]
-purposes: [{PURPOSE}]
-elements: [daily_attendance, school_of_enrollment, grade_level]
+schedules:
+  - purpose: {PURPOSE}
+    text: To be measured.
+    elements: [daily_attendance, school_of_enrollment, grade_level]
 schools: {{{schools}}}
 effective_from: {today - dt.timedelta(days=1)}
 effective_to: {today + dt.timedelta(days=300)}

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from homeroom.agreement import AgreementDocument
 from homeroom.federation import Agreement, Organization
 from homeroom.users import User
 
@@ -50,7 +51,10 @@ def question_facts(
         "user": _user(user),
     }
     if agreement is not None:
-        facts["agreement"] = _agreement(agreement)
+        facts["agreement"] = _agreement(agreement, question.purpose, requester.organization_id)
+        if "named_users" in facts["agreement"]:
+            # Only where it matters who asks: else the same question has the same facts for all.
+            facts["user"]["user_id"] = user.user_id
     return facts
 
 
@@ -78,7 +82,8 @@ def _user(user: User) -> Facts:
     return facts
 
 
-def _agreement(agreement: Agreement) -> Facts:
+def _agreement(agreement: Agreement, purpose: str, requester: str) -> Facts:
+    """What the agreement says for the purpose that is asked; for another it says nothing."""
     document = agreement.document
     facts: Facts = {
         "id": document.agreement_id,
@@ -89,18 +94,29 @@ def _agreement(agreement: Agreement) -> Facts:
         "signed_by": _sorted(agreement.signed_by),
         "disclosers": _sorted(p.organization_id for p in document.parties if p.discloses),
         "recipients": _sorted(p.organization_id for p in document.parties if p.receives),
-        "legal_basis": _sorted(document.legal_basis),
         "purposes": _sorted(document.purposes),
-        "elements": _sorted(document.elements),
-        "elements_by_purpose": {
-            purpose: _sorted(elements)
-            for purpose, elements in sorted(document.elements_by_purpose.items())
-        },
+        "legal_basis": _sorted(document.grounds_for(purpose)),
+        "elements": _sorted(document.elements_for(purpose)),
         "effective_from": document.effective_from.isoformat(),
         "effective_to": document.effective_to.isoformat(),
     }
-    if document.authorized_roles is not None:
-        facts["authorized_roles"] = _sorted(document.authorized_roles)
+    facts |= _limits(document, purpose, requester)
+    return facts
+
+
+def _limits(document: AgreementDocument, purpose: str, requester: str) -> Facts:
+    """What the agreement limits; where it sets no limit, there is no such fact."""
+    facts: Facts = {}
+    level = document.level_for(purpose)
+    if level is not None:
+        facts["level"] = level
+    roles = document.roles_for(purpose)
+    if roles is not None:
+        facts["authorized_roles"] = _sorted(roles)
+    if requester in document.named_users:
+        facts["named_users"] = _sorted(document.named_users[requester])
+    if document.min_cell_size is not None:
+        facts["min_cell_size"] = document.min_cell_size
     return facts
 
 

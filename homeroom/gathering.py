@@ -185,7 +185,9 @@ def expected_holders(state: FederationState, asking: Asking) -> set[str]:
         for party in agreement.document.parties
         if party.discloses
         and party.organization_id != asking.requester
-        and _covers_a_school(agreement.document.schools_of(party.organization_id), question)
+        and _covers_a_school(
+            agreement.document.schools_of(party.organization_id, question.purpose), question
+        )
         and _runs_a_node(state, party.organization_id, question.dataset)
     }
 

@@ -152,6 +152,7 @@ class AgreementKind(StrEnum):
     STUDY = "study"
     AUDIT = "audit"
     SERVICE = "service"
+    TRANSFER_MOU = "transfer_mou"
 
 
 class ReasonCode(StrEnum):

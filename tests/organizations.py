@@ -4,8 +4,9 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Party
+from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Party, Schedule
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
@@ -95,16 +96,21 @@ def document_of(
     return AgreementDocument(
         agreement_id=agreement_id,
         version=version,
+        supersedes=None if version == 1 else "0" * 64,
         title=title,
         kind=AgreementKind.CONSENTED_SHARING,
         parties=tuple(member.party() for member in parties),
         legal_basis=(Basis.CONSENT,),
-        purposes=("direct_service",),
-        elements=(Element.NAME,),
+        schedules=(schedule_of("direct_service", Element.NAME),),
         schools={member.organization_id: ALL_SCHOOLS for member in parties},
         effective_from=dt.date(2026, 8, 1),
         effective_to=dt.date(2027, 7, 31),
     )
+
+
+def schedule_of(purpose: str, *elements: Element, **changed: Any) -> Schedule:
+    """What may be shared for a purpose."""
+    return Schedule(purpose=purpose, text=f"For {purpose}.", elements=elements, **changed)
 
 
 def new_request_id() -> str:

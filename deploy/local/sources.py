@@ -169,23 +169,24 @@ kind: consented_sharing
 parties:
 {parties}
 legal_basis: [consent]
-purposes: [direct_service, homelessness_early_warning]
-elements:
-  - daily_attendance
-  - school_of_enrollment
-  - grade_level
-  - course_enrollment
-  - course_grades
-  - test_scores
-  - program_participation
-  - program_attendance
-elements_by_purpose:
-  homelessness_early_warning: [daily_attendance, suspensions, homeless_status]
+schedules:
+  - purpose: direct_service
+    text: Case workers help the students of their program to stay in school and to pass.
+    elements: [daily_attendance, school_of_enrollment, grade_level, course_enrollment,
+      course_grades, test_scores, program_participation, program_attendance]
+  - purpose: homelessness_early_warning
+    text: Case workers notice early that a family may be losing its home.
+    elements: [daily_attendance, suspensions, homeless_status]
 schools:
 {schools}
 authorized_roles: [case_manager]
-terms: [purposes, information_to_be_disclosed, schools, authorized_users, no_redisclosure,
-  safeguard_policies, breach_notice, destruction_deadline, audit_right]
+clauses:
+  use_only_for_purpose: {{text: What is received serves these purposes and no other.}}
+  redisclosure: {{to: []}}
+  destruction: {{when_no_longer_needed: true, within_days_of_end: 60, on_revocation: destroy}}
+  safeguards: {{policies: [Written information security program of each recipient]}}
+  breach_notice: {{within_hours: 72}}
+  audit_right: {{notice_days: 10, times_a_year: 1, scope: How this agreement is kept.}}
 effective_from: {today - dt.timedelta(days=120)}
 effective_to: {today + _CONSENT_YEARS}
 """

@@ -2,7 +2,7 @@
 # title: Agreement
 # description: >-
 #   Facts about the agreement that the question relies on, as the node verified it: who signed,
-#   when it is in effect, and whom and what it names.
+#   when it is in effect, and whom and what it names for the purpose that is asked.
 # related_resources:
 #   - https://www.ecfr.gov/current/title-34/section-99.31
 # custom:
@@ -44,10 +44,6 @@ purpose_agreed if input.query.purpose in input.agreement.purposes
 
 basis_agreed if input.query.basis in input.agreement.legal_basis
 
-# An agreement that lists no roles sets no limit; one that lists them admits only these.
-role_authorized if {
-	role := input.user.role
-	role in object.get(input.agreement, "authorized_roles", [role])
-}
+level_agreed if input.query.level in data.federation.levels_within[input.agreement.level]
 
 ends_at := clock.end_of_day(input.agreement.effective_to)

@@ -10,7 +10,7 @@ holds contains fact if {
 
 facts := {
 	"known", "fully_signed", "in_effect", "requester_receives", "holder_discloses",
-	"purpose_agreed", "basis_agreed", "role_authorized",
+	"purpose_agreed", "basis_agreed", "level_agreed",
 }
 
 test_all_hold if {
@@ -36,11 +36,18 @@ test_each_fact_fails_alone if {
 		"/agreement/disclosers": [["neighborhood_initiative"], "holder_discloses"],
 		"/query/purpose": ["research", "purpose_agreed"],
 		"/query/basis": ["studies", "basis_agreed"],
-		"/agreement/authorized_roles": [["director"], "role_authorized"],
+		"/agreement/level": ["aggregate", "level_agreed"],
 	}
 	every path, case in cases {
 		facts - {case[1]} == holds with input as example.with_value(path, case[0])
 	}
+}
+
+test_a_level_includes_those_below_it if {
+	wide := example.with_value("/query/level", "aggregate")
+	agreement.level_agreed with input as wide
+	narrow := json.patch(wide, [{"op": "add", "path": "/agreement/level", "value": "aggregate"}])
+	agreement.level_agreed with input as narrow
 }
 
 test_both_must_be_parties if {
@@ -53,10 +60,3 @@ test_first_and_last_day_are_in_effect if {
 	agreement.in_effect with input as example.with_value("/now", "2025-08-01T00:00:00Z")
 	agreement.in_effect with input as example.with_value("/now", "2026-07-31T23:59:59Z")
 }
-
-test_listed_role_is_authorized if {
-	roles := ["case_manager", "director"]
-	agreement.role_authorized with input as example.with_value("/agreement/authorized_roles", roles)
-}
-
-test_nobody_has_no_role if not agreement.role_authorized with input as example.without("/user")

@@ -6,6 +6,7 @@
 package homeroom.federation.decision
 
 import data.homeroom.federation.agreement
+import data.homeroom.federation.cells
 import data.homeroom.federation.elements
 import data.homeroom.federation.ground
 import data.homeroom.federation.holder_reasons
@@ -31,7 +32,7 @@ document := {
 		"schools": schools.granted,
 		"consent_elements": sort(ground.consent_elements),
 	},
-	"min_cell_size": data.federation.min_cell_size,
+	"min_cell_size": cells.min_size,
 	"obligations": sort(ground.obligations),
 	"not_after": not_after,
 } if {

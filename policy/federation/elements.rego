@@ -12,12 +12,14 @@
 #     nobody has a need to know it; it is an education record, and no agreement could list it.
 package homeroom.federation.elements
 
+import data.homeroom.federation.agreement
+
 asked contains element if some element in input.query.elements
 
-# A purpose with its own list has that list; any other has the list of the agreement.
+# An element that is agreed for tables of counts is not agreed for rows about students.
 agreed contains element if {
-	own := input.agreement.elements_by_purpose
-	some element in object.get(own, input.query.purpose, input.agreement.elements)
+	agreement.level_agreed
+	some element in input.agreement.elements
 }
 
 shareable contains element if some element, _ in data.federation.elements

@@ -12,9 +12,9 @@ test_asked_and_agreed_is_granted if {
 	elements.some_granted with input as example.facts
 }
 
-test_own_list_of_a_purpose_replaces_the_other if {
-	facts := example.with_value("/query/purpose", "program_evaluation")
-	elements.agreed == {"attendance_rate"} with input as facts
+test_agreed_for_counts_is_not_agreed_for_rows if {
+	facts := example.with_value("/agreement/level", "aggregate")
+	elements.agreed == set() with input as facts
 	elements.withheld == {
 		{"element": "daily_attendance", "reason": "agreement_element_out_of_scope"},
 		{"element": "school_of_enrollment", "reason": "agreement_element_out_of_scope"},
@@ -22,8 +22,9 @@ test_own_list_of_a_purpose_replaces_the_other if {
 	not elements.some_permitted with input as facts
 }
 
-test_unknown_map_of_purposes_agrees_to_nothing if {
-	elements.agreed == set() with input as example.without("/agreement/elements_by_purpose")
+test_unknown_level_agrees_to_nothing if {
+	elements.agreed == set() with input as example.without("/agreement/level")
+	elements.agreed == set() with input as example.with_value("/agreement/level", "all")
 }
 
 test_never_granted if {

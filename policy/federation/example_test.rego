@@ -48,7 +48,7 @@ agreement := {
 	"legal_basis": ["consent"],
 	"purposes": ["direct_service", "program_evaluation"],
 	"elements": ["daily_attendance", "school_of_enrollment", "suspensions"],
-	"elements_by_purpose": {"program_evaluation": ["attendance_rate"]},
+	"level": "student",
 	"schools": {"only": ["elm_k8", "river_high"]},
 	"effective_from": "2025-08-01",
 	"effective_to": "2026-07-31",

@@ -27,4 +27,7 @@ codes contains "request_not_specific" if {
 
 terms contains "agreement_party_mismatch" if not agreement.holder_discloses
 
-terms contains "agreement_school_out_of_scope" if not schools.covered
+terms contains "agreement_school_out_of_scope" if {
+	agreement.purpose_agreed
+	not schools.covered
+}

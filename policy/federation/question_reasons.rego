@@ -12,6 +12,7 @@ import data.homeroom.federation.elements
 import data.homeroom.federation.ground
 import data.homeroom.federation.request
 import data.homeroom.federation.requester
+import data.homeroom.federation.users
 
 codes contains "identity_not_authenticated" if not requester.user_authenticated
 
@@ -35,6 +36,7 @@ codes contains code if {
 
 codes contains entry.reason if {
 	agreement.known
+	agreement.purpose_agreed
 	not elements.some_permitted
 	some entry in elements.withheld
 }
@@ -47,9 +49,12 @@ terms contains "agreement_party_mismatch" if not agreement.requester_receives
 
 terms contains "agreement_purpose_mismatch" if not agreement.purpose_agreed
 
-terms contains "purpose_not_permitted_by_basis" if not agreement.basis_agreed
+terms contains "purpose_not_permitted_by_basis" if {
+	agreement.purpose_agreed
+	not agreement.basis_agreed
+}
 
 terms contains "user_no_legitimate_interest" if {
 	requester.user_authenticated
-	not agreement.role_authorized
+	not users.admitted
 }

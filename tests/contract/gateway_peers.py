@@ -19,7 +19,7 @@ from homeroom.signing import Domain, SigningKey
 from homeroom.users import DevelopmentIssuer, User
 from homeroom.vocabulary import AgreementKind, Basis, Element
 from services.runtime.errors import translated_errors
-from tests.organizations import Member
+from tests.organizations import Member, schedule_of
 
 FEDERATION = "bay.example"
 AGREEMENT = "A-1"
@@ -135,8 +135,7 @@ class FakeRegistry:
             kind=AgreementKind.CONSENTED_SHARING,
             parties=tuple(participant.party() for participant in parties),
             legal_basis=(Basis.CONSENT,),
-            purposes=("direct_service",),
-            elements=(Element.DAILY_ATTENDANCE,),
+            schedules=(schedule_of("direct_service", Element.DAILY_ATTENDANCE),),
             schools={},
             effective_from=today - dt.timedelta(days=1),
             effective_to=today + dt.timedelta(days=1),

@@ -41,7 +41,7 @@ from services.node.store.state import StateStore
 from services.runtime.database import open_database
 from services.runtime.server import Server
 from tests.contract.node_stores import Urls
-from tests.organizations import Member, new_request_id
+from tests.organizations import Member, new_request_id, schedule_of
 from tests.serving import FEDERATION, RUNNER, Premises, premises, running_consent, running_registry
 
 HOLDER, ASKER, STRANGER = "anytown", "helpers", "stranger"
@@ -330,8 +330,7 @@ def _agreement(holder: Member, asker: Member) -> AgreementDocument:
         kind=AgreementKind.CONSENTED_SHARING,
         parties=tuple(m.party().model_copy(update={"role": role}) for m, role in roles),
         legal_basis=(Basis.CONSENT,),
-        purposes=("direct_service",),
-        elements=(Element.DAILY_ATTENDANCE,),
+        schedules=(schedule_of("direct_service", Element.DAILY_ATTENDANCE),),
         schools={HOLDER: ALL_SCHOOLS},
         effective_from=today() - DAY,
         effective_to=today() + DAY,

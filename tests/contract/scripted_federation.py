@@ -244,8 +244,13 @@ def document_of(members: Iterable[Holder]) -> AgreementDocument:
                 for member in members
             ],
             "legal_basis": ["consent"],
-            "purposes": ["direct_service"],
-            "elements": ["daily_attendance", "school_of_enrollment"],
+            "schedules": [
+                {
+                    "purpose": "direct_service",
+                    "text": "After school",
+                    "elements": ["daily_attendance", "school_of_enrollment"],
+                }
+            ],
             "schools": dict.fromkeys(HOLDERS, "all"),
             "effective_from": dt.date(2026, 1, 1),
             "effective_to": dt.date(2036, 1, 1),

@@ -274,8 +274,8 @@ title: Tutoring
 kind: consented_sharing
 parties: {bps: discloser, dsni: recipient}
 legal_basis: [consent]
-purposes: [direct_service]
-elements: [daily_attendance]
+schedules:
+- {purpose: direct_service, text: Tutoring after school, elements: [daily_attendance]}
 schools: {bps: all}
 effective_from: 2026-01-01
 effective_to: 2026-12-31

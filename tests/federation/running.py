@@ -301,15 +301,16 @@ parties:
 {parties}
   {recipient}: recipient
 legal_basis: [consent]
-purposes: [{PURPOSE}, {WARNING}]
-elements: [daily_attendance, school_of_enrollment, course_grades, grade_level]
-elements_by_purpose:
-  {WARNING}: [daily_attendance, homeless_status]
+schedules:
+  - purpose: {PURPOSE}
+    text: Case work after school.
+    elements: [daily_attendance, school_of_enrollment, course_grades, grade_level]
+  - purpose: {WARNING}
+    text: To notice early that a family is losing its home.
+    elements: [daily_attendance, homeless_status]
 schools:
 {listed}
 authorized_roles: [case_manager]
-terms: [purposes, information_to_be_disclosed, schools, authorized_users, no_redisclosure,
-  safeguard_policies, breach_notice, destruction_deadline, audit_right]
 effective_from: {TODAY - dt.timedelta(days=120)}
 effective_to: {TODAY + dt.timedelta(days=240)}
 """

@@ -12,6 +12,7 @@ from sqlalchemy import Column as SqlColumn
 from sqlalchemy import ColumnElement
 
 import homeroom
+from homeroom.agreement.terms import AgreementTerm
 from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset, ValueKind
 from homeroom.vocabulary import (
     REASON_TEXT,
@@ -53,6 +54,11 @@ def test_the_vocabulary_is_that_of_the_law(law: Mapping[str, Any]) -> None:
     assert set(Element) == elements
     assert set(Obligation) == set(words["obligations"])
     assert set(AgreementKind) >= set(words["agreement_terms"])
+    assert set(AgreementTerm) == {
+        term
+        for sentence in words["agreement_terms"].values()
+        for term in sentence.partition(": ")[2].split(", ")
+    }
 
 
 def test_reason_codes_have_the_words_of_the_law(law: Mapping[str, Any]) -> None:

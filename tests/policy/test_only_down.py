@@ -24,14 +24,12 @@ Facts = dict[str, Any]
 def _is_a_limit(facts: Facts, path: Path) -> bool:
     """Whether taking this away lifts a limit that the input states by its presence.
 
-    These four are part of the input's meaning. The node copies them whole from the bytes that the
+    These are part of the input's meaning. The node copies them whole from the bytes that the
     parties and the requester signed.
     """
     match path:
-        case ("agreement", "authorized_roles"):
+        case ("agreement", "authorized_roles" | "named_users" | "min_cell_size"):
             return True
-        case ("agreement", "elements_by_purpose", purpose):
-            return bool(purpose == facts["query"]["purpose"])
         case ("query", "schools", 0):
             return len(facts["query"]["schools"]) == 1
         case ("query", "elements", int(place)):

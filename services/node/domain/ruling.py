@@ -4,10 +4,11 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from homeroom.agreement import Period as AgreedPeriod
 from homeroom.catalog import dataset_named
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization, Standing
-from homeroom.question import Question
+from homeroom.question import Period, Question
 from homeroom.users import User
 from services.node.domain.decision import Decision, Schools
 from services.node.domain.replica import Evidence
@@ -81,7 +82,7 @@ async def rule(
     asked = replace(asked, requester=_requester_now(asked, evidence.federation))
     agreement = _agreement_relied_on(asked, evidence.federation)
     decision = await policies.decide(_facts(asked, agreement, holder, evidence, now))
-    return Ruling(decision, agreement, evidence, _selection(asked, decision, now))
+    return Ruling(decision, agreement, evidence, _selection(asked, decision, agreement, now))
 
 
 def _requester_now(asked: Asked, federation: FederationState) -> Organization:
@@ -115,7 +116,9 @@ def _facts(
 ) -> Facts:
     facts = question_facts(asked.question, asked.requester, asked.user, agreement, now)
     if agreement is not None:
-        facts["agreement"]["schools"] = _schools(agreement, holder.organization_id)
+        facts["agreement"]["schools"] = _schools(
+            agreement, holder.organization_id, asked.question.purpose
+        )
         facts["agreement"]["signed_by"] = _signed_by(agreement, holder, evidence.federation)
     own = evidence.federation.organizations.get(holder.organization_id)
     if own is not None:
@@ -124,8 +127,8 @@ def _facts(
     return facts
 
 
-def _schools(agreement: Agreement, holder: str) -> Facts:
-    schools = agreement.document.schools_of(holder)
+def _schools(agreement: Agreement, holder: str, purpose: str) -> Facts:
+    schools = agreement.document.schools_of(holder, purpose)
     return {"all": True} if schools == "all" else {"only": sorted(set(schools))}
 
 
@@ -168,10 +171,15 @@ def _state(evidence: Evidence) -> Facts:
     return facts
 
 
-def _selection(asked: Asked, decision: Decision, now: dt.datetime) -> Selection | None:
-    if decision.grant is None:
+def _selection(
+    asked: Asked, decision: Decision, agreement: Agreement | None, now: dt.datetime
+) -> Selection | None:
+    if decision.grant is None or agreement is None:
         return None
     question = asked.question
+    agreed = agreement.document.record_period_for(question.purpose)
+    if agreed is not None and not _overlap(agreed, question.period):
+        return None
     dataset = dataset_named(question.dataset)
     # Only what families must allow can be joined to what they allowed; nothing else leaves.
     elements = decision.grant.elements & decision.grant.consent_elements
@@ -184,9 +192,24 @@ def _selection(asked: Asked, decision: Decision, now: dt.datetime) -> Selection 
         purpose=question.purpose,
         schools=_narrowed(decision.grant.schools, question.school_ids),
         subject_refs=None if question.everyone else question.subject_refs,
-        period=question.period,
+        period=_within(agreed, question.period),
         instant=now,
     )
+
+
+def _overlap(agreed: AgreedPeriod, asked: Period | None) -> bool:
+    return asked is None or (
+        agreed.first_day <= asked.end_date and asked.start_date <= agreed.last_day
+    )
+
+
+def _within(agreed: AgreedPeriod | None, asked: Period | None) -> Period | None:
+    """The days that are both asked for and agreed."""
+    if agreed is None:
+        return asked
+    if asked is None:
+        return Period(agreed.first_day, agreed.last_day)
+    return Period(max(agreed.first_day, asked.start_date), min(agreed.last_day, asked.end_date))
 
 
 def _narrowed(granted: Schools, asked: tuple[str, ...]) -> Schools:

@@ -104,4 +104,14 @@ class Narrowing:
 
 def still_permits(now: Selection, begun: Selection) -> bool:
     """Whether what is permitted now includes all that an answer was begun with."""
-    return now.elements >= begun.elements and now.schools & begun.schools == begun.schools
+    return (
+        now.elements >= begun.elements
+        and now.schools & begun.schools == begun.schools
+        and _covers(now.period, begun.period)
+    )
+
+
+def _covers(now: Period | None, begun: Period | None) -> bool:
+    if now is None or begun is None:
+        return now is None
+    return now.start_date <= begun.start_date and begun.end_date <= now.end_date

@@ -8,6 +8,7 @@ from homeroom.federation import Agreement, AgreementState, Organization, Standin
 from homeroom.signing import key_id_of
 from homeroom.users import Issuer, User
 from homeroom.vocabulary import AgreementKind, Basis, Element, OrganizationKind
+from tests.organizations import schedule_of
 
 NOW = dt.datetime(2026, 3, 2, 15, 4, 5, 678, tzinfo=dt.UTC)
 USER = User("u1", "cbo", "case_worker", dt.date(2026, 12, 31))
@@ -54,13 +55,15 @@ def document(
     return AgreementDocument(
         agreement_id="A-1",
         version=3,
+        supersedes="0" * 64,
         title="After-school support",
         kind=AgreementKind.CONSENTED_SHARING,
         parties=tuple(parties),
         legal_basis=(Basis.CONSENT,),
-        purposes=("program_evaluation", "direct_service"),
-        elements=(Element.SUSPENSIONS, Element.DAILY_ATTENDANCE),
-        elements_by_purpose={"direct_service": (Element.DAILY_ATTENDANCE,)},
+        schedules=(
+            schedule_of("program_evaluation", Element.SUSPENSIONS, Element.DAILY_ATTENDANCE),
+            schedule_of("direct_service", Element.DAILY_ATTENDANCE),
+        ),
         schools={},
         authorized_roles=authorized_roles,
         effective_from=dt.date(2026, 1, 1),

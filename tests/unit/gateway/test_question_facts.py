@@ -51,8 +51,8 @@ def test_the_facts_are_exactly_these() -> None:
             "recipients": ["cbo", "south"],
             "legal_basis": ["consent"],
             "purposes": ["direct_service", "program_evaluation"],
-            "elements": ["daily_attendance", "suspensions"],
-            "elements_by_purpose": {"direct_service": ["daily_attendance"]},
+            "elements": ["daily_attendance"],
+            "level": "student",
             "effective_from": "2026-01-01",
             "effective_to": "2026-12-31",
         },
@@ -71,6 +71,21 @@ def test_roles_are_named_when_the_agreement_limits_them() -> None:
 
     assert isinstance(told, dict)
     assert told["authorized_roles"] == ["nurse"]
+
+
+def test_a_person_is_named_only_where_the_agreement_names_users() -> None:
+    named = document({"north": "both", "cbo": "both"}).model_copy(
+        update={"named_users": {"cbo": ("u2", "u1")}}
+    )
+
+    told = facts(agreement(named))
+
+    assert told["user"] == {
+        "user_id": "u1",
+        "role": "case_worker",
+        "training_valid_to": "2026-12-31",
+    }
+    assert told["agreement"]["named_users"] == ["u1", "u2"]  # type: ignore[index]  # a JSON object
 
 
 def test_the_moment_is_told_in_utc() -> None:

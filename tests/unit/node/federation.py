@@ -21,7 +21,7 @@ from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCod
 from services.node.domain.decision import Decision, Grant, Schools, Withheld
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.ruling import Asked, Holder
-from tests.organizations import NOW, Member, document_of
+from tests.organizations import NOW, Member, document_of, schedule_of
 
 HOLDER = Member.new("anytown")
 REQUESTER = Member.new("helpers")
@@ -40,7 +40,8 @@ QUESTION = Question(
 
 def document(**changed: Any) -> AgreementDocument:
     """The agreement of the two."""
-    made = document_of((HOLDER, REQUESTER)).model_copy(update={"elements": ATTENDANCE})
+    schedules = (schedule_of("direct_service", *ATTENDANCE),)
+    made = document_of((HOLDER, REQUESTER)).model_copy(update={"schedules": schedules})
     return made.model_copy(update=changed)
 
 

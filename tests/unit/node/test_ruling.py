@@ -11,25 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from homeroom.agreement import Party
+from homeroom.agreement import Party, Schedule
+from homeroom.agreement import Period as AgreedPeriod
 from homeroom.catalog import CATALOG
 from homeroom.facts import Facts, question_facts
 from homeroom.federation import AgreementState, FederationState, Organization, Standing
-from homeroom.question import Question
+from homeroom.question import Period, Question
 from homeroom.users import User
 from homeroom.vocabulary import AgreementKind, Basis, Element, OrganizationKind
 from services.node.domain.decision import Decision, Schools
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.ruling import Asked, Ruling, rule
 from tests.fakes import FakePolicies
-from tests.organizations import NOW, Member
+from tests.organizations import NOW, Member, schedule_of
 from tests.unit.node import federation as small
 
 SCHEMA = Draft202012Validator(json.loads(Path("policy/schema/input.json").read_text()))
 
 codes = st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True)
-several = st.lists(codes, min_size=1, max_size=4)
-elements = st.lists(st.sampled_from(Element), min_size=1, max_size=4)
+several = st.lists(codes, min_size=1, max_size=4, unique=True)
+elements = st.lists(st.sampled_from(Element), min_size=1, max_size=4, unique=True)
 moments = st.one_of(st.none(), st.just(NOW))
 
 
@@ -66,19 +67,28 @@ def questions(draw: st.DrawFn) -> Question:
 
 
 @st.composite
+def schedules(draw: st.DrawFn, purpose: str) -> Schedule:
+    return schedule_of(
+        purpose,
+        *draw(elements),
+        level=draw(st.sampled_from(["student", "deidentified_student", "aggregate"])),
+        authorized_roles=draw(st.one_of(st.none(), several.map(tuple))),
+        schools=draw(st.sampled_from([None, {}, {"anytown": ("elm",)}])),
+    )
+
+
+@st.composite
 def federations(draw: st.DrawFn) -> FederationState:
     """Any agreement and organizations, repeated words included; the holder may be unknown."""
-    purposes = draw(several)
+    purposes = draw(st.lists(codes, min_size=1, max_size=4, unique=True))
     schools: Any = draw(st.one_of(st.just("all"), st.lists(codes, max_size=3).map(tuple)))
     agreed = small.document(
         version=draw(st.integers(1, 9)),
         kind=draw(st.sampled_from(AgreementKind)),
         legal_basis=tuple(draw(st.lists(st.sampled_from(Basis), min_size=1))),
-        purposes=tuple(purposes),
-        elements=tuple(draw(elements)),
-        elements_by_purpose=draw(
-            st.dictionaries(st.sampled_from(purposes), elements.map(tuple), max_size=2)
-        ),
+        schedules=tuple(draw(schedules(purpose)) for purpose in purposes),
+        named_users=draw(st.sampled_from([{}, {"helpers": ("u2",)}])),
+        min_cell_size=draw(st.sampled_from([None, 12])),
         schools={"anytown": schools} if draw(st.booleans()) else {},
         authorized_roles=draw(st.one_of(st.none(), several.map(tuple))),
         parties=tuple(map(party, (small.HOLDER, small.REQUESTER), draw(roles))),
@@ -196,7 +206,63 @@ async def test_a_holder_without_schools_in_the_agreement_covers_none() -> None:
     assert facts["agreement"]["schools"] == {"only": []}
 
 
+async def test_a_purpose_may_cover_fewer_schools_and_admit_fewer_roles() -> None:
+    narrow = schedule_of(
+        "direct_service",
+        Element.DAILY_ATTENDANCE,
+        schools={"anytown": ("elm",)},
+        authorized_roles=("case_worker",),
+    )
+    agreed = small.document(schools={"anytown": ("oak", "elm")}, schedules=(narrow,))
+    facts, _ = await ruled(small.asked(), small.evidence(small.federation(agreed=agreed)))
+
+    assert facts["agreement"]["schools"] == {"only": ["elm"]}
+    assert facts["agreement"]["authorized_roles"] == ["case_worker"]
+
+
+async def test_of_a_purpose_it_does_not_have_an_agreement_says_nothing() -> None:
+    facts, _ = await ruled(small.asked(purpose="research"), small.evidence())
+
+    assert facts["agreement"]["elements"] == facts["agreement"]["legal_basis"] == []
+    assert facts["agreement"]["schools"] == {"only": []}
+    assert "level" not in facts["agreement"]
+
+
 # Which rows.
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "selected_days"),
+    [
+        (None, (dt.date(2026, 9, 1), dt.date(2026, 9, 30))),
+        ((1, 15), (dt.date(2026, 9, 1), dt.date(2026, 9, 15))),
+        ((10, 15), (dt.date(2026, 9, 10), dt.date(2026, 9, 15))),
+    ],
+)
+async def test_records_outside_the_agreed_period_are_not_selected(
+    asked_for: tuple[int, int] | None, selected_days: tuple[dt.date, dt.date]
+) -> None:
+    days = asked_for and Period(
+        dt.date(2026, 9 if asked_for[0] > 1 else 8, asked_for[0]), dt.date(2026, 9, asked_for[1])
+    )
+    ruling = await _selected_within_september(days)
+
+    assert ruling.selection is not None
+    assert ruling.selection.period == Period(*selected_days)
+
+
+async def test_a_question_about_other_days_than_agreed_selects_nothing() -> None:
+    later = Period(dt.date(2026, 10, 1), dt.date(2026, 10, 2))
+
+    assert (await _selected_within_september(later)).selection is None
+
+
+async def _selected_within_september(days: Period | None) -> Ruling:
+    agreed = AgreedPeriod(first_day=dt.date(2026, 9, 1), last_day=dt.date(2026, 9, 30))
+    schedule = schedule_of("direct_service", *small.ATTENDANCE, record_period=agreed)
+    state = small.federation(agreed=small.document(schedules=(schedule,)))
+    _, ruling = await ruled(small.asked(period=days), small.evidence(state), small.permission())
+    return ruling
 
 
 async def test_a_selection_has_what_was_granted_and_asked_for() -> None:
