@@ -6,7 +6,7 @@ from homeroom.api.consent.v1.consent_service_pb2_grpc import add_ConsentServiceS
 from homeroom.clock import utc_now
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
-from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse, Watch
+from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse
 from services.consent.migrations import CONSENTS, VERSION_TABLE
 from services.consent.settings import ConsentSettings
 from services.consent.store import SqlConsentStore, SqlSnapshotShelf, bring_up_to_date
@@ -21,6 +21,12 @@ _CONCERNED = frozenset({Role.APP, Role.STEWARD, Role.NODE})
 ACCESS: AccessTable = {
     _SERVICE + "RecordConsents": frozenset({Role.APP, Role.STEWARD}),
     _SERVICE + "RevokeConsent": _CONCERNED,
+    _SERVICE + "NarrowConsent": _CONCERNED,
+    _SERVICE + "ReportVerdicts": frozenset({Role.NODE}),
+    _SERVICE + "RotateSubjectRefs": frozenset({Role.APP, Role.STEWARD}),
+    _SERVICE + "ListReports": frozenset({Role.APP, Role.STEWARD}),
+    _SERVICE + "GetConsentProof": _CONCERNED,
+    _SERVICE + "GetConsentLog": _CONCERNED,
     _SERVICE + "ListConsents": _CONCERNED,
     _SERVICE + "WatchConsents": frozenset({Role.NODE}),
 }
@@ -39,7 +45,7 @@ async def build_server(settings: ConsentSettings) -> Server:
     server = Server(settings, ACCESS)
     server.resources.callback(store.close)
     registry = _follow_registry(server, settings)
-    servicer = ConsentServicer(store, pulse, Watch(store, pulse, signer), registry)
+    servicer = ConsentServicer(store, pulse, signer, registry, utc_now)
     add_ConsentServiceServicer_to_server(servicer, server.grpc)
     server.in_background(pulse.run(), "pulse")
     return server

@@ -143,6 +143,25 @@ class Wire(
         consent.revoke_time.CopyFrom(revocation.revoke_time)
         return consent_pb.RevokeConsentResponse(sequence=len(self.consents) + 1)
 
+    async def NarrowConsent(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+
+    async def ReportVerdicts(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+
+    async def RotateSubjectRefs(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        return consent_pb.RotateSubjectRefsResponse(sequence=len(self.consents) + 2)
+
+    async def ListReports(self, request: Any, context: Any) -> Any:
+        return consent_pb.ListReportsResponse()
+
+    async def GetConsentProof(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+
+    async def GetConsentLog(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+
     async def ListConsents(self, request: Any, context: Any) -> Any:
         """Two a page."""
         start = int(request.page_token or "0")

@@ -274,7 +274,9 @@ async def test_a_retry_is_answered_as_the_first_time(service: Service) -> None:
     first = await called(service.of(RECORDER).RecordConsents(request))
     await service.record(a_consent())
 
-    assert await called(service.of(RECORDER).RecordConsents(request)) == first
+    again = await called(service.of(RECORDER).RecordConsents(request))
+    assert (again.sequence, again.recorded_count) == (first.sequence, first.recorded_count)
+    assert list(again.sequences) == list(first.sequences)
     request.consents[0].CopyFrom(a_consent())
     with pytest.raises(AlreadyRecordedError):
         await called(service.of(RECORDER).RecordConsents(request))

@@ -3,15 +3,19 @@
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from homeroom.errors import AlreadyRecordedError, NotPermittedError
+from homeroom.consent_log import ChangeKind, LogEntry
+from homeroom.errors import AlreadyRecordedError, NotPermittedError, StateBehindError
+from homeroom.merkle import check_consistency, check_inclusion, extended_root, tree_of
 from services.consent.domain.consents import Consent, SealedBody
 from services.consent.domain.ledger import ChangeRequest, Recorded
+from services.consent.domain.notices import Notice, SealedNotice
 from services.consent.domain.revocations import Revocation
 from services.consent.migrations import CONSENTS, VERSION_TABLE
 from services.consent.store import SqlConsentStore, SqlSnapshotShelf
@@ -206,6 +210,112 @@ def test_consents_are_listed_in_the_order_they_were_recorded(store: SqlConsentSt
     assert first[0].consent.bodies == (sealed_to("shelter"),)
 
 
+def narrowing(one: Consent, *readers: str, by: str = "shelter") -> Notice:
+    sealed = tuple(SealedNotice(reader, b"\x00for " + reader.encode()) for reader in readers)
+    return Notice(ChangeKind.NARROWED, one.consent_id, by, sealed)
+
+
+def test_a_narrowing_is_a_step_of_its_readers_chains(store: SqlConsentStore) -> None:
+    one = consent(recorder="helpers")
+    record(store, one)
+
+    told = narrowing(one, "anytown", "helpers", "shelter")
+    assert store.notify(a_request(), told) == 2
+    for reader in ("anytown", "helpers", "shelter"):
+        (_, change) = store.changes(reader, 0, 9, 9)
+        assert (change.sequence, change.previous_sequence) == (2, 1)
+        assert change.what == replace(
+            told, notices=(SealedNotice(reader, b"\x00for " + reader.encode()),)
+        )
+
+
+def test_a_narrowing_of_what_does_not_concern_its_author_changes_nothing(
+    store: SqlConsentStore,
+) -> None:
+    one = consent()
+    record(store, one)
+    for told in (
+        narrowing(one, "anytown", "helpers", by="outsider"),
+        narrowing(consent(), "anytown", "helpers"),
+    ):
+        with pytest.raises(NotPermittedError):
+            store.notify(a_request(), told)
+    assert store.heads(0).sequence == 1
+
+
+def test_a_notice_that_is_sent_again_stands_once(store: SqlConsentStore) -> None:
+    report = Notice(ChangeKind.REPORTED, "", "anytown", (SealedNotice("helpers", b"\x00said"),))
+    request = a_request()
+
+    assert store.notify(request, report) == store.notify(request, report) == 1
+    with pytest.raises(AlreadyRecordedError):
+        store.notify(a_request(request.request_id, b"other"), report)
+
+
+def test_reports_are_listed_to_whom_they_are_sealed(store: SqlConsentStore) -> None:
+    reports = [
+        Notice(ChangeKind.REPORTED, "", "anytown", (SealedNotice("helpers", b"%d" % number),))
+        for number in range(3)
+    ]
+    for report in reports:
+        store.notify(a_request(), report)
+    store.notify(
+        a_request(), Notice(ChangeKind.ROTATED, "", "helpers", (SealedNotice("anytown", b"r"),))
+    )
+
+    assert [one for _, one in store.reports_to("helpers", 0, 9)] == reports
+    assert [sequence for sequence, _ in store.reports_to("helpers", 1, 1)] == [2]
+    assert store.reports_to("anytown", 0, 9) == []
+    assert [one.what.kind for one in store.changes("anytown", 0, 9, 9)] == [ChangeKind.ROTATED]  # type: ignore[union-attr]  # it is a notice
+
+
+def test_everything_that_is_recorded_is_proved_by_the_log(store: SqlConsentStore) -> None:
+    """What was recorded, narrowed and revoked: each an entry, in the tree of the standard."""
+    consents = [consent() for _ in range(300)]
+    record(store, *consents)
+    one = consents[7]
+    store.notify(a_request(), narrowing(one, "anytown", "helpers", "shelter"))
+    store.revoke(a_request(), revocation(one.consent_id))
+
+    proof = store.proof_of(one.consent_id, "shelter")
+    assert [(entry.sequence, entry.kind) for entry, _ in proof.entries] == [
+        (8, ChangeKind.RECORDED),
+        (301, ChangeKind.NARROWED),
+        (302, ChangeKind.REVOKED),
+    ]
+    assert proof.entries[0][0].digest == one.digest()
+    for entry, path in proof.entries:
+        check_inclusion(entry.leaf(), entry.sequence - 1, proof.head.size, path, proof.head.root)
+
+
+def test_the_log_shows_how_it_grew(store: SqlConsentStore) -> None:
+    first, second = [consent() for _ in range(300)], [consent() for _ in range(40)]
+    record(store, *first)
+    head, _ = store.growth(0)
+    record(store, *second)
+
+    grown = store.appended(300, 340)
+    newest, path = store.growth(300)
+    leaves = [
+        LogEntry(place, ChangeKind.RECORDED, one.consent_id, "helpers", one.digest()).leaf()
+        for place, one in enumerate(second, start=301)
+    ]
+    assert grown.head == newest
+    assert extended_root(300, grown.roots_before, leaves) == newest.root
+    check_consistency(300, head.root, 340, newest.root, path)
+    assert store.appended(0, 300).head == head
+    with pytest.raises(StateBehindError):
+        store.growth(341)
+
+
+def test_no_stranger_is_shown_a_proof(store: SqlConsentStore) -> None:
+    one = consent()
+    record(store, one)
+    for consent_id, reader in ((one.consent_id, "outsider"), ("0" * 32, "anytown")):
+        with pytest.raises(NotPermittedError):
+            store.proof_of(consent_id, reader)
+
+
 def test_writers_at_the_same_time_leave_one_unbroken_chain(url: str) -> None:
     """Two replicas' writers: no step is given twice, and each names the one before it."""
     replicas = [SqlConsentStore(url), SqlConsentStore(url)]
@@ -215,11 +325,21 @@ def test_writers_at_the_same_time_leave_one_unbroken_chain(url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(16)))
+    head, _ = replicas[1].growth(0)
+    leaves = [entry.leaf() for entry in _entries(replicas[0])]
+    assert (head.size, head.root) == (80, tree_of(leaves)[0])
     changes = replicas[0].changes("anytown", 0, 99, 99)
     assert [one.sequence for one in changes] == list(range(1, 81))
     assert [one.previous_sequence for one in changes] == list(range(80))
     for replica in replicas:
         replica.close()
+
+
+def _entries(store: SqlConsentStore) -> list[LogEntry]:
+    return [
+        store.proof_of(one.consent.consent_id, "anytown").entries[0][0]
+        for one in store.consents_of("anytown", 0, 99)
+    ]
 
 
 def test_the_newest_registry_snapshot_is_kept(url: str) -> None:

@@ -3,11 +3,14 @@
 import datetime as dt
 
 from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_log_pb2 as log_pb
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.consent_log import ChangeKind
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import decode
 from services.consent.domain.consents import Consent, SealedBody
-from services.consent.domain.ledger import Change, ListedConsent
+from services.consent.domain.ledger import Change, ListedConsent, Proof
+from services.consent.domain.notices import Notice, SealedNotice
 from services.consent.domain.revocations import Revocation
 
 
@@ -51,9 +54,80 @@ def change_message(change: Change) -> pb.ConsentChange:
     message = pb.ConsentChange(sequence=change.sequence, previous_sequence=change.previous_sequence)
     if isinstance(change.what, Consent):
         message.recorded.CopyFrom(_consent_message(change.what, pb.CONSENT_STATE_ACTIVE))
-    else:
+    elif isinstance(change.what, Revocation):
         message.revoked.CopyFrom(_evidence_of(change.what))
+    else:
+        _write_notice(message, change.what)
     return message
+
+
+def narrowing_of(message: pb.Narrowing) -> Notice:
+    """The partial withdrawal that a message carries."""
+    return Notice(
+        ChangeKind.NARROWED,
+        message.consent_id,
+        message.organization_id,
+        tuple(SealedNotice(one.organization_id, one.sealed_statement) for one in message.notices),
+    )
+
+
+def report_of(message: pb.Report) -> Notice:
+    """The verdicts that a message carries."""
+    sealed = SealedNotice(message.recorder, message.sealed_statement)
+    return Notice(ChangeKind.REPORTED, "", message.holder, (sealed,))
+
+
+def rotation_of(message: pb.Rotation) -> Notice:
+    """The new names that a message carries."""
+    sealed = SealedNotice(message.holder, message.sealed_statement)
+    return Notice(ChangeKind.ROTATED, "", message.organization_id, (sealed,))
+
+
+def report_message(notice: Notice) -> pb.Report:
+    """The message that carries verdicts to their reader."""
+    (sealed,) = notice.notices
+    return pb.Report(
+        holder=notice.organization_id,
+        recorder=sealed.organization_id,
+        sealed_statement=sealed.sealed_statement,
+    )
+
+
+def proof_message(proof: Proof, head: evidence_pb2.SignedStatement) -> log_pb.ConsentProof:
+    """The message that carries what the log says of a consent, under a signed head."""
+    return log_pb.ConsentProof(
+        head=head,
+        changes=[
+            log_pb.LoggedChange(entry=entry.encode(), path=path) for entry, path in proof.entries
+        ],
+    )
+
+
+def _write_notice(message: pb.ConsentChange, notice: Notice) -> None:
+    (sealed,) = notice.notices
+    if notice.kind is ChangeKind.NARROWED:
+        message.narrowed.CopyFrom(
+            pb.Narrowing(
+                consent_id=notice.consent_id,
+                organization_id=notice.organization_id,
+                notices=[
+                    pb.SealedNotice(
+                        organization_id=sealed.organization_id,
+                        sealed_statement=sealed.sealed_statement,
+                    )
+                ],
+            )
+        )
+    elif notice.kind is ChangeKind.REPORTED:
+        message.reported.CopyFrom(report_message(notice))
+    else:
+        message.rotated.CopyFrom(
+            pb.Rotation(
+                organization_id=notice.organization_id,
+                holder=sealed.organization_id,
+                sealed_statement=sealed.sealed_statement,
+            )
+        )
 
 
 def listed_message(listed: ListedConsent) -> pb.Consent:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_log_pb2 as log_pb
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.channel import MAX_MESSAGE_BYTES
 from homeroom.errors import StateBehindError
@@ -13,7 +14,7 @@ from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
 from services.consent.api.messages import change_message
 from services.consent.api.pulse import Pulse
-from services.consent.domain.ledger import Change, ConsentStore
+from services.consent.domain.ledger import Change, ConsentStore, LogHead
 
 _PAGE = 200
 _MAX_EVENT_BYTES = MAX_MESSAGE_BYTES // 8
@@ -21,7 +22,7 @@ _MAX_EVENT_BYTES = MAX_MESSAGE_BYTES // 8
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSigner:
-    """Signs for the consent service."""
+    """Signs for the consent service: that nothing is missing, and what its log is."""
 
     federation: str
     organization_id: str
@@ -40,6 +41,15 @@ class HeartbeatSigner:
         beat.beat_time.FromDatetime(beat_time)
         statement = beat.SerializeToString(deterministic=True)
         return signed(Domain.CONSENT_HEARTBEAT, statement, self.organization_id, self.key)
+
+    def log_head(self, head: LogHead, sign_time: dt.datetime) -> evidence_pb2.SignedStatement:
+        """The log's state, for whoever keeps a receipt."""
+        message = log_pb.ConsentLogHead(
+            federation=self.federation, size=head.size, merkle_root=head.root
+        )
+        message.sign_time.FromDatetime(sign_time)
+        statement = message.SerializeToString(deterministic=True)
+        return signed(Domain.CONSENT_LOG_HEAD, statement, self.organization_id, self.key)
 
 
 class Watch:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from homeroom.consent_log import LogEntry
 from services.consent.domain.consents import Consent
+from services.consent.domain.notices import Notice
 from services.consent.domain.revocations import Revocation
 
 
@@ -32,8 +34,42 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHead:
+    """The log's first entries, and the root of the tree over them."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How entries were appended to the log.
+
+    Attributes:
+        head: after the last of them.
+        size_before, roots_before: how many stood before the first, and their largest whole trees.
+    """
+
+    head: LogHead
+    size_before: int
+    roots_before: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Changes of one consent as the log has them.
+
+    Attributes:
+        entries: each entry with its inclusion path under the head, oldest first.
+    """
+
+    head: LogHead
+    entries: Sequence[tuple[LogEntry, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One step of one organization's chain: a consent with its own body only, or a revocation.
+    """One step of one organization's chain, with its own body or notice only.
 
     Attributes:
         previous_sequence: the step before it in the chain; 0 for the first.
@@ -41,7 +77,7 @@ class Change:
 
     sequence: int
     previous_sequence: int
-    what: Consent | Revocation
+    what: Consent | Revocation | Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +125,47 @@ class ConsentStore(Protocol):
             NotPermittedError: if it does not concern the revoking organization, or does not exist.
             AlreadyRecordedError: if the request's id was used before for something else.
         """
+        ...
+
+    def notify(self, request: ChangeRequest, notice: Notice) -> int:
+        """Keeps a notice; returns its sequence.
+
+        Raises:
+            NotPermittedError: if the consent it is about does not concern its author, or does not
+                exist.
+            RequestInvalidError: if it is not for whom it has to be for.
+            AlreadyRecordedError: if the request's id was used before for something else.
+        """
+        ...
+
+    def sequences_of(self, consent_ids: Sequence[str]) -> Mapping[str, int]:
+        """Where consents stand in the order."""
+        ...
+
+    def appended(self, size_before: int, size: int) -> Appended:
+        """How the log grew from one size to another."""
+        ...
+
+    def proof_of(self, consent_id: str, organization_id: str) -> Proof:
+        """Every change of a consent, from the newest log.
+
+        Raises:
+            NotPermittedError: if it does not concern the organization, or does not exist.
+        """
+        ...
+
+    def growth(self, known_size: int) -> tuple[LogHead, bytes]:
+        """The newest head, and the consistency path from a size that is not larger.
+
+        Raises:
+            StateBehindError: if the log is smaller than that.
+        """
+        ...
+
+    def reports_to(
+        self, organization_id: str, after: int, limit: int
+    ) -> Sequence[tuple[int, Notice]]:
+        """The verdicts on consents that an organization recorded, each with its sequence."""
         ...
 
     def heads(self, after: int) -> Heads:

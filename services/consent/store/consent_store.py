@@ -1,25 +1,33 @@
-"""Keeps consents and revocations in one order, and reads each organization's chain of it."""
+"""Keeps consents and all that changes them in one order, and reads each organization's chain."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, false, func, select
+from sqlalchemy import Connection, func, select
 
-from services.consent.domain.consents import Consent, SealedBody, new_among
-from services.consent.domain.ledger import Change, ChangeRequest, Heads, ListedConsent, Recorded
+from homeroom.consent_log import ChangeKind
+from homeroom.errors import StateBehindError
+from services.consent.domain.consents import Consent, new_among
+from services.consent.domain.ledger import (
+    Appended,
+    Change,
+    ChangeRequest,
+    Heads,
+    ListedConsent,
+    LogHead,
+    Proof,
+    Recorded,
+)
+from services.consent.domain.notices import Notice, require_narrowable
 from services.consent.domain.revocations import Revocation, require_concerned
+from services.consent.store import log, reading
 from services.consent.store import writing as steps
 from services.consent.store.database import database_errors
-from services.consent.store.instants import instant_of
 from services.consent.store.tables import ConsentTable
 from services.runtime.database import open_database, writing
 
 _TABLES = ConsentTable.metadata.tables
 _SEQUENCE = _TABLES["consent_sequence"]
-_CONSENT = _TABLES["consent"]
-_BODY = _TABLES["consent_body"]
-_REVOCATION = _TABLES["revocation"]
 _CHANGE = _TABLES["consent_change"]
 _CHAIN = _TABLES["consent_chain"]
 
@@ -42,7 +50,7 @@ class SqlConsentStore:
             new = new_among(consents, steps.recorded_digests(connection, consent_ids))
             if new:
                 steps.write_consents(connection, new, sequence)
-            newest = steps.newest_of(connection, consent_ids)
+            newest = max(steps.sequences_of(connection, consent_ids).values())
             return steps.note_answer(connection, request, Recorded(newest, len(new)))
 
     def revoke(self, request: ChangeRequest, revocation: Revocation) -> int:
@@ -51,7 +59,8 @@ class SqlConsentStore:
             sequence = steps.lock_sequence(connection)
             if (before := steps.answered(connection, request)) is not None:
                 return before.sequence
-            concerned = steps.concerned_by(connection, consent_id)
+            parties = steps.parties_of(connection, consent_id)
+            concerned = parties.everyone if parties else frozenset()
             require_concerned(concerned, revocation.organization_id)
             revoked = steps.revoked_at(connection, consent_id)
             if revoked is None:
@@ -61,12 +70,49 @@ class SqlConsentStore:
                 noted = Recorded(revoked, 0)
             return steps.note_answer(connection, request, noted).sequence
 
+    def notify(self, request: ChangeRequest, notice: Notice) -> int:
+        with self._writing() as connection:
+            sequence = steps.lock_sequence(connection)
+            if (before := steps.answered(connection, request)) is not None:
+                return before.sequence
+            if notice.kind is ChangeKind.NARROWED:
+                require_narrowable(notice, steps.parties_of(connection, notice.consent_id))
+            steps.write_notice(connection, notice, sequence + 1)
+            return steps.note_answer(connection, request, Recorded(sequence + 1, 1)).sequence
+
+    def sequences_of(self, consent_ids: Sequence[str]) -> Mapping[str, int]:
+        with self._reading() as connection:
+            return steps.sequences_of(connection, consent_ids)
+
+    def appended(self, size_before: int, size: int) -> Appended:
+        with self._reading() as connection:
+            return log.appended(connection, size_before, size)
+
+    def proof_of(self, consent_id: str, organization_id: str) -> Proof:
+        with self._reading() as connection:
+            parties = steps.parties_of(connection, consent_id)
+            require_concerned(parties.everyone if parties else (), organization_id)
+            entries = reading.entries_of(connection, consent_id)
+            return log.proof_of(connection, entries, _size(connection))
+
+    def growth(self, known_size: int) -> tuple[LogHead, bytes]:
+        with self._reading() as connection:
+            size = _size(connection)
+            if known_size > size:
+                raise StateBehindError("this service's log is not that long", state="consent")
+            return log.growth(connection, known_size, size)
+
+    def reports_to(
+        self, organization_id: str, after: int, limit: int
+    ) -> Sequence[tuple[int, Notice]]:
+        with self._reading() as connection:
+            return reading.reports_after(connection, organization_id, after, limit)
+
     def heads(self, after: int) -> Heads:
         moved = select(_CHAIN).where(_CHAIN.c.sequence > after)
         with self._reading() as connection:
-            sequence = connection.execute(select(_SEQUENCE.c.sequence)).scalar_one()
             chains = {row.organization_id: row.sequence for row in connection.execute(moved)}
-        return Heads(sequence, chains)
+            return Heads(_size(connection), chains)
 
     def chain_at(self, organization_id: str, sequence: int) -> int:
         query = select(func.max(_CHANGE.c.sequence)).where(
@@ -76,25 +122,12 @@ class SqlConsentStore:
             return connection.execute(query).scalar_one() or 0
 
     def changes(self, organization_id: str, after: int, up_to: int, limit: int) -> Sequence[Change]:
-        query = _chain_of(organization_id).where(
-            _CHANGE.c.sequence > after, _CHANGE.c.sequence <= up_to
-        )
         with self._reading() as connection:
-            return [_change_of(row) for row in connection.execute(query.limit(limit))]
+            return reading.steps_of(connection, organization_id, after, up_to, limit)
 
     def consents_of(self, organization_id: str, after: int, limit: int) -> Sequence[ListedConsent]:
-        query = _chain_of(organization_id).where(
-            _CHANGE.c.sequence > after, _CHANGE.c.revoked == false()
-        )
         with self._reading() as connection:
-            return [
-                ListedConsent(
-                    sequence=row.sequence,
-                    consent=_consent_of(row),
-                    revoke_time=None if row.revoke_time is None else instant_of(row.revoke_time),
-                )
-                for row in connection.execute(query.limit(limit))
-            ]
+            return reading.consents_after(connection, organization_id, after, limit)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -110,61 +143,5 @@ class SqlConsentStore:
             yield connection
 
 
-def _chain_of(organization_id: str) -> Select[Any]:
-    """An organization's chain in order, each step with what it is about and its own body."""
-    own_body = and_(
-        _BODY.c.consent_id == _CHANGE.c.consent_id,
-        _BODY.c.organization_id == _CHANGE.c.organization_id,
-        _CHANGE.c.revoked == false(),
-    )
-    return (
-        select(
-            _CHANGE,
-            _CONSENT.c.recorder,
-            _CONSENT.c.holder,
-            _BODY.c.sealed_key,
-            _BODY.c.place,
-            _BODY.c.sealed_evidence,
-            _REVOCATION.c.organization_id.label("revoked_by"),
-            _REVOCATION.c.revoke_time,
-            _REVOCATION.c.statement,
-            _REVOCATION.c.key_id,
-            _REVOCATION.c.signature,
-        )
-        .join(_CONSENT, _CONSENT.c.consent_id == _CHANGE.c.consent_id)
-        .outerjoin(_BODY, own_body)
-        .outerjoin(_REVOCATION, _REVOCATION.c.consent_id == _CHANGE.c.consent_id)
-        .where(_CHANGE.c.organization_id == organization_id)
-        .order_by(_CHANGE.c.sequence)
-    )
-
-
-def _change_of(row: Row[Any]) -> Change:
-    what = _revocation_of(row) if row.revoked else _consent_of(row)
-    return Change(row.sequence, row.previous_sequence, what)
-
-
-def _consent_of(row: Row[Any]) -> Consent:
-    own = (
-        ()
-        if row.sealed_key is None
-        else (SealedBody(row.organization_id, row.sealed_key, row.place, row.sealed_evidence),)
-    )
-    return Consent(
-        consent_id=row.consent_id,
-        recorder=row.recorder,
-        holder=row.holder,
-        bodies=own,
-    )
-
-
-def _revocation_of(row: Row[Any]) -> Revocation:
-    return Revocation(
-        consent_id=row.consent_id,
-        organization_id=row.revoked_by,
-        revoke_time=instant_of(row.revoke_time),
-        content=row.statement,
-        signer=row.revoked_by,
-        key_id=row.key_id,
-        signature=row.signature,
-    )
+def _size(connection: Connection) -> int:
+    return int(connection.execute(select(_SEQUENCE.c.sequence)).scalar_one())

@@ -74,8 +74,40 @@ class ChangeRow(ConsentTable, table=True):
     organization_id: str = Field(primary_key=True)
     sequence: int = Field(sa_type=BigInteger, primary_key=True)
     previous_sequence: int = Field(sa_type=BigInteger)
+    kind: str
     consent_id: str
-    revoked: bool
+
+
+class NoticeRow(ConsentTable, table=True):
+    """One organization's word about consents: a partial withdrawal, verdicts, or new names."""
+
+    __tablename__ = "consent_notice"
+
+    sequence: int = Field(sa_type=BigInteger, primary_key=True)
+    kind: str
+    consent_id: str = Field(index=True)
+    organization_id: str
+    digest: bytes = Field(sa_type=LargeBinary)
+
+
+class NoticeBodyRow(ConsentTable, table=True):
+    """A notice's statement for one organization, sealed to it."""
+
+    __tablename__ = "consent_notice_body"
+
+    sequence: int = Field(sa_type=BigInteger, primary_key=True)
+    organization_id: str = Field(primary_key=True)
+    sealed_statement: bytes = Field(sa_type=LargeBinary)
+
+
+class TileRow(ConsentTable, table=True):
+    """Up to 256 hashes of one level of the log's tree, in order."""
+
+    __tablename__ = "consent_log_tile"
+
+    level: int = Field(primary_key=True)
+    place: int = Field(sa_type=BigInteger, primary_key=True)
+    hashes: bytes = Field(sa_type=LargeBinary)
 
 
 class ChainRow(ConsentTable, table=True):

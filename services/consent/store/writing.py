@@ -1,13 +1,17 @@
-"""Writes consents and revocations into the order, in the transaction of one call."""
+"""Writes consents and what changes them into the order, in the transaction of one call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
+from homeroom.consent_log import ChangeKind, LogEntry
 from homeroom.errors import AlreadyRecordedError
+from homeroom.signing import digest_of
 from services.consent.domain.consents import Consent
 from services.consent.domain.ledger import ChangeRequest, Recorded
+from services.consent.domain.notices import Notice, Parties
 from services.consent.domain.revocations import Revocation
+from services.consent.store import log
 from services.consent.store.instants import microseconds_of
 from services.consent.store.tables import ConsentTable
 
@@ -16,6 +20,8 @@ _SEQUENCE = _TABLES["consent_sequence"]
 _CONSENT = _TABLES["consent"]
 _BODY = _TABLES["consent_body"]
 _REVOCATION = _TABLES["revocation"]
+_NOTICE = _TABLES["consent_notice"]
+_NOTICE_BODY = _TABLES["consent_notice_body"]
 _CHANGE = _TABLES["consent_change"]
 _CHAIN = _TABLES["consent_chain"]
 _REQUEST = _TABLES["consent_request"]
@@ -72,23 +78,25 @@ def recorded_digests(connection: Connection, consent_ids: Sequence[str]) -> dict
     return {row.consent_id: bytes(row.digest) for row in connection.execute(query)}
 
 
-def newest_of(connection: Connection, consent_ids: Sequence[str]) -> int:
-    """The newest sequence at which one of the consents was recorded."""
-    query = select(func.max(_CONSENT.c.sequence)).where(_CONSENT.c.consent_id.in_(consent_ids))
-    return int(connection.execute(query).scalar_one())
+def sequences_of(connection: Connection, consent_ids: Sequence[str]) -> dict[str, int]:
+    """Where those of the consents that are recorded stand."""
+    query = select(_CONSENT.c.consent_id, _CONSENT.c.sequence).where(
+        _CONSENT.c.consent_id.in_(consent_ids)
+    )
+    return {row.consent_id: row.sequence for row in connection.execute(query)}
 
 
-def concerned_by(connection: Connection, consent_id: str) -> frozenset[str]:
-    """The organizations that a consent concerns; nobody if there is none."""
+def parties_of(connection: Connection, consent_id: str) -> Parties | None:
+    """Whom a consent concerns; None if there is none."""
     row = connection.execute(
         select(_CONSENT.c.recorder, _CONSENT.c.holder).where(_CONSENT.c.consent_id == consent_id)
     ).one_or_none()
     if row is None:
-        return frozenset()
+        return None
     readers = connection.scalars(
         select(_BODY.c.organization_id).where(_BODY.c.consent_id == consent_id)
     )
-    return frozenset({row.recorder, row.holder, *readers})
+    return Parties(row.recorder, row.holder, frozenset(readers))
 
 
 def revoked_at(connection: Connection, consent_id: str) -> int | None:
@@ -100,6 +108,7 @@ def revoked_at(connection: Connection, consent_id: str) -> int | None:
 def write_consents(connection: Connection, consents: Sequence[Consent], sequence: int) -> None:
     """Adds new consents after a sequence, each one step further."""
     numbered = list(enumerate(consents, start=sequence + 1))
+    digests = [consent.digest() for consent in consents]
     connection.execute(
         insert(_CONSENT),
         [
@@ -107,10 +116,10 @@ def write_consents(connection: Connection, consents: Sequence[Consent], sequence
                 "consent_id": consent.consent_id,
                 "recorder": consent.recorder,
                 "holder": consent.holder,
-                "digest": consent.digest(),
+                "digest": digest,
                 "sequence": place,
             }
-            for place, consent in numbered
+            for (place, consent), digest in zip(numbered, digests, strict=True)
         ],
     )
     connection.execute(
@@ -123,12 +132,18 @@ def write_consents(connection: Connection, consents: Sequence[Consent], sequence
                 "place": body.place,
                 "sealed_evidence": body.sealed_evidence,
             }
-            for _, consent in numbered
+            for consent in consents
             for body in consent.bodies
         ],
     )
-    steps = [(place, consent.consent_id, consent.concerned) for place, consent in numbered]
-    _write_steps(connection, steps, revoked=False)
+    _write_steps(
+        connection,
+        [
+            LogEntry(place, ChangeKind.RECORDED, consent.consent_id, consent.recorder, digest)
+            for (place, consent), digest in zip(numbered, digests, strict=True)
+        ],
+        [consent.concerned for consent in consents],
+    )
 
 
 def write_revocation(
@@ -146,32 +161,68 @@ def write_revocation(
             signature=revocation.signature,
         )
     )
-    _write_steps(connection, [(sequence, revocation.consent_id, concerned)], revoked=True)
+    entry = LogEntry(
+        sequence,
+        ChangeKind.REVOKED,
+        revocation.consent_id,
+        revocation.organization_id,
+        digest_of(revocation.content),
+    )
+    _write_steps(connection, [entry], [concerned])
+
+
+def write_notice(connection: Connection, notice: Notice, sequence: int) -> None:
+    """Adds a notice as the step of that sequence, for those who can read it."""
+    digest = notice.digest()
+    connection.execute(
+        insert(_NOTICE).values(
+            sequence=sequence,
+            kind=notice.kind,
+            consent_id=notice.consent_id,
+            organization_id=notice.organization_id,
+            digest=digest,
+        )
+    )
+    connection.execute(
+        insert(_NOTICE_BODY),
+        [
+            {
+                "sequence": sequence,
+                "organization_id": one.organization_id,
+                "sealed_statement": one.sealed_statement,
+            }
+            for one in notice.notices
+        ],
+    )
+    entry = LogEntry(sequence, notice.kind, notice.consent_id, notice.organization_id, digest)
+    _write_steps(connection, [entry], [notice.readers])
 
 
 def _write_steps(
-    connection: Connection, steps: Iterable[tuple[int, str, frozenset[str]]], *, revoked: bool
+    connection: Connection, entries: Sequence[LogEntry], concerned: Sequence[frozenset[str]]
 ) -> None:
+    """Adds steps that follow each other to the log, and to the chain of each whom they concern."""
     newest = {row.organization_id: row.sequence for row in connection.execute(select(_CHAIN))}
     moved: dict[str, int] = {}
-    rows, last = [], 0
-    for place, consent_id, concerned in steps:
-        last = place
-        for organization_id in sorted(concerned):
+    rows = []
+    for entry, organization_ids in zip(entries, concerned, strict=True):
+        for organization_id in sorted(organization_ids):
             rows.append(
                 {
                     "organization_id": organization_id,
-                    "sequence": place,
+                    "sequence": entry.sequence,
                     "previous_sequence": newest.get(organization_id, 0),
-                    "consent_id": consent_id,
-                    "revoked": revoked,
+                    "kind": str(entry.kind),
+                    "consent_id": entry.consent_id,
                 }
             )
-            newest[organization_id] = moved[organization_id] = place
+            newest[organization_id] = moved[organization_id] = entry.sequence
     connection.execute(insert(_CHANGE), rows)
     connection.execute(delete(_CHAIN).where(_CHAIN.c.organization_id.in_(list(moved))))
     connection.execute(
         insert(_CHAIN),
         [{"organization_id": name, "sequence": place} for name, place in moved.items()],
     )
+    last = entries[-1].sequence
     connection.execute(update(_SEQUENCE).where(_THE_SEQUENCE).values(sequence=last))
+    log.append(connection, entries)

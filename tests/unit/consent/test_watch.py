@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,7 +13,17 @@ from homeroom.evidence import check_signed_by
 from homeroom.signing import Domain, SigningKey
 from services.consent.api import HeartbeatSigner, Pulse, Watch
 from services.consent.domain.consents import Consent
-from services.consent.domain.ledger import Change, ChangeRequest, Heads, ListedConsent, Recorded
+from services.consent.domain.ledger import (
+    Appended,
+    Change,
+    ChangeRequest,
+    Heads,
+    ListedConsent,
+    LogHead,
+    Proof,
+    Recorded,
+)
+from services.consent.domain.notices import Notice
 from services.consent.domain.revocations import Revocation
 from tests.organizations import NOW
 
@@ -49,6 +59,26 @@ class Order:
         self.largest_page = max(self.largest_page, limit)
         mine = [one for name, one in self.steps if name == organization_id]
         return [one for one in mine if after < one.sequence <= up_to][:limit]
+
+    def notify(self, request: ChangeRequest, notice: Notice) -> int:
+        raise ServiceUnreachableError("nothing is written here")
+
+    def sequences_of(self, consent_ids: Sequence[str]) -> Mapping[str, int]:
+        return {}
+
+    def appended(self, size_before: int, size: int) -> Appended:
+        raise ServiceUnreachableError("nothing is logged here")
+
+    def proof_of(self, consent_id: str, organization_id: str) -> Proof:
+        raise ServiceUnreachableError("nothing is logged here")
+
+    def growth(self, known_size: int) -> tuple[LogHead, bytes]:
+        raise ServiceUnreachableError("nothing is logged here")
+
+    def reports_to(
+        self, organization_id: str, after: int, limit: int
+    ) -> Sequence[tuple[int, Notice]]:
+        return []
 
     def record(self, request: ChangeRequest, consents: Sequence[Consent]) -> Recorded:
         raise ServiceUnreachableError("nothing is written here")

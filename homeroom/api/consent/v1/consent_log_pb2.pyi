@@ -3,9 +3,11 @@
 isort:skip_file
 The consent service's own log: a tree of RFC 9162 over all changes, which proves that one was logged."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from homeroom.api.common.v1 import evidence_pb2 as _evidence_pb2
 import builtins as _builtins
 import sys
@@ -17,44 +19,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-@_typing.final
-class ConsentLogEntry(_message.Message):
-    """ConsentLogEntry is one leaf of the log; the change of sequence n is the leaf of index n - 1."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    CONSENT_ID_FIELD_NUMBER: _builtins.int
-    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
-    DIGEST_FIELD_NUMBER: _builtins.int
-    sequence: _builtins.int
-    """The change's place in the order."""
-    kind: _builtins.str
-    """What changed: recorded, revoked, narrowed, reported or rotated."""
-    consent_id: _builtins.str
-    """The consent; empty where a change is about several."""
-    organization_id: _builtins.str
-    """The organization that made the change."""
-    digest: _builtins.bytes
-    """The SHA-256 digest of all that the change carried."""
-    def __init__(
-        self,
-        *,
-        sequence: _builtins.int = ...,
-        kind: _builtins.str = ...,
-        consent_id: _builtins.str = ...,
-        organization_id: _builtins.str = ...,
-        digest: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "digest", b"digest", "kind", b"kind", "organization_id", b"organization_id", "sequence", b"sequence"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConsentLogEntry: _TypeAlias = ConsentLogEntry  # noqa: Y015
 
 @_typing.final
 class ConsentLogHead(_message.Message):
@@ -69,7 +33,7 @@ class ConsentLogHead(_message.Message):
     federation: _builtins.str
     """The federation."""
     size: _builtins.int
-    """How many changes the log holds."""
+    """How many changes the log holds; the change of sequence n is the leaf of index n - 1."""
     merkle_root: _builtins.bytes
     """The root of the tree over them."""
     @_builtins.property
@@ -101,7 +65,7 @@ class LoggedChange(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
-    """The exact bytes of the ConsentLogEntry."""
+    """The entry's exact bytes: JSON with the keys consent_id, digest, kind, organization_id and sequence."""
     path: _builtins.bytes
     """The inclusion path of RFC 9162 under the head beside it: hashes of 32 bytes, one after the other."""
     def __init__(
@@ -149,3 +113,33 @@ class LogExtension(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogExtension: _TypeAlias = LogExtension  # noqa: Y015
+
+@_typing.final
+class ConsentProof(_message.Message):
+    """ConsentProof proves that changes of one consent stand in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def head(self) -> _evidence_pb2.SignedStatement:
+        """The ConsentLogHead under which they are proved, signed by the consent service."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedChange]:
+        """The changes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        head: _evidence_pb2.SignedStatement | None = ...,
+        changes: _abc.Iterable[Global___LoggedChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "head", b"head"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentProof: _TypeAlias = ConsentProof  # noqa: Y015

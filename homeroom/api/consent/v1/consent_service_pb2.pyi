@@ -12,6 +12,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from homeroom.api.common.v1 import evidence_pb2 as _evidence_pb2
+from homeroom.api.consent.v1 import consent_log_pb2 as _consent_log_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -441,19 +442,31 @@ class RecordConsentsResponse(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     RECORDED_COUNT_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The sequence after the last of them."""
     recorded_count: _builtins.int
     """How many were new."""
+    @_builtins.property
+    def sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Where each consent of the request stands, in the request's order."""
+
+    @_builtins.property
+    def log(self) -> _consent_log_pb2.LogExtension:
+        """Proves that the new ones were logged."""
+
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         recorded_count: _builtins.int = ...,
+        sequences: _abc.Iterable[_builtins.int] | None = ...,
+        log: _consent_log_pb2.LogExtension | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recorded_count", b"recorded_count", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log", b"log", "recorded_count", b"recorded_count", "sequence", b"sequence", "sequences", b"sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,8 +507,120 @@ class RevokeConsentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The sequence of the revocation: a query that names it is answered without the consent."""
+    @_builtins.property
+    def proof(self) -> _consent_log_pb2.ConsentProof:
+        """Proves that the revocation was logged."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        proof: _consent_log_pb2.ConsentProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeConsentResponse: _TypeAlias = RevokeConsentResponse  # noqa: Y015
+
+@_typing.final
+class NarrowConsentRequest(_message.Message):
+    """NarrowConsentRequest carries a partial withdrawal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NARROWING_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the caller, so that a retry is recognized."""
+    @_builtins.property
+    def narrowing(self) -> Global___Narrowing:
+        """What is withdrawn, sealed."""
+
+    def __init__(
+        self,
+        *,
+        narrowing: Global___Narrowing | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["narrowing", b"narrowing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["narrowing", b"narrowing", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowConsentRequest: _TypeAlias = NarrowConsentRequest  # noqa: Y015
+
+@_typing.final
+class NarrowConsentResponse(_message.Message):
+    """NarrowConsentResponse tells where in the order the partial withdrawal stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence: a query that names it is answered without what was withdrawn."""
+    @_builtins.property
+    def proof(self) -> _consent_log_pb2.ConsentProof:
+        """Proves that it was logged."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        proof: _consent_log_pb2.ConsentProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowConsentResponse: _TypeAlias = NarrowConsentResponse  # noqa: Y015
+
+@_typing.final
+class ReportVerdictsRequest(_message.Message):
+    """ReportVerdictsRequest carries verdicts to one recorder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the caller, so that a retry is recognized."""
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """The verdicts, sealed."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportVerdictsRequest: _TypeAlias = ReportVerdictsRequest  # noqa: Y015
+
+@_typing.final
+class ReportVerdictsResponse(_message.Message):
+    """ReportVerdictsResponse tells where in the order the report stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence of the report."""
     def __init__(
         self,
         *,
@@ -507,7 +632,207 @@ class RevokeConsentResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevokeConsentResponse: _TypeAlias = RevokeConsentResponse  # noqa: Y015
+Global___ReportVerdictsResponse: _TypeAlias = ReportVerdictsResponse  # noqa: Y015
+
+@_typing.final
+class RotateSubjectRefsRequest(_message.Message):
+    """RotateSubjectRefsRequest carries new names to one holder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROTATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the caller, so that a retry is recognized."""
+    @_builtins.property
+    def rotation(self) -> Global___Rotation:
+        """The names, sealed."""
+
+    def __init__(
+        self,
+        *,
+        rotation: Global___Rotation | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rotation", b"rotation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "rotation", b"rotation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateSubjectRefsRequest: _TypeAlias = RotateSubjectRefsRequest  # noqa: Y015
+
+@_typing.final
+class RotateSubjectRefsResponse(_message.Message):
+    """RotateSubjectRefsResponse tells where in the order the rotation stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence: a query that names it is answered by the new names."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateSubjectRefsResponse: _TypeAlias = RotateSubjectRefsResponse  # noqa: Y015
+
+@_typing.final
+class ListReportsRequest(_message.Message):
+    """ListReportsRequest asks for one page of verdicts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many reports; 0 lets the service choose."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsRequest: _TypeAlias = ListReportsRequest  # noqa: Y015
+
+@_typing.final
+class ListReportsResponse(_message.Message):
+    """ListReportsResponse is one page of verdicts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
+        """The reports, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        reports: _abc.Iterable[Global___Report] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reports", b"reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsResponse: _TypeAlias = ListReportsResponse  # noqa: Y015
+
+@_typing.final
+class GetConsentProofRequest(_message.Message):
+    """GetConsentProofRequest names a consent that concerns the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    consent_id: _builtins.str
+    """The consent."""
+    def __init__(
+        self,
+        *,
+        consent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentProofRequest: _TypeAlias = GetConsentProofRequest  # noqa: Y015
+
+@_typing.final
+class GetConsentProofResponse(_message.Message):
+    """GetConsentProofResponse is what the log says of the consent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proof(self) -> _consent_log_pb2.ConsentProof:
+        """Every change of the consent alone, each proved."""
+
+    def __init__(
+        self,
+        *,
+        proof: _consent_log_pb2.ConsentProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentProofResponse: _TypeAlias = GetConsentProofResponse  # noqa: Y015
+
+@_typing.final
+class GetConsentLogRequest(_message.Message):
+    """GetConsentLogRequest says how much of the log the caller has seen a head of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_SIZE_FIELD_NUMBER: _builtins.int
+    known_size: _builtins.int
+    """The size of the head that the caller knows; 0 for none."""
+    def __init__(
+        self,
+        *,
+        known_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentLogRequest: _TypeAlias = GetConsentLogRequest  # noqa: Y015
+
+@_typing.final
+class GetConsentLogResponse(_message.Message):
+    """GetConsentLogResponse is the log's newest head."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_PATH_FIELD_NUMBER: _builtins.int
+    consistency_path: _builtins.bytes
+    """The consistency path of RFC 9162 from the known size: hashes of 32 bytes, one after the other."""
+    @_builtins.property
+    def head(self) -> _evidence_pb2.SignedStatement:
+        """The ConsentLogHead, signed by the consent service."""
+
+    def __init__(
+        self,
+        *,
+        head: _evidence_pb2.SignedStatement | None = ...,
+        consistency_path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_path", b"consistency_path", "head", b"head"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentLogResponse: _TypeAlias = GetConsentLogResponse  # noqa: Y015
 
 @_typing.final
 class ListConsentsRequest(_message.Message):

@@ -45,6 +45,36 @@ class ConsentServiceStub:
                 request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.FromString,
                 _registered_method=True)
+        self.NarrowConsent = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/NarrowConsent',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.FromString,
+                _registered_method=True)
+        self.ReportVerdicts = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/ReportVerdicts',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsResponse.FromString,
+                _registered_method=True)
+        self.RotateSubjectRefs = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/RotateSubjectRefs',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsResponse.FromString,
+                _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/ListReports',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
+        self.GetConsentProof = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/GetConsentProof',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofResponse.FromString,
+                _registered_method=True)
+        self.GetConsentLog = channel.unary_unary(
+                '/homeroom.api.consent.v1.ConsentService/GetConsentLog',
+                request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogResponse.FromString,
+                _registered_method=True)
         self.ListConsents = channel.unary_unary(
                 '/homeroom.api.consent.v1.ConsentService/ListConsents',
                 request_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListConsentsRequest.SerializeToString,
@@ -77,6 +107,48 @@ class ConsentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NarrowConsent(self, request, context):
+        """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportVerdicts(self, request, context):
+        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSubjectRefs(self, request, context):
+        """RotateSubjectRefs carries the caller's new names for students to the holder of their records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """ListReports lists the verdicts on consents that the caller recorded, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsentProof(self, request, context):
+        """GetConsentProof proves from the log what became of a consent that concerns the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsentLog(self, request, context):
+        """GetConsentLog proves that the log only grew since the size that the caller knows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListConsents(self, request, context):
         """ListConsents lists the consents that the caller recorded, holds or receives, in the order they were recorded.
         """
@@ -103,6 +175,36 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.RevokeConsent,
                     request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.SerializeToString,
+            ),
+            'NarrowConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.NarrowConsent,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.SerializeToString,
+            ),
+            'ReportVerdicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportVerdicts,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsResponse.SerializeToString,
+            ),
+            'RotateSubjectRefs': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSubjectRefs,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'GetConsentProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsentProof,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofResponse.SerializeToString,
+            ),
+            'GetConsentLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsentLog,
+                    request_deserializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogResponse.SerializeToString,
             ),
             'ListConsents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConsents,
@@ -170,6 +272,168 @@ class ConsentService:
             '/homeroom.api.consent.v1.ConsentService/RevokeConsent',
             homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.SerializeToString,
             homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NarrowConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/NarrowConsent',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportVerdicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/ReportVerdicts',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ReportVerdictsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSubjectRefs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/RotateSubjectRefs',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.RotateSubjectRefsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/ListReports',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsentProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/GetConsentProof',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsentLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.consent.v1.ConsentService/GetConsentLog',
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogRequest.SerializeToString,
+            homeroom_dot_api_dot_consent_dot_v1_dot_consent__service__pb2.GetConsentLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,18 @@ class ConsentServiceStub:
     """RevokeConsent withdraws a consent from now on. The recorder, the holder and each recipient may.
     Revoking twice changes nothing.
     """
+    NarrowConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]
+    """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may."""
+    ReportVerdicts: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ReportVerdictsRequest, _consent_service_pb2.ReportVerdictsResponse]
+    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+    RotateSubjectRefs: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RotateSubjectRefsRequest, _consent_service_pb2.RotateSubjectRefsResponse]
+    """RotateSubjectRefs carries the caller's new names for students to the holder of their records."""
+    ListReports: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListReportsRequest, _consent_service_pb2.ListReportsResponse]
+    """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+    GetConsentProof: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentProofRequest, _consent_service_pb2.GetConsentProofResponse]
+    """GetConsentProof proves from the log what became of a consent that concerns the caller."""
+    GetConsentLog: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentLogRequest, _consent_service_pb2.GetConsentLogResponse]
+    """GetConsentLog proves that the log only grew since the size that the caller knows."""
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
     """ListConsents lists the consents that the caller recorded, holds or receives, in the order they were recorded."""
     WatchConsents: _grpc.UnaryStreamMultiCallable[_consent_service_pb2.WatchConsentsRequest, _consent_service_pb2.WatchConsentsResponse]
@@ -61,6 +73,18 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """RevokeConsent withdraws a consent from now on. The recorder, the holder and each recipient may.
     Revoking twice changes nothing.
     """
+    NarrowConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]  # type: ignore[assignment]
+    """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may."""
+    ReportVerdicts: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ReportVerdictsRequest, _consent_service_pb2.ReportVerdictsResponse]  # type: ignore[assignment]
+    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+    RotateSubjectRefs: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RotateSubjectRefsRequest, _consent_service_pb2.RotateSubjectRefsResponse]  # type: ignore[assignment]
+    """RotateSubjectRefs carries the caller's new names for students to the holder of their records."""
+    ListReports: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListReportsRequest, _consent_service_pb2.ListReportsResponse]  # type: ignore[assignment]
+    """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+    GetConsentProof: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentProofRequest, _consent_service_pb2.GetConsentProofResponse]  # type: ignore[assignment]
+    """GetConsentProof proves from the log what became of a consent that concerns the caller."""
+    GetConsentLog: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentLogRequest, _consent_service_pb2.GetConsentLogResponse]  # type: ignore[assignment]
+    """GetConsentLog proves that the log only grew since the size that the caller knows."""
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """ListConsents lists the consents that the caller recorded, holds or receives, in the order they were recorded."""
     WatchConsents: _aio.UnaryStreamMultiCallable[_consent_service_pb2.WatchConsentsRequest, _consent_service_pb2.WatchConsentsResponse]  # type: ignore[assignment]
@@ -88,6 +112,54 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         """RevokeConsent withdraws a consent from now on. The recorder, the holder and each recipient may.
         Revoking twice changes nothing.
         """
+
+    @_abc_1.abstractmethod
+    def NarrowConsent(
+        self,
+        request: _consent_service_pb2.NarrowConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.NarrowConsentResponse, _abc.Awaitable[_consent_service_pb2.NarrowConsentResponse]]:
+        """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may."""
+
+    @_abc_1.abstractmethod
+    def ReportVerdicts(
+        self,
+        request: _consent_service_pb2.ReportVerdictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.ReportVerdictsResponse, _abc.Awaitable[_consent_service_pb2.ReportVerdictsResponse]]:
+        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+
+    @_abc_1.abstractmethod
+    def RotateSubjectRefs(
+        self,
+        request: _consent_service_pb2.RotateSubjectRefsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.RotateSubjectRefsResponse, _abc.Awaitable[_consent_service_pb2.RotateSubjectRefsResponse]]:
+        """RotateSubjectRefs carries the caller's new names for students to the holder of their records."""
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _consent_service_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.ListReportsResponse, _abc.Awaitable[_consent_service_pb2.ListReportsResponse]]:
+        """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetConsentProof(
+        self,
+        request: _consent_service_pb2.GetConsentProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.GetConsentProofResponse, _abc.Awaitable[_consent_service_pb2.GetConsentProofResponse]]:
+        """GetConsentProof proves from the log what became of a consent that concerns the caller."""
+
+    @_abc_1.abstractmethod
+    def GetConsentLog(
+        self,
+        request: _consent_service_pb2.GetConsentLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.GetConsentLogResponse, _abc.Awaitable[_consent_service_pb2.GetConsentLogResponse]]:
+        """GetConsentLog proves that the log only grew since the size that the caller knows."""
 
     @_abc_1.abstractmethod
     def ListConsents(

@@ -38,6 +38,27 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
+        "consent_notice",
+        sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("consent_id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+    )
+    op.create_index("ix_consent_notice_consent_id", "consent_notice", ["consent_id"])
+    op.create_table(
+        "consent_notice_body",
+        sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("organization_id", sa.String(), primary_key=True),
+        sa.Column("sealed_statement", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "consent_log_tile",
+        sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("place", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
         "saved_snapshot",
         sa.Column("snapshot_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("evidence", sa.LargeBinary(), nullable=False),
@@ -56,8 +77,8 @@ def _create_order() -> None:
         sa.Column("organization_id", sa.String(), primary_key=True),
         sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("previous_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("consent_id", sa.String(), nullable=False),
-        sa.Column("revoked", sa.Boolean(), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -1,0 +1,195 @@
+"""Reads one organization's chain: each step with what it carries for that organization alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select
+
+from homeroom.consent_log import ChangeKind, LogEntry
+from homeroom.signing import digest_of
+from services.consent.domain.consents import Consent, SealedBody
+from services.consent.domain.ledger import Change, ListedConsent
+from services.consent.domain.notices import Notice, SealedNotice
+from services.consent.domain.revocations import Revocation
+from services.consent.store.instants import instant_of
+from services.consent.store.tables import ConsentTable
+
+_TABLES = ConsentTable.metadata.tables
+_CONSENT = _TABLES["consent"]
+_BODY = _TABLES["consent_body"]
+_REVOCATION = _TABLES["revocation"]
+_NOTICE = _TABLES["consent_notice"]
+_NOTICE_BODY = _TABLES["consent_notice_body"]
+_CHANGE = _TABLES["consent_change"]
+
+
+def steps_of(
+    connection: Connection, organization_id: str, after: int, up_to: int, limit: int
+) -> list[Change]:
+    """The steps of an organization's chain after a sequence and up to another, in order."""
+    rows = connection.execute(
+        select(_CHANGE)
+        .where(
+            _CHANGE.c.organization_id == organization_id,
+            _CHANGE.c.sequence > after,
+            _CHANGE.c.sequence <= up_to,
+        )
+        .order_by(_CHANGE.c.sequence)
+        .limit(limit)
+    ).all()
+    recorded = [row.consent_id for row in rows if row.kind == ChangeKind.RECORDED]
+    revoked = [row.consent_id for row in rows if row.kind == ChangeKind.REVOKED]
+    told = [row.sequence for row in rows if row.kind not in {"recorded", "revoked"}]
+    consents = _consents(connection, organization_id, recorded)
+    revocations = _revocations(connection, revoked)
+    notices = _notices(connection, organization_id, told)
+
+    def what(row: Row[Any]) -> Consent | Revocation | Notice:
+        if row.kind == ChangeKind.RECORDED:
+            return consents[row.consent_id]
+        if row.kind == ChangeKind.REVOKED:
+            return revocations[row.consent_id]
+        return notices[row.sequence]
+
+    return [Change(row.sequence, row.previous_sequence, what(row)) for row in rows]
+
+
+def consents_after(
+    connection: Connection, organization_id: str, after: int, limit: int
+) -> list[ListedConsent]:
+    """The consents that concern an organization after a sequence, as they stand."""
+    rows = connection.execute(
+        select(_CHANGE.c.sequence, _CHANGE.c.consent_id)
+        .where(
+            _CHANGE.c.organization_id == organization_id,
+            _CHANGE.c.sequence > after,
+            _CHANGE.c.kind == ChangeKind.RECORDED,
+        )
+        .order_by(_CHANGE.c.sequence)
+        .limit(limit)
+    ).all()
+    consent_ids = [row.consent_id for row in rows]
+    consents = _consents(connection, organization_id, consent_ids)
+    revocations = _revocations(connection, consent_ids)
+    return [
+        ListedConsent(
+            row.sequence,
+            consents[row.consent_id],
+            revocations[row.consent_id].revoke_time if row.consent_id in revocations else None,
+        )
+        for row in rows
+    ]
+
+
+def reports_after(
+    connection: Connection, organization_id: str, after: int, limit: int
+) -> list[tuple[int, Notice]]:
+    """The verdicts that an organization was told after a sequence, in order."""
+    sequences = connection.scalars(
+        select(_CHANGE.c.sequence)
+        .where(
+            _CHANGE.c.organization_id == organization_id,
+            _CHANGE.c.sequence > after,
+            _CHANGE.c.kind == ChangeKind.REPORTED,
+        )
+        .order_by(_CHANGE.c.sequence)
+        .limit(limit)
+    ).all()
+    notices = _notices(connection, organization_id, sequences)
+    return [(sequence, notices[sequence]) for sequence in sequences]
+
+
+def entries_of(connection: Connection, consent_id: str) -> list[LogEntry]:
+    """The log's entries of one consent, oldest first."""
+    recorded = connection.execute(select(_CONSENT).where(_CONSENT.c.consent_id == consent_id)).one()
+    entries = [
+        LogEntry(
+            recorded.sequence,
+            ChangeKind.RECORDED,
+            consent_id,
+            recorded.recorder,
+            bytes(recorded.digest),
+        )
+    ]
+    chosen = select(_REVOCATION).where(_REVOCATION.c.consent_id == consent_id)
+    for row in connection.execute(chosen):
+        digest = digest_of(bytes(row.statement))
+        entries.append(
+            LogEntry(row.sequence, ChangeKind.REVOKED, consent_id, row.organization_id, digest)
+        )
+    for row in connection.execute(select(_NOTICE).where(_NOTICE.c.consent_id == consent_id)):
+        kind = ChangeKind(row.kind)
+        entries.append(
+            LogEntry(row.sequence, kind, consent_id, row.organization_id, bytes(row.digest))
+        )
+    return sorted(entries, key=lambda entry: entry.sequence)
+
+
+def _consents(
+    connection: Connection, organization_id: str, consent_ids: Sequence[str]
+) -> Mapping[str, Consent]:
+    if not consent_ids:
+        return {}
+    own = and_(
+        _BODY.c.consent_id == _CONSENT.c.consent_id, _BODY.c.organization_id == organization_id
+    )
+    rows = connection.execute(
+        select(
+            _CONSENT.c.consent_id,
+            _CONSENT.c.recorder,
+            _CONSENT.c.holder,
+            _BODY.c.sealed_key,
+            _BODY.c.place,
+            _BODY.c.sealed_evidence,
+        )
+        .outerjoin(_BODY, own)
+        .where(_CONSENT.c.consent_id.in_(consent_ids))
+    )
+    return {row.consent_id: _consent_of(row, organization_id) for row in rows}
+
+
+def _consent_of(row: Any, organization_id: str) -> Consent:
+    bodies: tuple[SealedBody, ...] = ()
+    if row.sealed_key is not None:
+        bodies = (SealedBody(organization_id, row.sealed_key, row.place, row.sealed_evidence),)
+    return Consent(row.consent_id, row.recorder, row.holder, bodies)
+
+
+def _revocations(connection: Connection, consent_ids: Iterable[str]) -> Mapping[str, Revocation]:
+    wanted = list(consent_ids)
+    if not wanted:
+        return {}
+    rows = connection.execute(select(_REVOCATION).where(_REVOCATION.c.consent_id.in_(wanted)))
+    return {
+        row.consent_id: Revocation(
+            consent_id=row.consent_id,
+            organization_id=row.organization_id,
+            revoke_time=instant_of(row.revoke_time),
+            content=row.statement,
+            signer=row.organization_id,
+            key_id=row.key_id,
+            signature=row.signature,
+        )
+        for row in rows
+    }
+
+
+def _notices(
+    connection: Connection, organization_id: str, sequences: Sequence[int]
+) -> Mapping[int, Notice]:
+    if not sequences:
+        return {}
+    rows = connection.execute(
+        select(_NOTICE, _NOTICE_BODY.c.sealed_statement)
+        .join(_NOTICE_BODY, _NOTICE_BODY.c.sequence == _NOTICE.c.sequence)
+        .where(_NOTICE.c.sequence.in_(sequences), _NOTICE_BODY.c.organization_id == organization_id)
+    )
+    return {
+        row.sequence: Notice(
+            ChangeKind(row.kind),
+            row.consent_id,
+            row.organization_id,
+            (SealedNotice(organization_id, row.sealed_statement),),
+        )
+        for row in rows
+    }
