@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_NOT_BENCHMARKS = {"__main__", "ground"}
+_NOT_BENCHMARKS = {"__main__", "families", "ground"}
 
 
 def benchmarks() -> dict[str, str]:

@@ -10,23 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from services.node.domain.matching import Identity
+from services.node.domain.matching.word_list import words
 
-_GIRLS = (
-    "Sofía Camila Valeria Isabella Luciana Mariana Antonella Renata Ximena Regina Daniela Emma"
-    " Olivia Ava Charlotte Amelia Evelyn Abigail Harper Madison Aaliyah Nevaeh Imani Zoe Naomi"
-    " Fabiola Widelene Islande Mirlande Guerda Ketsia Nayeli Itzel Dulce Yaretzi Ivone Djamila"
-    " Edna Leila Zuleica Amina Hodan Sahra Ayaan Fadumo Linh Thảo Ngọc Trang My Mei Xinyi Yuting"
-    " Jiayi Priya Ananya Fatoumata Aminata Mariama Chidinma Ngozi Svetlana Oksana Agnieszka Zofia"
-    " Margaret Katherine Elizabeth Jennifer Rebecca Patricia Susan Deborah Victoria Christina"
-).split()
-_BOYS = (
-    "Santiago Mateo Sebastián Matías Nicolás Alejandro Diego Samuel Joaquín Emiliano Ángel Iker"
-    " Liam Noah Oliver Elijah Lucas Mason Logan Ethan Jaxon Malik Darnell Tyrone DeShawn Isaiah"
-    " Wilner Jocelyn Fritz Evens Kervens Roodly Nelson Adilson Edmilson Admir Zeferino Ailton"
-    " Abdirahman Liban Guled Bilal Yasin Duy Khang Phúc Tuấn Hiếu Jun Haoran Zihan Yichen Arjun"
-    " Rohan Mamadou Ousmane Ibrahima Chinedu Emeka Dmitri Bohdan Piotr Kacper William Robert"
-    " Francisco Guillermo Enrique Ignacio José Antonio Richard Edward Benjamin Theodore"
-).split()
+_GIRLS = words(
+    """
+    Sofía Camila Valeria Isabella Luciana Mariana Antonella Renata Ximena Regina Daniela Emma
+    Olivia Ava Charlotte Amelia Evelyn Abigail Harper Madison Aaliyah Nevaeh Imani Zoe Naomi
+    Fabiola Widelene Islande Mirlande Guerda Ketsia Nayeli Itzel Dulce Yaretzi Ivone Djamila
+    Edna Leila Zuleica Amina Hodan Sahra Ayaan Fadumo Linh Thảo Ngọc Trang My Mei Xinyi Yuting
+    Jiayi Priya Ananya Fatoumata Aminata Mariama Chidinma Ngozi Svetlana Oksana Agnieszka Zofia
+    Margaret Katherine Elizabeth Jennifer Rebecca Patricia Susan Deborah Victoria Christina
+    """
+)
+_BOYS = words(
+    """
+    Santiago Mateo Sebastián Matías Nicolás Alejandro Diego Samuel Joaquín Emiliano Ángel Iker
+    Liam Noah Oliver Elijah Lucas Mason Logan Ethan Jaxon Malik Darnell Tyrone DeShawn Isaiah
+    Wilner Jocelyn Fritz Evens Kervens Roodly Nelson Adilson Edmilson Admir Zeferino Ailton
+    Abdirahman Liban Guled Bilal Yasin Duy Khang Phúc Tuấn Hiếu Jun Haoran Zihan Yichen Arjun
+    Rohan Mamadou Ousmane Ibrahima Chinedu Emeka Dmitri Bohdan Piotr Kacper William Robert
+    Francisco Guillermo Enrique Ignacio José Antonio Richard Edward Benjamin Theodore
+    """
+)
 _SHORT = {
     "Margaret": "Maggie", "Katherine": "Kathy", "Elizabeth": "Betsy", "Jennifer": "Jenny",
     "Rebecca": "Becky", "Patricia": "Tricia", "Susan": "Susie", "Deborah": "Debbie",
@@ -44,19 +49,29 @@ _TWIN_NAMES = (
     ("Sara", "Sarah"), ("Tamia", "Tamya"), ("Kelvin", "Kevin"), ("Adriana", "Andreana"),
     ("Cristian", "Cristiano"), ("Jose", "Jose Luis"), ("Ted", "Ned"), ("Bill", "Will"),
 )  # fmt: skip
-_SURNAMES = (
-    "García Rodríguez Martínez Hernández López González Pérez Sánchez Ramírez Torres Flores Rivera"
-    " Gómez Díaz Cruz Reyes Morales Ortiz Gutiérrez Chávez Ramos Ruiz Mendoza Vargas Castillo"
-    " Smith Johnson Williams Brown Jones Davis Miller Wilson Moore Taylor Anderson Thomas Jackson"
-    " White Harris Martin Thompson Robinson Clark Lewis Lee Walker Hall Allen Young King Wright"
-    " Silva Fernandes Gomes Andrade Lopes Barros Tavares Monteiro Pires Fortes Correia Cabral"
-    " Pierre Joseph Louis Charles Augustin François Estimé Toussaint Célestin Dorvil Nguyễn Trần"
-    " Phạm Huỳnh Vũ Đặng Bùi Chen Wang Zhang Liu Huang Zhou Hassan Ali Mohamed Warsame Farah"
-    " Patel Singh Diallo Bah Sow Okafor Eze Kowalski Nowak Wiśniewski Petrov Ivanova Bondarenko"
-).split()
+_SURNAMES = words(
+    """
+    García Rodríguez Martínez Hernández López González Pérez Sánchez Ramírez Torres Flores
+    Rivera Gómez Díaz Cruz Reyes Morales Ortiz Gutiérrez Chávez Ramos Ruiz Mendoza Vargas
+    Castillo Smith Johnson Williams Brown Jones Davis Miller Wilson Moore Taylor Anderson Thomas
+    Jackson White Harris Martin Thompson Robinson Clark Lewis Lee Walker Hall Allen Young King
+    Wright Silva Fernandes Gomes Andrade Lopes Barros Tavares Monteiro Pires Fortes Correia
+    Cabral Pierre Joseph Louis Charles Augustin François Estimé Toussaint Célestin Dorvil Nguyễn
+    Trần Phạm Huỳnh Vũ Đặng Bùi Chen Wang Zhang Liu Huang Zhou Hassan Ali Mohamed Warsame Farah
+    Patel Singh Diallo Bah Sow Okafor Eze Kowalski Nowak Wiśniewski Petrov Ivanova Bondarenko
+    """
+)
 _PARTICLED = ("da Silva", "dos Santos", "de la Cruz", "de León", "da Veiga", "del Río", "Mc Carthy")
-_STREETS = "Elm Oak Pine Maple Cedar Spruce Birch Walnut Ash Linden Poplar Willow Hazel".split()
-_SYLLABLES = "ba be da do fa ga ka la lo ma mi na no pa ra ri sa so ta ti va vo za".split()
+_STREETS = words(
+    """
+    Elm Oak Pine Maple Cedar Spruce Birch Walnut Ash Linden Poplar Willow Hazel
+    """
+)
+_SYLLABLES = words(
+    """
+    ba be da do fa ga ka la lo ma mi na no pa ra ri sa so ta ti va vo za
+    """
+)
 
 Slip = Callable[[random.Random, Identity], Identity]
 
@@ -73,7 +88,7 @@ class Child:
 
 def make_children(seed: int, families: int) -> Iterator[Child]:
     """The children of so many families, without end to what their names may be."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311  # nothing secret is drawn
     number = 0
     for family in range(families):
         home = _home(chance)
@@ -96,7 +111,7 @@ def split(
     seed: int, families: int, shared: float = 0.6
 ) -> tuple[list[tuple[int, Identity]], list[tuple[int, Identity]]]:
     """A roster and the claims about it: each child is in both by this share, else in one."""
-    chance = random.Random(seed + 1)
+    chance = random.Random(seed + 1)  # noqa: S311  # nothing secret is drawn
     roster, claims = [], []
     for child in make_children(seed, families):
         drawn = chance.random()
@@ -211,7 +226,9 @@ def _short_form(_: random.Random, one: Identity) -> Identity:
 
 def _one_surname(chance: random.Random, one: Identity) -> Identity:
     parts = one.family.replace("-", " ").split()
-    return replace(one, family=chance.choice((parts[0], parts[-1])) if len(parts) == 2 else one.family)
+    return replace(
+        one, family=chance.choice((parts[0], parts[-1])) if len(parts) == 2 else one.family
+    )
 
 
 def _new_surname(chance: random.Random, one: Identity) -> Identity:

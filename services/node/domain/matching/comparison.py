@@ -93,6 +93,11 @@ def compare_birth_dates(one: dt.date | None, other: dt.date | None) -> BirthDate
     years = abs(one.year - other.year)
     if (_first_of_january(one) or _first_of_january(other)) and years <= PLACEHOLDER_YEARS:
         return BirthDate.PLACEHOLDER
+    return _slip(one, other, years)
+
+
+def _slip(one: dt.date, other: dt.date, years: int) -> BirthDate:
+    """How two unlike dates may be one, mistyped."""
     if (one.year, one.month, one.day) == (other.year, other.day, other.month):
         return BirthDate.SWAPPED
     differing = (one.month != other.month) + (one.day != other.day)

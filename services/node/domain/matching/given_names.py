@@ -10,6 +10,8 @@ from services.node.domain.matching.nicknames import is_short_form, share_full_na
 
 _SIMILAR = 0.88
 _LENGTH_FOR_TWO = 6
+_SHORTEST_CUT = 2
+_SHORTEST_SIMILAR = 3
 
 
 class Given(StrEnum):
@@ -64,7 +66,7 @@ def compare_given(
 
 def similar(one: str, other: str) -> bool:
     """Whether two words may be one, mistyped."""
-    if min(len(one), len(other)) < 3:
+    if min(len(one), len(other)) < _SHORTEST_SIMILAR:
         return False
     allowed = 2 if min(len(one), len(other)) >= _LENGTH_FOR_TWO else 1
     if OSA.distance(one, other, score_cutoff=allowed) <= allowed:
@@ -108,22 +110,33 @@ def _word_may_be(one: str, other: str) -> bool:
 def _unlike(one: NamePart, other: NamePart, one_middle: NamePart, other_middle: NamePart) -> Given:
     """How given names compare that have no word in common."""
     short, long = sorted((one.joined, other.joined), key=len)
-    if is_short_form(long, short):
+    if is_short_form(long, short) or is_short_form(short, long):
         return Given.SHORT_FORM
     if len(short) == 1:
         return Given.INITIAL if long.startswith(short) else Given.DIFFERENT
     if _takes_middle(one, other_middle) or _takes_middle(other, one_middle):
         return Given.MIDDLE
-    if similar(short, long):
+    if _mistyped(one, other):
         return Given.SIMILAR
-    first = one.words[0], other.words[0]
-    if share_full_name(*first) or is_short_form(*sorted(first, key=len, reverse=True)):
-        return Given.RELATED
+    return Given.RELATED if _related(one, other) else Given.DIFFERENT
+
+
+def _mistyped(one: NamePart, other: NamePart) -> bool:
+    if similar(one.joined, other.joined):
+        return True
     if len(one.words) == len(other.words) and all(map(similar, one.words, other.words)):
-        return Given.SIMILAR
-    if (len(one.words) > 1 or len(other.words) > 1) and similar(*first):
-        return Given.SIMILAR
-    return Given.DIFFERENT
+        return True
+    several = len(one.words) > 1 or len(other.words) > 1
+    return several and similar(one.words[0], other.words[0])
+
+
+def _related(one: NamePart, other: NamePart) -> bool:
+    """Whether a short form of the first word, or a word cut short, may explain the difference."""
+    first = one.words[0], other.words[0]
+    short, long = sorted(first, key=len)
+    if len(short) >= _SHORTEST_CUT and long.startswith(short):
+        return True
+    return share_full_name(*first) or is_short_form(long, short)
 
 
 def _takes_middle(one: NamePart, middle: NamePart) -> bool:

@@ -35,18 +35,23 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """A claim that is about this student, by the strict rule."""
-
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
 class Review:
     """A claim that a person has to look at: the best candidate first."""
 
     candidates: Sequence[Candidate]
     lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A claim that is about this student, by the strict rule."""
+
+    candidate: Candidate
+
+    def for_review(self) -> Review:
+        """The same for a person to judge, as another claim fits the student as well."""
+        why = self.candidate.hindrances | {Hindrance.OTHER_CLAIM}
+        return Review([replace(self.candidate, hindrances=why)], Lane.LOOK_ALIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +147,15 @@ def _candidate(claim: Person, student: Person, student_key: int, roster: RosterI
     return Candidate(student_key, score(evidence, given, surname), evidence, why)
 
 
-def _in_roster(
-    evidence: Evidence, claim: Person, student: Person, roster: RosterIndex
-) -> Evidence:
+def _in_roster(evidence: Evidence, claim: Person, student: Person, roster: RosterIndex) -> Evidence:
     """The evidence by what else the roster shows: which homes are shared, which names are rare."""
     if evidence.phone is Field.EQUAL and roster.is_shared_home(claim.phone):
         evidence = evidence._replace(phone=Field.MISSING)
     if evidence.address is Field.EQUAL and roster.is_shared_home(claim.address):
         evidence = evidence._replace(address=Field.MISSING)
-    if evidence.given is Given.EQUAL and evidence.surname is Surname.EQUAL:
-        if not evidence.order_turned and roster.is_rare(claim.name, student.name):
-            evidence = evidence._replace(rare_name=True)
+    same_name = evidence.given is Given.EQUAL and evidence.surname is Surname.EQUAL
+    if same_name and not evidence.order_turned and roster.is_rare(claim.name, student.name):
+        evidence = evidence._replace(rare_name=True)
     return evidence
 
 

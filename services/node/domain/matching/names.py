@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.node.domain.matching.word_list import words
+
 _LETTERS = str.maketrans(
     {
         "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i",
@@ -17,26 +19,36 @@ _LETTERS = str.maketrans(
 )  # fmt: skip
 # Letters of other scripts that look like a Latin one: a name that mixes scripts was mistyped, or
 # made to deceive.
-_LOOK_ALIKES = str.maketrans(
-    "авекмнорстухіјѕԁһӏαβεικνορτυχ", "abekmhopctyxijsdhlabeikvoptux"
-)
+_LOOK_ALIKES = str.maketrans("авекмнорстухіјѕԁһӏαβεικνορτυχ", "abekmhopctyxijsdhlabeikvoptux")
 _APOSTROPHES = re.compile("['’‘ʼʻ`´′ʹ＇‛]")
 _SPACES = re.compile(r"[\s\-‐-―−.,()\"“”]+")
 _LONGEST_NAME = 120
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "2nd", "3rd"})
 PARTICLES = frozenset(
-    "da das de dei del dela della delos den der di do dos du e el la las le les los st van von y"
-    " al bin bint ibn ter ten zu af av".split()
+    words(
+        """
+    da das de dei del dela della delos den der di do dos du e el la las le les los st van von y
+    al bin bint ibn ter ten zu af av
+    """
+    )
 )
 # What stands in a form where a name is not known. "Sample", "Null" and "Last" are also families'
 # names: those words are no name only where a given name is asked for.
 _NO_NAME = frozenset(
-    "test tests testing unknown unk noname none nil anonymous donotuse delete deleted duplicate"
-    " xx xxx xxxx tbd notknown notgiven desconocido fnu lnu sinnombre".split()
+    words(
+        """
+    test tests testing unknown unk noname none nil anonymous donotuse delete deleted duplicate
+    xx xxx xxxx tbd notknown notgiven desconocido fnu lnu sinnombre
+    """
+    )
 )
 _NO_GIVEN_NAME = _NO_NAME | frozenset(
-    "tester student null dummy fake sample example infant newborn baby boy girl child twin first"
-    " firstname name nombre nofirstname male female".split()
+    words(
+        """
+    tester student null dummy fake sample example infant newborn baby boy girl child twin first
+    firstname name nombre nofirstname male female
+    """
+    )
 )
 _NO_GIVEN_PHRASES = ("babyboy", "babygirl", "twinboy", "twingirl", "boybaby", "girlbaby")
 
@@ -84,8 +96,10 @@ class PersonName:
         """Whether it stands where a name is not known."""
         given, family = self.given, self.family
         return (
-            bool(given.words) and given.words[0] in _NO_GIVEN_NAME
-        ) or given.joined.startswith(_NO_GIVEN_PHRASES) or not _NO_NAME.isdisjoint(family.words)
+            (bool(given.words) and given.words[0] in _NO_GIVEN_NAME)
+            or given.joined.startswith(_NO_GIVEN_PHRASES)
+            or not _NO_NAME.isdisjoint(family.words)
+        )
 
 
 def person_name(given: str, middle: str, family: str) -> PersonName:
@@ -117,7 +131,7 @@ def name_part(text: str) -> NamePart:
     """One field of a name, read for comparison."""
     short = folded(text[:_LONGEST_NAME])
     bare = _APOSTROPHES.sub("", short)
-    words: list[str] = []
+    found: list[str] = []
     doubtful = len(text) > _LONGEST_NAME
     for written in _SPACES.split(bare):
         word = "".join(c for c in written if unicodedata.category(c)[0] in "LM")
@@ -126,8 +140,8 @@ def name_part(text: str) -> NamePart:
             continue
         plain = _one_script(word)
         doubtful = doubtful or plain != word
-        words.append(plain)
-    named = [word for word in words if word not in _SUFFIXES] or words
+        found.append(plain)
+    named = [word for word in found if word not in _SUFFIXES] or found
     joined = "".join(named)
     return NamePart(
         tuple(named),

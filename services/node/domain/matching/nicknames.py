@@ -10,6 +10,8 @@ from functools import cache, lru_cache
 from nicknames import NickNamer
 from rapidfuzz.distance import OSA
 
+from services.node.domain.matching.word_list import words
+
 _SPELLING_DISTANCE = 2
 _SHORTEST_STEM = 3
 
@@ -166,11 +168,25 @@ _FURTHER = {
 # to one twin while the other bears the full name. Others of those, such as Isabel, Julia or Alex,
 # are names of their own.
 _SHORT_ONLY = frozenset(
-    "babs bart becca bert beth bill billy bob bobby brad charlie chet chris cindy cliff danny"
-    " debbie debby dick dotty eddie eddy fran frankie gertie gus jerry jim joe kate katy kenny"
-    " larry lil lizzie maddy mandy manny marge margie marv merv mick mike mitch monty ollie patty"
-    " peggy ray reggie rich rick ricky ron ronny sam sue susie tabby tammy ted terry thom tim tom"
-    " tony trish vic vicki wally will willie winnie zach zack".split()
+    words(
+        """
+    babs bart becca bert beth bill billy bob bobby brad charlie chet chris cindy cliff danny
+    debbie debby dick dotty eddie eddy fran frankie gertie gus jerry jim joe kate katy kenny
+    larry lil lizzie maddy mandy manny marge margie marv merv mick mike mitch monty ollie patty
+    peggy ray reggie rich rick ricky ron ronny sam sue susie tabby tammy ted terry thom tim tom
+    tony trish vic vicki wally will willie winnie zach zack
+    """
+    )
+)
+# Short forms of the datasets that are given as names of their own as often, also to twins.
+_OWN_NAMES = frozenset(
+    words(
+        """
+    angel asa austin carole eden eli ella ellie emmy eve evan faith georgia grace hope jack jay
+    joy kay kimberli king laura lea leon leona lily loren lucy margery max maya mia micah
+    nichole nina noel rae rose rosey ruby stella stephany tess tyler west wes zoe
+    """
+    )
 )
 _ENGLISH = NickNamer()
 
@@ -182,7 +198,7 @@ def is_short_form(full: str, short: str) -> bool:
     Never for two spellings of one name, never the other way round, and never for a short form that
     is a name of its own: twins may be called Isabella and Isabel.
     """
-    if short not in _short_forms(full) or _spelling(full, short):
+    if short not in _short_forms(full) or short in _OWN_NAMES or _spelling(full, short):
         return False
     if len(short) >= len(full) and full not in _FURTHER:
         return False

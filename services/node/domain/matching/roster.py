@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from math import log2
 
-from services.node.domain.matching.comparison import BirthDate, compare_birth_dates
+from services.node.domain.matching.comparison import (
+    PLACEHOLDER_YEARS,
+    BirthDate,
+    compare_birth_dates,
+)
 from services.node.domain.matching.identity import Person, RosterEntry, person_of
 from services.node.domain.matching.names import NamePart, PersonName
 from services.node.domain.matching.scoring import name_bits
@@ -45,7 +49,10 @@ class RosterIndex:
         self._split_crowded_dates()
         self._row_of = {key: row for row, key in enumerate(self.keys)}
         names = [person.name for person in self.persons]
-        self._given_bits = _bits_of((name.given.joined for name in names), len(names))
+        self._given_bits = _bits_of(
+            (given for name in names for given in {name.given.joined, *name.given.words}),
+            len(names),
+        )
         self._surname_bits = _bits_of(
             (part for name in names for part in set(name.family.core)), len(names)
         )
@@ -177,7 +184,8 @@ def _bits_of(names: Iterable[str], students: int) -> dict[str, float]:
 
 def _may_be_one_date(claim: Person, student: Person) -> bool:
     one, other = claim.birth_date, student.birth_date
-    if one is not None and other is not None and abs(one.year - other.year) > 3:
+    # Most dates are years apart: those need no closer look.
+    if one and other and abs(one.year - other.year) > PLACEHOLDER_YEARS:
         return False
     return compare_birth_dates(one, other) is not BirthDate.DIFFERENT
 

@@ -45,6 +45,7 @@ class Lane(StrEnum):
 _NAMES_ONE = frozenset({Given.EQUAL, Given.SHORT_FORM})
 SURNAMES_ONE = frozenset({Surname.EQUAL, Surname.PART, Surname.SIMILAR})
 _MAY_BE_ONE = frozenset(Given) - {Given.CLASHING, Given.DIFFERENT}
+_ANOTHER_CHILD = frozenset({Hindrance.RIVAL, Hindrance.TWIN, Hindrance.OTHER_CLAIM})
 _TWIN_LIKE = frozenset({Given.SIMILAR, Given.INITIAL, Given.MIDDLE, Given.RELATED})
 
 
@@ -92,7 +93,7 @@ def lane_of(evidence: Evidence, why: frozenset[Hindrance]) -> Lane:
     """The part of the queue for a pair that does not link by itself."""
     if why == {Hindrance.UNCORROBORATED}:
         return Lane.CORROBORATION
-    if not why.isdisjoint({Hindrance.RIVAL, Hindrance.TWIN}) or evidence.given in _TWIN_LIKE:
+    if not why.isdisjoint(_ANOTHER_CHILD) or evidence.given in _TWIN_LIKE:
         return Lane.LOOK_ALIKE
     if Hindrance.SURNAME in why:
         return Lane.CHANGED_SURNAME
@@ -113,9 +114,7 @@ def _given_name(evidence: Evidence) -> Iterator[Hindrance]:
 def _birth_date(evidence: Evidence) -> Iterator[Hindrance]:
     if not _one_birth_date(evidence):
         yield Hindrance.BIRTH_DATE
-    if evidence.weak_date and not (
-        evidence.surname is Surname.EQUAL and _sure_household(evidence)
-    ):
+    if evidence.weak_date and not (evidence.surname is Surname.EQUAL and _sure_household(evidence)):
         yield Hindrance.WEAK_BIRTH_DATE
 
 

@@ -1,5 +1,4 @@
-"""Weighs evidence in bits, as Fellegi and Sunter do: how much likelier it is for one student than
-for two.
+"""Weighs evidence in bits, as Fellegi and Sunter do: how much it speaks for one student, not two.
 
 Weights are log2(m / u): m, how often a field agrees so for one student's two records; u, how often
 for two students of one roster. The names' u comes from the roster itself: sharing a rare name says
