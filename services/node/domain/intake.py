@@ -64,8 +64,11 @@ class RowSource(Protocol):
         """How many elements were passed over so far because no table holds them, by name."""
 
     @property
-    def complete(self) -> frozenset[str]:
-        """The tables of which this is all there is: what it does not say any more is gone."""
+    def complete(self) -> Mapping[str, bool]:
+        """The tables of which this is all there is: what it does not say any more is gone.
+
+        Each says whether it may shrink unasked, because the source itself names what is gone.
+        """
 
     @property
     def position(self) -> str | None:
@@ -121,11 +124,11 @@ class RecordSink(Protocol):
     def rename(self, old_student_id: str, new_student_id: str) -> bool:
         """Gives a student another id; False if the old is not known or the new one is taken."""
 
-    def settle_complete(self, tables: frozenset[str], *, may_shrink: bool) -> None:
+    def settle_complete(self, tables: Mapping[str, bool], *, may_shrink: bool) -> None:
         """Ends or removes what the source brought of these tables and does not say any more.
 
         Raises:
-            RequestInvalidError: if more than a fifth of a table would go and that was not allowed.
+            RequestInvalidError: if more than a fifth of a table would go, and that may not be.
         """
 
     def tallies(self) -> Mapping[str, Tally]:

@@ -1,7 +1,7 @@
 """A folder, a single file or a zip archive, read as a set of files of one kind."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,43 +27,44 @@ class SetFile:
 class FileSet:
     """The files of one kind, in the order of their names."""
 
-    def __init__(self, path: Path, suffix: str) -> None:
-        self._files = list(_files(path, suffix))
+    def __init__(self, path: Path, *suffixes: str) -> None:
+        self._files = list(_files(path, suffixes))
         if not self._files:
-            raise RequestInvalidError(f"there is no {suffix} file to read", field="path")
+            kinds = " or ".join(suffixes)
+            raise RequestInvalidError(f"there is no {kinds} file to read", field="path")
 
     def __iter__(self) -> Iterator[SetFile]:
         return iter(self._files)
 
 
-def _files(path: Path, suffix: str) -> Iterator[SetFile]:
+def _files(path: Path, suffixes: Sequence[str]) -> Iterator[SetFile]:
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.is_file() and _is_of_kind(file.name, suffix):
+            if file.is_file() and _is_of_kind(file.name, suffixes):
                 yield _on_disk(file, file.relative_to(path).as_posix())
     elif path.suffix.lower() == ".zip":
-        yield from _in_archive(path, suffix)
-    elif path.suffix.lower() == suffix and path.is_file():
+        yield from _in_archive(path, suffixes)
+    elif path.suffix.lower() in suffixes and path.is_file():
         yield _on_disk(path, path.name)
 
 
-def _is_of_kind(name: str, suffix: str) -> bool:
+def _is_of_kind(name: str, suffixes: Sequence[str]) -> bool:
     """Whether a file is one of the set; hidden ones are some system's own notes."""
     path = PurePosixPath(name)
-    return path.suffix.lower() == suffix and not path.name.startswith(".")
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def _on_disk(file: Path, name: str) -> SetFile:
     return SetFile(name, lambda: file.open("rb"))
 
 
-def _in_archive(path: Path, suffix: str) -> Iterator[SetFile]:
+def _in_archive(path: Path, suffixes: Sequence[str]) -> Iterator[SetFile]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError):
         raise RequestInvalidError("the archive cannot be opened", field="path") from None
     with archive:
-        members = [m for m in archive.infolist() if _is_of_kind(m.filename, suffix)]
+        members = [m for m in archive.infolist() if _is_of_kind(m.filename, suffixes)]
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise RequestInvalidError("the archive is encrypted", field="path")
     if sum(member.file_size for member in members) > _MAX_UNPACKED_BYTES:

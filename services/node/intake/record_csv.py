@@ -6,7 +6,7 @@ The header names the columns; an empty cell is a null. Files for no table are pa
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -41,9 +41,9 @@ class RecordCsv:
         ]
 
     @property
-    def complete(self) -> frozenset[str]:
+    def complete(self) -> Mapping[str, bool]:
         """The tables that have a file, if the files are said to be all there is."""
-        return frozenset(table.name for table, _ in self._files) if self._bulk else frozenset()
+        return {table.name: False for table, _ in self._files} if self._bulk else {}
 
     def rows(self, _memory: SourceMemory) -> Iterator[SourceRow | Rejection]:
         """The rows of every file, students before what is about them."""

@@ -12,6 +12,8 @@ from services.node.domain.intake import RowSource
 from services.node.domain.intake_report import IntakeReport
 from services.node.intake.carrying import Intake, OnProgress
 from services.node.intake.edfi_xml import EdFiXml
+from services.node.intake.mapped_csv import MappedCsv
+from services.node.intake.oneroster import OneRosterCsv
 from services.node.intake.record_csv import RecordCsv
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE
 from services.node.store.records import IntakeRun, RecordStore
@@ -46,6 +48,8 @@ Opener = Callable[[Path, Choices], RowSource]
 
 FORMATS: Mapping[str, Opener] = {
     "edfi_xml": lambda path, choices: EdFiXml(path, bulk=choices.bulk),
+    "oneroster_csv": lambda path, _choices: OneRosterCsv(path),
+    "mapped_csv": lambda path, choices: MappedCsv(path, choices.mapping, bulk=choices.bulk),
     "record_csv": lambda path, choices: RecordCsv(path, bulk=choices.bulk),
 }
 """The formats that can be read, by name."""

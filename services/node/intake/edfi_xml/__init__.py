@@ -6,7 +6,7 @@ second makes the rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from homeroom.errors import RequestInvalidError
@@ -51,9 +51,9 @@ class EdFiXml:
         self._nameless: list[tuple[str, int]] = []
 
     @property
-    def complete(self) -> frozenset[str]:
-        """Every table that the set has elements for, if it is said to be all there is."""
-        return frozenset(RECORD_TABLES) if self._bulk else frozenset()
+    def complete(self) -> Mapping[str, bool]:
+        """Every table, if the set is said to be all there is."""
+        return dict.fromkeys(RECORD_TABLES, False) if self._bulk else {}
 
     def rows(self, _memory: SourceMemory) -> Iterator[SourceRow | Rejection]:
         """The rows of the set: students first, then what is about them."""

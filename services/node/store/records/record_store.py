@@ -1,6 +1,6 @@
 """Keeps a node's records: loads one intake run at a time, whole or not at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -54,7 +54,7 @@ class IntakeRun:
         self,
         connection: Connection,
         source: str = "",
-        complete: frozenset[str] = frozenset(),
+        complete: Collection[str] = (),
         today: date | None = None,
     ) -> None:
         self._connection = connection
@@ -146,7 +146,7 @@ class IntakeRun:
         loaded.written += 1
         return True
 
-    def settle_complete(self, tables: frozenset[str], *, may_shrink: bool) -> None:
+    def settle_complete(self, tables: Mapping[str, bool], *, may_shrink: bool) -> None:
         """Ends or removes what the source brought of these tables and does not say any more.
 
         Raises:
@@ -155,7 +155,8 @@ class IntakeRun:
         for name in [n for n in self._seen if n in tables]:
             loaded = self._of(name)
             added = _count(self._connection, TABLES[name]) - loaded.before + loaded.removed
-            keys, ended = self._removals.settle(self._seen[name], added, may_shrink=may_shrink)
+            allowed = may_shrink or tables[name]
+            keys, ended = self._removals.settle(self._seen[name], added, may_shrink=allowed)
             if name == "student":
                 self._of("enrollment").ended += len(keys)
                 self._derived.touch("enrollment", keys)
@@ -234,7 +235,7 @@ class RecordStore:
     def intake(
         self,
         source: str = "",
-        complete: frozenset[str] = frozenset(),
+        complete: Collection[str] = (),
         today: date | None = None,
     ) -> Iterator[IntakeRun]:
         """One intake run: all of it is kept if the block ends well, nothing if it does not.
