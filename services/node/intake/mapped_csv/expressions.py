@@ -93,11 +93,11 @@ class Compiler:
         return lambda cells: next((then for holds, then in cases if holds(cells)), "")
 
     def _template(self, template: str) -> Evaluate:
-        named = [(name, self._place([name])) for name in _TEMPLATE.findall(template)]
+        named = [(n, self._place([n.removesuffix("?")])) for n in _TEMPLATE.findall(template)]
 
         def filled(cells: Cells) -> str:
             values = {name: cells[place] for name, place in named}
-            if not all(values.values()):
+            if not all(text or name.endswith("?") for name, text in values.items()):
                 return ""
             return _TEMPLATE.sub(lambda found: values[found[1]], template)
 

@@ -40,7 +40,8 @@ class Expression(_Strict):
     Attributes:
         column: a column, or the first of several that the file has.
         value: always this text.
-        template: a text with `{column}` in it; nothing, if one of the columns is empty.
+        template: a text with `{column}` in it; nothing, if one of the columns is empty. One that
+            may be empty is `{column?}`.
         cases: the first case that holds.
         lookup: a column of another file.
         pattern: a regular expression; its first group is the text. No match is no text.
