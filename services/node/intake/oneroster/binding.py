@@ -1,6 +1,6 @@
 """What the OneRoster CSV binding says of files and columns, as far as records need it.
 
-https://www.imsglobal.org/spec/oneroster/v1p2 names all; here are those we read.
+The binding of 1EdTech, version 1.2.1, names all; here are those we read.
 """
 
 KNOWN_FILES = {
