@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -11,12 +11,14 @@ import grpc
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.errors import (
+    ChangedMeanwhileError,
     DeadlinePassedError,
     EvidenceInvalidError,
     HomeroomError,
     ServiceUnreachableError,
 )
 from homeroom.evidence import signed
+from homeroom.federation import FederationState
 from homeroom.opening import Asking
 from homeroom.query import to_query
 from homeroom.question import Question
@@ -59,13 +61,32 @@ class Exchange:
 async def open_exchange(session: Session, question: Question, timeout: float) -> Exchange:
     """Asks the gateway; returns when the first source says something.
 
-    While nobody answers it asks again, each time with a new query id: a holder answers an id once.
+    It relies on the version of the agreement that is in force; if that has just changed, it reads
+    the registry again and asks once more. While nobody answers it asks again, each time with a new
+    query id: a holder answers an id once.
 
     Raises:
         HomeroomError: what the question was refused for, or why it could not be asked.
     """
     deadline = asyncio.get_running_loop().time() + timeout
+    state = await session.registry_view.state(session.seen.registry)
+    try:
+        return await _open(session, _relying_on(state, session, question), deadline)
+    except ChangedMeanwhileError:
+        state = await session.registry_view.refreshed()
+    newest = replace(question, min_registry_sequence=state.sequence)
+    return await _open(session, _relying_on(state, session, newest), deadline)
+
+
+async def _open(session: Session, question: Question, deadline: float) -> Exchange:
     return await while_unreachable(lambda: _ask_once(session, question, deadline))
+
+
+def _relying_on(state: FederationState, session: Session, question: Question) -> Question:
+    agreement = state.agreement_of_parties(question.agreement_id, session.organization_id)
+    # Without an agreement the question is refused; asking tells what for.
+    version = agreement.document.version if agreement else 1
+    return replace(question, agreement_version=version)
 
 
 async def _ask_once(session: Session, question: Question, deadline: float) -> Exchange:

@@ -55,6 +55,7 @@ def question_facts(
         if "named_users" in facts["agreement"]:
             # Only where it matters who asks: else the same question has the same facts for all.
             facts["user"]["user_id"] = user.user_id
+        facts["agreement"]["state"] = str(agreement.state_between(requester.organization_id))
     return facts
 
 
@@ -89,7 +90,6 @@ def _agreement(agreement: Agreement, purpose: str, requester: str) -> Facts:
         "id": document.agreement_id,
         "version": document.version,
         "kind": str(document.kind),
-        "state": str(agreement.state),
         "parties": _sorted(party.organization_id for party in document.parties),
         "signed_by": _sorted(agreement.signed_by),
         "disclosers": _sorted(p.organization_id for p in document.parties if p.discloses),

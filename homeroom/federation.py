@@ -5,11 +5,12 @@ These are facts already checked: `homeroom.snapshot` makes them from signed evid
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from homeroom.agreement import AgreementDocument
+from homeroom.lifecycle import AgreementHistory, AgreementState, Joined, Version, joined_view
 from homeroom.signing import key_id_of
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
@@ -23,15 +24,6 @@ class Standing(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     DEBARRED = "debarred"
-
-
-class AgreementState(StrEnum):
-    """Where an agreement stands."""
-
-    PROPOSED = "proposed"
-    ACTIVE = "active"
-    ENDED = "ended"
-    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +69,19 @@ class Agreement:
 
     Attributes:
         signed_by: the parties whose signatures check, each by the key that the document names.
+        state: where it stands for all; whether it has expired, the document's dates say.
         digest: the SHA-256 digest of the document's exact bytes.
+        suspended_by, ended_by: the organizations that take no part now.
+        joined: who has joined it, and by whom that is countersigned.
     """
 
     document: AgreementDocument
     signed_by: frozenset[str]
     state: AgreementState
     digest: bytes
+    suspended_by: frozenset[str] = frozenset()
+    ended_by: frozenset[str] = frozenset()
+    joined: tuple[Joined, ...] = ()
 
     @property
     def fully_signed(self) -> bool:
@@ -93,13 +91,58 @@ class Agreement:
     def active(self) -> bool:
         return self.state is AgreementState.ACTIVE and self.fully_signed
 
+    def state_between(self, *organizations: str) -> AgreementState:
+        """Where it stands for these: one that has suspended or ended its part takes no part."""
+        if self.state is not AgreementState.ACTIVE:
+            return self.state
+        if self.ended_by.intersection(organizations):
+            return AgreementState.ENDED
+        if self.suspended_by.intersection(organizations):
+            return AgreementState.SUSPENDED
+        return AgreementState.ACTIVE
+
+    def seen_by(self, organization: "KeyHolder") -> "Agreement | None":
+        """The agreement as it is for a party with exactly the keys that it signed with.
+
+        For a joiner it holds the purposes and schools that it joined for, at the holders that have
+        countersigned. For anyone else there is none.
+        """
+        if has_pinned_keys(self.document, organization):
+            return self
+        if self.document.party(organization.organization_id) is not None:
+            return None
+        joined = next(
+            (one for one in self.joined if one.organization_id == organization.organization_id),
+            None,
+        )
+        if joined is None or not _joined_with(joined, organization):
+            return None
+        return replace(
+            self,
+            document=joined_view(self.document, joined),
+            signed_by=self.signed_by | {joined.organization_id},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAgreement:
+    """An agreement's verified history, and its documents' exact bytes by their digest."""
+
+    history: AgreementHistory
+    contents: Mapping[bytes, bytes]
+
+    def document(self, version: Version) -> AgreementDocument:
+        """The document of one of its versions."""
+        return AgreementDocument.parse(self.contents[version.terms.digest])
+
 
 @dataclass(frozen=True, slots=True)
 class FederationState:
     """The registry's state at one sequence.
 
     Attributes:
-        agreements: for each identifier the version in force, else the newest.
+        agreements: for each identifier the version in force, else the one that is proposed.
+        known: for each identifier the whole verified history.
     """
 
     federation: str
@@ -108,6 +151,7 @@ class FederationState:
     expire_time: dt.datetime
     organizations: Mapping[str, Organization]
     agreements: Mapping[str, Agreement]
+    known: Mapping[str, KnownAgreement] = field(default_factory=dict)
 
     def standing_of(self, organization_id: str) -> Standing:
         organization = self.organizations.get(organization_id)
@@ -120,12 +164,12 @@ class FederationState:
         return frozenset(one.name for one in memberships if one.covers(day))
 
     def agreement_of_parties(self, agreement_id: str, organization_id: str) -> Agreement | None:
-        """The agreement, if the organization is a party of it with the keys it names."""
+        """The agreement as it is for an organization; None if it is no party or joiner of it."""
         agreement = self.agreements.get(agreement_id)
         organization = self.organizations.get(organization_id)
         if agreement is None or organization is None:
             return None
-        return agreement if has_pinned_keys(agreement.document, organization) else None
+        return agreement.seen_by(organization)
 
     def agreement_of_all(
         self, agreement_id: str, organization_ids: Collection[str]
@@ -163,3 +207,22 @@ def has_pinned_keys(document: AgreementDocument, organization: KeyHolder) -> boo
         and party.signing_key_id == key_id_of(organization.signing_key)
         and party.sealing_key_id == key_id_of(organization.sealing_key)
     )
+
+
+def _joined_with(joined: Joined, organization: KeyHolder) -> bool:
+    return joined.joining.signing_key_id == key_id_of(
+        organization.signing_key
+    ) and joined.joining.sealing_key_id == key_id_of(organization.sealing_key)
+
+
+__all__ = [
+    "Agreement",
+    "AgreementState",
+    "ClassMembership",
+    "FederationState",
+    "KeyHolder",
+    "KnownAgreement",
+    "Organization",
+    "Standing",
+    "has_pinned_keys",
+]

@@ -177,13 +177,14 @@ def expected_holders(state: FederationState, asking: Asking) -> set[str]:
     question = asking.question
     if question.holders:
         return set(question.holders)
-    agreement = state.agreements.get(question.agreement_id)
+    agreement = state.agreement_of_parties(question.agreement_id, asking.requester)
     if agreement is None:
         return set()
     return {
         party.organization_id
         for party in agreement.document.parties
         if party.discloses
+        and party.organization_id not in agreement.ended_by
         and party.organization_id != asking.requester
         and _covers_a_school(
             agreement.document.schools_of(party.organization_id, question.purpose), question

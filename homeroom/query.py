@@ -32,6 +32,7 @@ def to_query(
         query_id=query_id,
         requester=requester,
         agreement_id=question.agreement_id,
+        agreement_version=question.agreement_version,
         purpose=question.purpose,
         basis=question.basis,
         dataset=question.dataset,
@@ -66,6 +67,7 @@ def read_question(query: query_pb2.Query) -> Question:
     _require_envelope(query)
     return Question(
         agreement_id=query.agreement_id,
+        agreement_version=query.agreement_version,
         purpose=query.purpose,
         dataset=query.dataset,
         elements=elements_named(query.elements),
@@ -87,6 +89,10 @@ def _require_envelope(query: query_pb2.Query) -> None:
     require_organization_id(query.requester)
     if query.level != query_pb2.LEVEL_STUDENT:
         raise RequestInvalidError("this level cannot be asked for", field="level")
+    if not query.agreement_version:
+        raise RequestInvalidError(
+            "a query names its agreement's version", field="agreement_version"
+        )
     if not query.HasField("ask_time"):
         raise RequestInvalidError("a query says when it was asked", field="ask_time")
     if len(query.user_token_digest) != _DIGEST_BYTES:

@@ -39,6 +39,7 @@ class Question:
     """Elements of one dataset, for one purpose under one agreement.
 
     Attributes:
+        agreement_version: the version relied on; 0 while the client has still to fill it in.
         subject_refs: the students, by the names only this requester knows them by.
         everyone: every student the requester may see; exactly one of the two is given.
         school_ids: only students at these schools; empty means every school of the agreement.
@@ -58,6 +59,7 @@ class Question:
     school_ids: tuple[str, ...] = ()
     period: Period | None = None
     holders: tuple[str, ...] = ()
+    agreement_version: int = 0
     min_registry_sequence: int = 0
     min_consent_sequence: int = 0
     validate_only: bool = False
@@ -73,6 +75,8 @@ class Question:
         for sequence in (self.min_registry_sequence, self.min_consent_sequence):
             if not 0 <= sequence <= _MAX_SEQUENCE:
                 raise RequestInvalidError("a sequence counts up from 0", field="min_sequence")
+        if not 0 <= self.agreement_version <= _MAX_SEQUENCE:
+            raise RequestInvalidError("a version counts up from 1", field="agreement_version")
 
     def _require_elements(self) -> None:
         _require_few(self.elements, MAX_ELEMENTS, "elements")

@@ -12,6 +12,7 @@ from homeroom.errors import (
     StateStaleError,
 )
 from homeroom.federation import Agreement, FederationState, Organization
+from homeroom.histories import Histories
 from homeroom.snapshot import open_snapshot
 
 _REFRESH = dt.timedelta(seconds=60)
@@ -31,6 +32,7 @@ class RegistryView:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._state: FederationState | None = None
+        self._histories = Histories()
         self._fetched_at = dt.datetime.min.replace(tzinfo=dt.UTC)
 
     async def state(self, at_least: int = 0) -> FederationState:
@@ -81,7 +83,7 @@ class RegistryView:
 
     async def _refresh(self) -> None:
         evidence = await self._fetch()
-        state = open_snapshot(evidence, self._registry_key, self._federation)
+        state = open_snapshot(evidence, self._registry_key, self._federation, self._histories)
         if state.sequence < self._sequence:
             raise EvidenceInvalidError("the registry went back to an older state")
         self._state = state

@@ -22,8 +22,7 @@ class Domain(StrEnum):
     """The kinds of statements that are signed."""
 
     ORGANIZATION = "homeroom/organization/v1"
-    AGREEMENT = "homeroom/agreement/v1"
-    AGREEMENT_ENDING = "homeroom/agreement-ending/v1"
+    AGREEMENT_STATEMENT = "homeroom/agreement-statement/v1"
     SNAPSHOT = "homeroom/registry-snapshot/v1"
     REGISTRY_HEARTBEAT = "homeroom/registry-heartbeat/v1"
     CONSENT_BATCH = "homeroom/consent-batch/v1"

@@ -8,22 +8,19 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 
-from homeroom.agreement import AgreementDocument
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import check_signature, check_signed_by, decode
 from homeroom.federation import (
-    Agreement,
-    AgreementState,
     ClassMembership,
     FederationState,
     Organization,
     Standing,
-    has_pinned_keys,
 )
+from homeroom.histories import Histories, agreement_of
 from homeroom.question import day_of
-from homeroom.signing import KEY_BYTES, Domain, digest_of
+from homeroom.signing import KEY_BYTES, Domain
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
 
@@ -35,24 +32,26 @@ STANDINGS: "Mapping[pb.Standing.ValueType, Standing]" = {
 }
 """What the registry's words for a standing mean; any other counts as none."""
 
-AGREEMENT_STATES: "Mapping[pb.AgreementState.ValueType, AgreementState]" = {
-    pb.AGREEMENT_STATE_PROPOSED: AgreementState.PROPOSED,
-    pb.AGREEMENT_STATE_ACTIVE: AgreementState.ACTIVE,
-    pb.AGREEMENT_STATE_ENDED: AgreementState.ENDED,
-    pb.AGREEMENT_STATE_SUPERSEDED: AgreementState.SUPERSEDED,
-}
-"""What the registry's words for where an agreement stands mean."""
-
-
 _CLASS = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def open_snapshot(
-    evidence: evidence_pb2.SignedStatement, registry_key: bytes, federation: str
+    evidence: evidence_pb2.SignedStatement,
+    registry_key: bytes,
+    federation: str,
+    histories: Histories | None = None,
 ) -> FederationState:
     """Checks a snapshot and everything in it.
 
-    An organization whose own record does not check is left out, as if it had never registered.
+    An organization whose own record does not check is left out, as if it had never registered; so
+    is an agreement whose history does not.
+
+    Args:
+        evidence: the snapshot as signed.
+        registry_key: the registry's public key.
+        federation: whose snapshot it must be.
+        histories: the agreements' histories of the snapshot before, which then need not be
+            verified again; kept up to date.
 
     Raises:
         EvidenceInvalidError: if the registry did not sign it for this federation.
@@ -60,13 +59,16 @@ def open_snapshot(
     snapshot = decode(pb.Snapshot, _signed_by_registry(Domain.SNAPSHOT, evidence, registry_key))
     _require_federation(snapshot.federation, federation)
     organizations = {o.organization_id: o for o in _organizations(snapshot.organizations)}
+    known = (histories or Histories()).read(snapshot.agreements, organizations)
+    agreements = {name: agreement_of(one, organizations) for name, one in known.items()}
     return FederationState(
         federation=federation,
         sequence=snapshot.sequence,
         issue_time=snapshot.issue_time.ToDatetime(dt.UTC),
         expire_time=snapshot.expire_time.ToDatetime(dt.UTC),
         organizations=organizations,
-        agreements=_agreements(snapshot.agreements, organizations),
+        agreements={name: one for name, one in agreements.items() if one is not None},
+        known=known,
     )
 
 
@@ -145,69 +147,12 @@ def _class_order(membership: ClassMembership) -> tuple[str, dt.date, dt.date]:
     return membership.name, membership.from_day, membership.to_day or dt.date.max
 
 
-def agreement_state_of(message: pb.Agreement) -> AgreementState:
-    """Where an agreement stands; any party's word ends it, whatever else the registry says."""
-    if message.HasField("ending"):
-        return AgreementState.ENDED
-    return AGREEMENT_STATES.get(message.state, AgreementState.PROPOSED)
-
-
 def _organizations(messages: Iterable[pb.Organization]) -> Iterable[Organization]:
     for message in messages:
         try:
             yield read_organization(message)
         except EvidenceInvalidError:
             continue
-
-
-def _agreements(
-    messages: Iterable[pb.Agreement], organizations: dict[str, Organization]
-) -> dict[str, Agreement]:
-    chosen: dict[str, Agreement] = {}
-    for message in messages:
-        try:
-            agreement = _agreement(message, organizations)
-        except RequestInvalidError:
-            continue
-        known = chosen.get(agreement.document.agreement_id)
-        if known is None or _precedence(agreement) > _precedence(known):
-            chosen[agreement.document.agreement_id] = agreement
-    return chosen
-
-
-def _precedence(agreement: Agreement) -> tuple[bool, int]:
-    return agreement.active, agreement.document.version
-
-
-def _agreement(message: pb.Agreement, organizations: dict[str, Organization]) -> Agreement:
-    document = AgreementDocument.parse(message.document.statement)
-    signed_by = {
-        signature.organization_id
-        for signature in message.document.signatures
-        if _party_signed(document, message.document.statement, signature, organizations)
-    }
-    return Agreement(
-        document=document,
-        signed_by=frozenset(signed_by),
-        state=agreement_state_of(message),
-        digest=digest_of(message.document.statement),
-    )
-
-
-def _party_signed(
-    document: AgreementDocument,
-    statement: bytes,
-    signature: evidence_pb2.Signature,
-    organizations: dict[str, Organization],
-) -> bool:
-    organization = organizations.get(signature.organization_id)
-    if organization is None or not has_pinned_keys(document, organization):
-        return False
-    try:
-        check_signature(Domain.AGREEMENT, statement, signature, organization.signing_key)
-    except EvidenceInvalidError:
-        return False
-    return True
 
 
 def _signed_by_registry(

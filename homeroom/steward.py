@@ -6,19 +6,17 @@ operator's certificate admits and suspends organizations, for the federation.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NotRequired, Self, TypedDict, Unpack
 
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement.file import compile_agreement
+from homeroom.agreement_acts import AgreementActs, ListedAgreement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.clock import utc_now
-from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
-from homeroom.evidence import signature_on, signed
+from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
+from homeroom.evidence import signed
 from homeroom.federation import (
-    AgreementState,
     ClassMembership,
     FederationState,
     Organization,
@@ -28,7 +26,7 @@ from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
 from homeroom.session import Session, call
 from homeroom.signing import Domain
-from homeroom.snapshot import STANDINGS, agreement_state_of, read_organization
+from homeroom.snapshot import STANDINGS, read_organization
 from homeroom.vocabulary import OrganizationKind
 
 _PAGE = 500
@@ -54,22 +52,7 @@ class OrganizationRecord(TypedDict):
     record_version: NotRequired[int]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAgreement:
-    """An agreement as the registry lists it.
-
-    Attributes:
-        statement: the document's exact bytes.
-        signed_by: who has signed, as the registry says; nodes check the signatures themselves.
-    """
-
-    document: AgreementDocument
-    statement: bytes
-    state: AgreementState
-    signed_by: tuple[str, ...]
-
-
-class Steward:
+class Steward(AgreementActs):
     """One organization's steward, or the federation's operator."""
 
     def __init__(
@@ -77,7 +60,7 @@ class Steward:
     ) -> None:
         """Reads a profile; the role is STEWARD, or OPERATOR to set standings."""
         loaded = profile if isinstance(profile, Profile) else load_profile(profile)
-        self._session = Session(loaded, role)
+        super().__init__(Session(loaded, role))
 
     async def __aenter__(self) -> Self:
         return self
@@ -180,105 +163,17 @@ class Steward:
         """The document that a steward's YAML file means, with the keys that are registered now."""
         return compile_agreement(text, await self._session.registry_view.refreshed())
 
-    async def propose(self, document: AgreementDocument) -> ListedAgreement:
-        """Offers a document to its parties, with this organization's signature on it."""
-        self._require_own_keys(document)
-        evidence = signed(
-            Domain.AGREEMENT,
-            document.encode(),
-            self._session.organization_id,
-            self._session.signing_key,
-        )
-        response = await call(
-            self._session.registry.ProposeAgreement,
-            pb.ProposeAgreementRequest(document=evidence, request_id=_request_id()),
-        )
-        self._session.seen.saw_registry(response.sequence)
-        return _listed(response.agreement)
-
-    async def sign(
-        self, agreement_id: str, version: int, shown: bytes | None = None
-    ) -> ListedAgreement:
-        """Adds this organization's signature to a proposed document.
-
-        Args:
-            agreement_id: the agreement.
-            version: the version to sign.
-            shown: the exact bytes that the steward was shown; by default whatever is proposed.
+    async def amendment(self, text: str) -> AgreementDocument:
+        """The document of a next version, from the steward's file.
 
         Raises:
-            ChangedMeanwhileError: if the document is no longer the one that was shown.
+            ChangedMeanwhileError: if it is not the version after the one in force.
         """
-        proposed = await self.agreement(agreement_id, version)
-        if shown is not None and shown != proposed.statement:
-            raise ChangedMeanwhileError("the document is not the one that was shown")
-        self._require_own_keys(proposed.document)
-        signature = signature_on(
-            Domain.AGREEMENT,
-            proposed.statement,
-            self._session.organization_id,
-            self._session.signing_key,
-        )
-        response = await call(
-            self._session.registry.SignAgreement,
-            pb.SignAgreementRequest(
-                agreement_id=agreement_id,
-                version=version,
-                signature=signature,
-                request_id=_request_id(),
-            ),
-        )
-        self._session.seen.saw_registry(response.sequence)
-        return _listed(response.agreement)
-
-    async def end(self, agreement_id: str, version: int) -> ListedAgreement:
-        """Ends an agreement at once, for every party."""
-        ending = pb.AgreementEnding(
-            agreement_id=agreement_id,
-            version=version,
-            organization_id=self._session.organization_id,
-        )
-        ending.end_time.FromDatetime(utc_now())
-        response = await call(
-            self._session.registry.EndAgreement,
-            pb.EndAgreementRequest(
-                ending=self._signed(Domain.AGREEMENT_ENDING, ending), request_id=_request_id()
-            ),
-        )
-        self._session.seen.saw_registry(response.sequence)
-        return _listed(response.agreement)
-
-    async def agreements(self) -> Sequence[ListedAgreement]:
-        """The agreements that this organization is a party of, by identifier."""
-        found: list[ListedAgreement] = []
-        token = ""
-        while True:
-            page = await call(
-                self._session.registry.ListAgreements,
-                pb.ListAgreementsRequest(page_size=_PAGE, page_token=token),
-            )
-            found += [_listed(message) for message in page.agreements]
-            token = page.next_page_token
-            if not token:
-                return found
-
-    async def agreement(self, agreement_id: str, version: int = 0) -> ListedAgreement:
-        """One agreement of this organization; its newest version if none is named.
-
-        Raises:
-            RequestInvalidError: if there is none.
-        """
-        versions = [
-            agreement
-            for agreement in await self.agreements()
-            if agreement.document.agreement_id == agreement_id
-            and version in (0, agreement.document.version)
-        ]
-        if not versions:
-            raise RequestInvalidError(
-                "this organization has no such agreement", agreement_id=agreement_id
-            )
-        return max(versions, key=lambda agreement: agreement.document.version)
+        document = await self.compile(text)
+        history = await self.history(document.agreement_id)
+        if not history.agreed or document.version != len(history.agreed) + 1:
+            raise ChangedMeanwhileError("an amendment is the version after the one in force")
+        return document
 
     async def _next_version(self) -> int:
         state = await self._session.registry_view.refreshed()
@@ -289,24 +184,9 @@ class Steward:
         statement = message.SerializeToString(deterministic=True)
         return signed(domain, statement, self._session.organization_id, self._session.signing_key)
 
-    def _require_own_keys(self, document: AgreementDocument) -> None:
-        # Nodes believe only keys that the document names: with others the signature is void.
-        party = document.party(self._session.organization_id)
-        own = (self._session.signing_key.key_id, self._session.sealing_key.key_id)
-        if party is None:
-            raise RequestInvalidError("this organization is no party of it", field="parties")
-        if (party.signing_key_id, party.sealing_key_id) != own:
-            raise EvidenceInvalidError("the document names other keys for this organization")
-
-
-def _listed(message: pb.Agreement) -> ListedAgreement:
-    return ListedAgreement(
-        document=AgreementDocument.parse(message.document.statement),
-        statement=message.document.statement,
-        state=agreement_state_of(message),
-        signed_by=tuple(sorted(s.organization_id for s in message.document.signatures)),
-    )
-
 
 def _request_id() -> str:
     return secrets.token_hex(16)
+
+
+__all__ = ["ListedAgreement", "OrganizationRecord", "Steward"]

@@ -10,7 +10,7 @@ from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Party, Schedule
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.evidence import signature_on, signed
+from homeroom.evidence import signed
 from homeroom.sealing import SealingKey
 from homeroom.signing import Domain, SigningKey
 from homeroom.vocabulary import AgreementKind, Basis, Element
@@ -52,28 +52,10 @@ class Member:
             sealing_key_id=self.sealing.key_id,
         )
 
-    def signs(self, document: AgreementDocument) -> evidence_pb2.Signature:
-        """Its signature on a document."""
-        return signature_on(Domain.AGREEMENT, document.encode(), self.organization_id, self.signing)
-
-    def proposes(self, document: AgreementDocument) -> evidence_pb2.SignedStatement:
-        """A document with its signature alone."""
-        return evidence_pb2.SignedStatement(
-            statement=document.encode(), signatures=[self.signs(document)]
-        )
-
-    def ends(self, agreement_id: str, version: int = 1) -> evidence_pb2.SignedStatement:
-        """Its ending of an agreement."""
-        ending = registry_pb.AgreementEnding(
-            agreement_id=agreement_id, version=version, organization_id=self.organization_id
-        )
-        ending.end_time.FromDatetime(NOW)
-        return signed(
-            Domain.AGREEMENT_ENDING,
-            ending.SerializeToString(deterministic=True),
-            self.organization_id,
-            self.signing,
-        )
+    @property
+    def signer(self) -> tuple[str, SigningKey]:
+        """Who signs its statements."""
+        return self.organization_id, self.signing
 
     def revokes(self, consent_id: str) -> evidence_pb2.SignedStatement:
         """Its word that a consent is withdrawn."""

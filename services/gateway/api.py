@@ -17,7 +17,7 @@ from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedErr
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
 from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
-from services.gateway.domain.permission import require_permitted
+from services.gateway.domain.permission import require_permitted, require_version
 from services.gateway.domain.plan import Holder, plan_holders
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
@@ -152,7 +152,8 @@ class GatewayServicer(GatewayServiceServicer):
         if agreement is None:
             # Whatever a policy may say: without an agreement there is nobody to ask.
             raise NotPermittedError("the question is not permitted")
-        return plan_holders(query.question, caller_id, agreement.document, state.organizations)
+        require_version(query.question, agreement)
+        return plan_holders(query.question, caller_id, agreement, state.organizations)
 
 
 async def _told(

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,10 +22,11 @@ from homeroom.errors import (
     StateStaleError,
 )
 from homeroom.evidence import check_signature, decode
-from homeroom.federation import AgreementState, FederationState
+from homeroom.federation import FederationState
 from homeroom.identity import Identity
 from homeroom.sealing import SealingKey
 from homeroom.signing import Domain
+from services.node.domain.agreement_memory import Remembered, grown, without_forgotten
 from services.node.domain.consent_book import Arrived, ConsentShelf, Progress, Revoked, take
 from services.node.domain.consents import ConsentProblem
 from services.node.domain.replica import Evidence, Freshness
@@ -249,34 +250,34 @@ class ConsentFeed:
         )
 
 
-class EndedAgreements(Protocol):
-    """Where a node remembers that agreements were ended."""
+class AgreementShelf(Protocol):
+    """Where a node remembers how far it has seen agreements' histories."""
 
-    def ended_agreements(self) -> frozenset[tuple[str, int]]: ...
+    def remembered(self) -> Mapping[str, Remembered]: ...
 
-    def note_ended(self, agreements: Sequence[tuple[str, int]]) -> None: ...
+    def remember(self, seen: Mapping[str, Remembered]) -> None: ...
 
 
 class NodeReplica:
     """The node's own copy of registry and consent state; implements `Replica`.
 
-    An agreement that a party has ended stays ended here, even if the registry forgets it.
+    What a party has said of an agreement stays said here, even if the registry forgets it.
     """
 
     def __init__(
-        self, registry: RegistryFeed, consents: ConsentFeed, ended: EndedAgreements
+        self, registry: RegistryFeed, consents: ConsentFeed, shelf: AgreementShelf
     ) -> None:
         self._registry = registry
         self._consents = consents
-        self._shelf = ended
-        self._ended = ended.ended_agreements()
+        self._shelf = shelf
+        self._remembered = dict(shelf.remembered())
         self._known: FederationState | None = None
         self._seen: FederationState | None = None
 
     def evidence(self) -> Evidence:
         state = self._registry.state()
         if state is not self._seen or self._known is None:
-            self._known = self._without_ended(state)
+            self._known = self._remembering(state)
             self._seen = state
         return Evidence(
             federation=self._known,
@@ -291,24 +292,12 @@ class NodeReplica:
         if not await self._consents.wait_for(consent_sequence, _BEHIND_SECONDS):
             raise StateBehindError("the change of consents has not arrived", state="consent")
 
-    def _without_ended(self, state: FederationState) -> FederationState:
-        ended = {
-            (agreement.document.agreement_id, agreement.document.version)
-            for agreement in state.agreements.values()
-            if agreement.state is AgreementState.ENDED
-        }
-        if ended - self._ended:
-            self._shelf.note_ended(sorted(ended))
-            self._ended |= ended
-        return replace(
-            state,
-            agreements={
-                name: replace(agreement, state=AgreementState.ENDED)
-                if (name, agreement.document.version) in self._ended
-                else agreement
-                for name, agreement in state.agreements.items()
-            },
-        )
+    def _remembering(self, state: FederationState) -> FederationState:
+        new = grown(state, self._remembered)
+        if new:
+            self._shelf.remember(new)
+            self._remembered |= new
+        return without_forgotten(state, self._remembered)
 
 
 def _advanced(progress: Progress, change: pb.ConsentChange) -> Progress:

@@ -14,6 +14,7 @@ from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
 from homeroom.evidence import decode
 from homeroom.federation import FederationState
+from homeroom.histories import Histories
 from homeroom.snapshot import open_heartbeat, open_snapshot
 from services.runtime.logs import log
 
@@ -61,6 +62,7 @@ class RegistryFeed:
         self._clock = clock
         self._shelf = shelf
         self._state: FederationState | None = None
+        self._histories = Histories()
         self._changed = asyncio.Condition()
         self.confirmed_at: dt.datetime | None = None
         self._restore()
@@ -130,7 +132,7 @@ class RegistryFeed:
                 self._confirm(confirmed_at)
 
     async def _take_snapshot(self, evidence: evidence_pb2.SignedStatement) -> None:
-        state = open_snapshot(evidence, self._registry_key, self._federation)
+        state = self._opened(evidence)
         if state.sequence < self.sequence:
             raise EvidenceInvalidError("the registry went back to an older state")
         self._require_past(state.issue_time)
@@ -140,6 +142,9 @@ class RegistryFeed:
             self._confirm(state.issue_time)
             self._changed.notify_all()
         log.info("registry state taken", sequence=state.sequence)
+
+    def _opened(self, evidence: evidence_pb2.SignedStatement) -> FederationState:
+        return open_snapshot(evidence, self._registry_key, self._federation, self._histories)
 
     def _require_past(self, confirmed_at: dt.datetime) -> None:
         # What is confirmed in the future would never be stale.
@@ -157,7 +162,7 @@ class RegistryFeed:
             return
         try:
             evidence = decode(evidence_pb2.SignedStatement, saved)
-            state = open_snapshot(evidence, self._registry_key, self._federation)
+            state = self._opened(evidence)
             self._require_past(state.issue_time)
         except EvidenceInvalidError:
             log.warning("the saved registry state does not check and is not used")

@@ -45,6 +45,7 @@ from tests.contract.gateway_peers import (
 )
 
 QUESTION = Question(
+    agreement_version=1,
     agreement_id=AGREEMENT,
     purpose="direct_service",
     dataset="attendance",

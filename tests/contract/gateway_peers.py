@@ -15,10 +15,12 @@ from homeroom.api.node.v1 import node_service_pb2 as node_pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.channel import ClientCredentials
 from homeroom.evidence import signed
+from homeroom.lifecycle import Ending
 from homeroom.signing import Domain, SigningKey
 from homeroom.users import DevelopmentIssuer, User
 from homeroom.vocabulary import AgreementKind, Basis, Element
 from services.runtime.errors import translated_errors
+from tests.histories import add, signed_by_all
 from tests.organizations import Member, schedule_of
 
 FEDERATION = "bay.example"
@@ -79,7 +81,7 @@ class FakeRegistry:
     def __init__(self, participants: Mapping[str, Participant], age: dt.timedelta) -> None:
         self.key = SigningKey.generate()
         self.participants = participants
-        self.agreement_state = registry_pb.AGREEMENT_STATE_ACTIVE
+        self.ended_by: set[str] = set()
         self._sequence = 1
         self._age = age
         self._changed = asyncio.Condition()
@@ -140,12 +142,11 @@ class FakeRegistry:
             effective_from=today - dt.timedelta(days=1),
             effective_to=today + dt.timedelta(days=1),
         )
-        evidence = evidence_pb2.SignedStatement(
-            statement=document.encode(), signatures=[p.member.signs(document) for p in parties]
-        )
-        return registry_pb.Agreement(
-            agreement_id=AGREEMENT, version=1, document=evidence, state=self.agreement_state
-        )
+        history = signed_by_all(document, [p.member.signer for p in parties])
+        for participant in parties:
+            if participant.member.organization_id in self.ended_by:
+                add(history, participant.member.signer, Ending())
+        return history
 
 
 class FakeNode:

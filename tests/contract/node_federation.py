@@ -26,6 +26,7 @@ from homeroom.consent import make_consents
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.evidence import signed
 from homeroom.identity import Identity, Role
+from homeroom.lifecycle import Ending
 from homeroom.opening import Asking, SourceOpening
 from homeroom.query import to_query
 from homeroom.question import Question
@@ -41,6 +42,7 @@ from services.node.store.state import StateStore
 from services.runtime.database import open_database
 from services.runtime.server import Server
 from tests.contract.node_stores import Urls
+from tests.histories import head_of, says, signed_by_all
 from tests.organizations import Member, new_request_id, schedule_of
 from tests.serving import FEDERATION, RUNNER, Premises, premises, running_consent, running_registry
 
@@ -53,6 +55,7 @@ DAY = dt.timedelta(days=1)
 GATEWAY = (RUNNER, Role.GATEWAY)
 
 QUESTION = Question(
+    agreement_version=1,
     agreement_id=AGREEMENT,
     purpose="direct_service",
     dataset="attendance",
@@ -241,11 +244,14 @@ class NodeFederation:
                 await asyncio.sleep(0.05)
 
     async def end_agreement(self) -> int:
-        request = registry_pb.EndAgreementRequest(
-            ending=self.holder.ends(AGREEMENT), request_id=new_request_id()
+        registry = self.at.registry(self.registry_port, HOLDER)
+        listed = await registry.ListAgreements(registry_pb.ListAgreementsRequest())
+        (history,) = (one for one in listed.agreements if one.agreement_id == AGREEMENT)
+        ending = says(self.holder.signer, Ending(), head_of(history), AGREEMENT)
+        request = registry_pb.SubmitAgreementStatementRequest(
+            statement=ending, request_id=new_request_id()
         )
-        response = await self.at.registry(self.registry_port, HOLDER).EndAgreement(request)
-        return int(response.sequence)
+        return int((await registry.SubmitAgreementStatement(request)).sequence)
 
 
 @asynccontextmanager
@@ -306,19 +312,14 @@ async def _found(at: Premises, port: int, holder: Member, asker: Asker, stranger
             )
         )
     document = _agreement(holder, asker.member)
-    await at.registry(port, HOLDER).ProposeAgreement(
-        registry_pb.ProposeAgreementRequest(
-            document=holder.proposes(document), request_id=new_request_id()
+    history = signed_by_all(document, [holder.signer, asker.member.signer])
+    for statement, content in zip(history.statements, (document.encode(), b""), strict=True):
+        (signature,) = statement.signatures
+        await at.registry(port, signature.organization_id).SubmitAgreementStatement(
+            registry_pb.SubmitAgreementStatementRequest(
+                statement=statement, document=content, request_id=new_request_id()
+            )
         )
-    )
-    await at.registry(port, ASKER).SignAgreement(
-        registry_pb.SignAgreementRequest(
-            agreement_id=AGREEMENT,
-            version=1,
-            signature=asker.member.signs(document),
-            request_id=new_request_id(),
-        )
-    )
 
 
 def _agreement(holder: Member, asker: Member) -> AgreementDocument:

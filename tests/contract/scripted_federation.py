@@ -36,12 +36,13 @@ from homeroom.development import (
     write_profile,
     write_secret,
 )
-from homeroom.evidence import signature_on, signed
+from homeroom.evidence import signed
 from homeroom.identity import Role
 from homeroom.sealing import AnswerContext, AnswerSealer, SealingKey
 from homeroom.signing import Domain, SigningKey
 from homeroom.users import User
 from tests.contract.scripted_wire import Events, Wire
+from tests.histories import signed_by_all
 
 FEDERATION = "test.homeroom"
 HOLDERS = ("bps", "cambridge")
@@ -265,18 +266,8 @@ def _snapshot(
     expires_in: float,
     replaced_keys: dict[str, SigningKey],
 ) -> evidence_pb2.SignedStatement:
-    document = document_of(members).encode()
-    agreement = registry_pb.Agreement(
-        agreement_id=AGREEMENT,
-        version=1,
-        document=evidence_pb2.SignedStatement(
-            statement=document,
-            signatures=[
-                signature_on(Domain.AGREEMENT, document, m.organization_id, m.signing_key)
-                for m in members
-            ],
-        ),
-        state=registry_pb.AGREEMENT_STATE_ACTIVE,
+    agreement = signed_by_all(
+        document_of(members), [(m.organization_id, m.signing_key) for m in members]
     )
     snapshot = registry_pb.Snapshot(
         federation=FEDERATION,
@@ -327,7 +318,8 @@ async def start(folder: Path) -> tuple[ScriptedFederation, grpc.aio.Server]:
     authority = DevelopmentAuthority.create(folder, FEDERATION, now())
     hub = authority.make_organization("hub", HUB_ROLES, now())
     members = {name: _member(authority, name) for name in (*HOLDERS, REQUESTER)}
-    wire = Wire()
+    registry_key = SigningKey.load(hub / "signing_key.pem")
+    wire = Wire(registry_key)
     server = grpc.aio.server()
     for add in (
         add_GatewayServiceServicer_to_server,
@@ -341,7 +333,6 @@ async def start(folder: Path) -> tuple[ScriptedFederation, grpc.aio.Server]:
         for role in (Role.GATEWAY, Role.REGISTRY, Role.CONSENT)
     }
     node = server.add_secure_port("127.0.0.1:0", _credentials(folder / REQUESTER, Role.NODE))
-    registry_key = SigningKey.load(hub / "signing_key.pem")
     at = {role: f"127.0.0.1:{port}" for role, port in ports.items()}
     described = Hub(
         "hub", at[Role.REGISTRY], at[Role.CONSENT], at[Role.GATEWAY], registry_key.public

@@ -10,7 +10,6 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from homeroom.agreement import AgreementDocument
 from homeroom.api.common.v1 import evidence_pb2, query_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import (
@@ -29,7 +28,8 @@ from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     RegistryServiceServicer,
 )
 from homeroom.errors import HomeroomError, NotPermittedError, ServiceUnreachableError
-from homeroom.signing import digest_of
+from homeroom.evidence import signed
+from homeroom.signing import Domain, SigningKey, digest_of
 
 Events = AsyncIterator[gateway_pb.QueryResponse]
 Script = Callable[[query_pb2.Query, bytes], Events]
@@ -41,6 +41,7 @@ class Wire(
 ):
     """Every service at one address; each method says what the test scripted."""
 
+    registry_key: SigningKey
     snapshot: evidence_pb2.SignedStatement = field(default_factory=evidence_pb2.SignedStatement)
     script: Script | None = None
     refusal: HomeroomError | None = None
@@ -48,7 +49,6 @@ class Wire(
     consents: dict[str, consent_pb.Consent] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
     acts: list[Any] = field(default_factory=list)
-    agreements: list[registry_pb.Agreement] = field(default_factory=list)
     unready: int = 0
 
     async def Query(self, request: Any, context: Any) -> Any:
@@ -100,32 +100,26 @@ class Wire(
         )
         return registry_pb.RegisterOrganizationResponse(organization=organization, sequence=2)
 
-    async def ProposeAgreement(self, request: Any, context: Any) -> Any:
+    async def SubmitAgreementStatement(self, request: Any, context: Any) -> Any:
+        """Takes whatever is said, and publishes it."""
         self.acts.append(request)
-        document = AgreementDocument.parse(request.document.statement)
-        agreement = registry_pb.Agreement(
-            agreement_id=document.agreement_id,
-            version=document.version,
-            document=request.document,
-            state=registry_pb.AGREEMENT_STATE_PROPOSED,
+        said = registry_pb.AgreementStatement.FromString(request.statement.statement)
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        found = [a for a in snapshot.agreements if a.agreement_id == said.agreement_id]
+        agreement = found[0] if found else snapshot.agreements.add(agreement_id=said.agreement_id)
+        agreement.statements.append(request.statement)
+        if request.document:
+            agreement.documents.append(request.document)
+        snapshot.sequence += 1
+        statement = snapshot.SerializeToString(deterministic=True)
+        self.snapshot = signed(Domain.SNAPSHOT, statement, "hub", self.registry_key)
+        return registry_pb.SubmitAgreementStatementResponse(
+            agreement=agreement, sequence=snapshot.sequence
         )
-        self.agreements.append(agreement)
-        return registry_pb.ProposeAgreementResponse(agreement=agreement, sequence=3)
-
-    async def SignAgreement(self, request: Any, context: Any) -> Any:
-        self.acts.append(request)
-        agreement = self.agreements[-1]
-        agreement.document.signatures.append(request.signature)
-        return registry_pb.SignAgreementResponse(agreement=agreement, sequence=4)
-
-    async def EndAgreement(self, request: Any, context: Any) -> Any:
-        self.acts.append(request)
-        agreement = self.agreements[-1]
-        agreement.ending.CopyFrom(request.ending)
-        return registry_pb.EndAgreementResponse(agreement=agreement, sequence=5)
 
     async def ListAgreements(self, request: Any, context: Any) -> Any:
-        return registry_pb.ListAgreementsResponse(agreements=self.agreements)
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        return registry_pb.ListAgreementsResponse(agreements=snapshot.agreements)
 
     async def RecordConsents(self, request: Any, context: Any) -> Any:
         self.batches.append(len(request.consents))

@@ -262,7 +262,7 @@ async def test_a_steward_registers_proposes_signs_and_ends(
     assert stranger.exit_code == ExitCode.USAGE
     shown = await run("agreement", "show", "tutoring")
     assert json.loads(shown.stdout) == document
-    ended_one = await run("agreement", "end", "tutoring", "--version", "1", "--yes", "--json")
+    ended_one = await run("agreement", "end", "tutoring", "--yes", "--json")
     assert json.loads(ended_one.stdout)["agreements"][0]["state"] == "ended"
     assert "tutoring" in (await run("agreement", "list")).stdout
 
@@ -447,5 +447,11 @@ async def test_a_steward_signs_only_what_was_shown(federation: ScriptedFederatio
         proposed = await steward.propose(await steward.compile(AGREEMENT_FILE))
         with pytest.raises(ChangedMeanwhileError):
             await steward.sign("tutoring", 1, proposed.statement + b" ")
+        acts = len(federation.wire.acts)
+    async with Steward(federation.folder / "bps" / "profile.toml") as steward:
+        with pytest.raises(ChangedMeanwhileError):
+            await steward.sign("tutoring", 1, proposed.statement + b" ")
+        assert acts == len(federation.wire.acts)
 
-        assert (await steward.sign("tutoring", 1, proposed.statement)).document == proposed.document
+        signed = await steward.sign("tutoring", 1, proposed.statement)
+        assert (signed.document, signed.state) == (proposed.document, "active")

@@ -185,7 +185,7 @@ async def test_a_suspended_requester_is_refused_at_once(tmp_path: Path) -> None:
 
 async def test_an_ended_agreement_is_refused(tmp_path: Path) -> None:
     async with gateway_federation(tmp_path, {"north": answers}) as federation:
-        federation.registry.agreement_state = registry_pb.AGREEMENT_STATE_ENDED
+        federation.registry.ended_by = {"north"}
         await federation.registry.publish()
         with pytest.raises(NotPermittedError) as refused:
             await federation.ask(federation.request(min_registry_sequence=2))

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from homeroom.agreement import AgreementDocument
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.errors import (
@@ -24,9 +25,20 @@ from homeroom.errors import (
 )
 from homeroom.federation import AgreementState, Standing
 from homeroom.identity import Role
+from homeroom.lifecycle import (
+    Action,
+    Ending,
+    Proposal,
+    Resumption,
+    Signature,
+    Suspension,
+    Withdrawal,
+)
 from homeroom.remote import error_of
+from homeroom.signing import digest_of
 from homeroom.snapshot import open_heartbeat, open_snapshot
 from services.registry.server import ACCESS
+from tests.histories import digests_of, says
 from tests.organizations import Member, document_of, new_request_id
 from tests.serving import FEDERATION, Premises, premises, running_registry
 
@@ -68,26 +80,38 @@ class Registry:
             await self.register(member)
             await self.set_standing(member, pb.STANDING_ACTIVE)
 
-    async def propose(self, member: Member, document: Any) -> Any:
-        request = pb.ProposeAgreementRequest(
-            document=member.proposes(document), request_id=new_request_id()
-        )
-        return await called(self.of(member).ProposeAgreement(request))
-
-    async def sign(self, member: Member, document: Any) -> Any:
-        request = pb.SignAgreementRequest(
-            agreement_id=document.agreement_id,
-            version=document.version,
-            signature=member.signs(document),
+    async def say(
+        self,
+        member: Member,
+        action: Action,
+        version: int = 1,
+        agreement_id: str = "A-1",
+        document: AgreementDocument | None = None,
+    ) -> Any:
+        """A member says something at the end of the history."""
+        head = await self.head(agreement_id)
+        request = pb.SubmitAgreementStatementRequest(
+            statement=says(member.signer, action, head, agreement_id, version),
+            document=document.encode() if document else b"",
             request_id=new_request_id(),
         )
-        return await called(self.of(member).SignAgreement(request))
+        return await called(self.of(member).SubmitAgreementStatement(request))
+
+    async def propose(self, member: Member, document: AgreementDocument) -> Any:
+        offer = Proposal(*digests_of(document))
+        return await self.say(member, offer, document.version, document.agreement_id, document)
+
+    async def sign(self, member: Member, document: AgreementDocument) -> Any:
+        signature = Signature(*digests_of(document))
+        return await self.say(member, signature, document.version, document.agreement_id)
 
     async def end(self, member: Member, version: int = 1) -> Any:
-        request = pb.EndAgreementRequest(
-            ending=member.ends("A-1", version), request_id=new_request_id()
-        )
-        return await called(self.of(member).EndAgreement(request))
+        return await self.say(member, Ending(), version)
+
+    async def head(self, agreement_id: str) -> bytes:
+        """The digest of an agreement's newest statement; none if there is none."""
+        known = (await self.state()).known.get(agreement_id)
+        return known.history.head if known else b""
 
     async def state(self) -> Any:
         """The verified newest snapshot."""
@@ -111,6 +135,12 @@ async def called(call: Awaitable[Any]) -> Any:
 async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     async with premises(tmp_path) as at, running_registry(at.registry_settings()) as port:
         yield Registry(at, port)
+
+
+def next_version(of: AgreementDocument) -> AgreementDocument:
+    """The same agreement, a version later."""
+    before = digest_of(of.encode()).hex()
+    return of.model_copy(update={"version": of.version + 1, "supersedes": before})
 
 
 async def agreed(registry: Registry) -> Any:
@@ -179,32 +209,30 @@ async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> Non
             ("ListOrganizations", Role.APP, pb.ListOrganizationsRequest(page_token=token))
             for token in ("é", "AAAA")
         ),
-        ("ProposeAgreement", Role.STEWARD, pb.ProposeAgreementRequest()),
-        ("ProposeAgreement", Role.STEWARD, pb.ProposeAgreementRequest(document=junk)),
-        ("SignAgreement", Role.STEWARD, pb.SignAgreementRequest(request_id="r")),
-        (
-            "SignAgreement",
-            Role.STEWARD,
-            pb.SignAgreementRequest(agreement_id="\0", signature=nul, request_id="r"),
-        ),
-        (
-            "SignAgreement",
-            Role.STEWARD,
-            pb.SignAgreementRequest(
-                agreement_id="A-1", version=2**64 - 1, signature=nul, request_id="r"
-            ),
-        ),
-        (
-            "SignAgreement",
-            Role.STEWARD,
-            pb.SignAgreementRequest(agreement_id="A-1", version=1, signature=nul, request_id="r"),
-        ),
-        ("EndAgreement", Role.STEWARD, pb.EndAgreementRequest(request_id="r")),
-        ("EndAgreement", Role.STEWARD, pb.EndAgreementRequest(ending=junk, request_id="r")),
-        (
-            "EndAgreement",
-            Role.STEWARD,
-            pb.EndAgreementRequest(ending=ANYTOWN.ends("A-1", 2**64 - 1), request_id="r"),
+        ("SubmitAgreementStatement", Role.STEWARD, pb.SubmitAgreementStatementRequest()),
+        *(
+            (
+                "SubmitAgreementStatement",
+                Role.STEWARD,
+                pb.SubmitAgreementStatementRequest(
+                    statement=statement, document=document, request_id="r"
+                ),
+            )
+            for statement, document in (
+                (junk, b""),
+                (says(ANYTOWN.signer, Ending(), b"", "\0"), b""),
+                (says(ANYTOWN.signer, Ending(), b"", "A-1", 2**64 - 1), b""),
+                (says(ANYTOWN.signer, Ending(), b"", "A-1"), b"document"),
+                (says(ANYTOWN.signer, Proposal(b"", b""), b"", "A-9"), b""),
+                (says(ANYTOWN.signer, Proposal(b"", b""), b"", "A-9"), b"\xff"),
+                (
+                    evidence_pb2.SignedStatement(
+                        statement=says(ANYTOWN.signer, Ending(), b"", "A-1").statement,
+                        signatures=[nul],
+                    ),
+                    b"",
+                ),
+            )
         ),
         ("ListAgreements", Role.APP, pb.ListAgreementsRequest(page_size=2**31 - 1)),
         *(
@@ -302,80 +330,116 @@ async def test_an_agreement_is_active_with_the_last_signature(registry: Registry
     document = document_of([ANYTOWN, RIVERTON])
 
     proposed = await registry.propose(ANYTOWN, document)
-    assert proposed.agreement.state == pb.AGREEMENT_STATE_PROPOSED
-    assert not (await registry.state()).agreements["A-1"].active
+    assert len(proposed.agreement.statements) == 1
+    assert (await registry.state()).agreements["A-1"].state is AgreementState.PROPOSED
 
     signed = await registry.sign(RIVERTON, document)
-    assert signed.agreement.state == pb.AGREEMENT_STATE_ACTIVE
     assert signed.sequence == proposed.sequence + 1
     assert (await registry.state()).agreements["A-1"].active
 
-    assert (await registry.sign(RIVERTON, document)).sequence == signed.sequence
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.sign(RIVERTON, document)
+    assert (await registry.state()).sequence == signed.sequence
 
 
 async def test_a_newer_version_supersedes_the_older_once_all_have_signed(
     registry: Registry,
 ) -> None:
-    await agreed(registry)
-    newer = document_of([ANYTOWN, RIVERTON], version=2)
+    older = await agreed(registry)
+    newer = next_version(older)
 
     await registry.propose(RIVERTON, newer)
     assert (await registry.state()).agreements["A-1"].document.version == 1
     await registry.sign(ANYTOWN, newer)
 
+    assert (await registry.state()).agreements["A-1"].document.version == 2
     listed = await called(registry.of(ANYTOWN).ListAgreements(pb.ListAgreementsRequest()))
-    assert [(one.version, one.state) for one in listed.agreements] == [
-        (1, pb.AGREEMENT_STATE_SUPERSEDED),
-        (2, pb.AGREEMENT_STATE_ACTIVE),
-    ]
+    assert [len(one.statements) for one in listed.agreements] == [4]
     with pytest.raises(ChangedMeanwhileError):
         await registry.end(ANYTOWN, version=1)
 
 
-async def test_any_one_party_ends_an_agreement_for_good(registry: Registry) -> None:
+async def test_any_one_party_ends_its_part_for_good_whatever_its_standing(
+    registry: Registry,
+) -> None:
     document = await agreed(registry)
     await registry.set_standing(RIVERTON, pb.STANDING_SUSPENDED)
 
-    ended = await registry.end(RIVERTON)
-    assert ended.agreement.state == pb.AGREEMENT_STATE_ENDED
+    await registry.end(RIVERTON)
     assert (await registry.state()).agreements["A-1"].state is AgreementState.ENDED
 
-    assert (await registry.end(ANYTOWN)).sequence == ended.sequence
-    assert (await registry.sign(ANYTOWN, document)).agreement.state == pb.AGREEMENT_STATE_ENDED
+    for member, action in ((ANYTOWN, Ending()), (RIVERTON, Resumption())):
+        with pytest.raises((ChangedMeanwhileError, NotPermittedError)):
+            await registry.say(member, action)
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.sign(ANYTOWN, document)
+
+
+async def test_who_is_suspended_takes_away_and_gives_nothing(registry: Registry) -> None:
+    """A party that the operator has suspended suspends its part, and does not resume or sign."""
+    await agreed(registry)
+    await registry.set_standing(RIVERTON, pb.STANDING_SUSPENDED)
+    await registry.say(RIVERTON, Suspension("breach"))
+    with pytest.raises(NotPermittedError):
+        await registry.say(RIVERTON, Resumption())
+    await registry.set_standing(RIVERTON, pb.STANDING_ACTIVE)
+    with pytest.raises(RequestInvalidError):
+        await registry.say(ANYTOWN, Resumption())
+
+    assert (await registry.state()).agreements["A-1"].state is AgreementState.SUSPENDED
+    await registry.say(RIVERTON, Resumption())
+    assert (await registry.state()).agreements["A-1"].active
+
+
+async def test_of_two_statements_after_the_same_one_only_the_first_counts(
+    registry: Registry,
+) -> None:
+    await agreed(registry)
+    head = await registry.head("A-1")
+    first, second = (
+        pb.SubmitAgreementStatementRequest(
+            statement=says(member.signer, Suspension(""), head, "A-1"), request_id="s"
+        )
+        for member in (ANYTOWN, RIVERTON)
+    )
+    await called(registry.of(ANYTOWN).SubmitAgreementStatement(first))
+
+    with pytest.raises(ChangedMeanwhileError):
+        await called(registry.of(RIVERTON).SubmitAgreementStatement(second))
+    state = await registry.state()
+    assert state.agreements["A-1"].suspended_by == {"anytown"}
 
 
 async def test_a_stranger_cannot_tell_an_agreement_from_none(registry: Registry) -> None:
     """A non-party and a missing agreement are refused in the same words."""
-    document = await agreed(registry)
+    await agreed(registry)
     await registry.admit(OUTSIDER)
-    missing = document_of([ANYTOWN, OUTSIDER], agreement_id="A-9")
 
     told = []
-    for one in (document, missing):
-        with pytest.raises(NotPermittedError) as refused:
-            await registry.sign(OUTSIDER, one)
-        told.append((refused.value.message, refused.value.metadata))
-        ending = OUTSIDER.ends(one.agreement_id)
-        request = pb.EndAgreementRequest(ending=ending, request_id=new_request_id())
-        with pytest.raises(NotPermittedError) as refused:
-            await called(registry.of(OUTSIDER).EndAgreement(request))
-        told.append((refused.value.message, refused.value.metadata))
+    for agreement_id in ("A-1", "A-9"):
+        for action in (Signature(b"", b""), Ending(), Suspension(""), Withdrawal()):
+            with pytest.raises(NotPermittedError) as refused:
+                await registry.say(OUTSIDER, action, agreement_id=agreement_id)
+            told.append((refused.value.message, refused.value.metadata))
 
     assert len({str(one) for one in told}) == 1
 
 
-async def test_a_party_does_not_sign_or_end_for_another(registry: Registry) -> None:
+async def test_a_party_does_not_speak_for_another(registry: Registry) -> None:
     await registry.admit(ANYTOWN, RIVERTON)
     document = document_of([ANYTOWN, RIVERTON])
     await registry.propose(ANYTOWN, document)
-    forged = pb.SignAgreementRequest(
-        agreement_id="A-1", version=1, signature=ANYTOWN.signs(document), request_id="f"
-    )
-    with pytest.raises(EvidenceInvalidError):
-        await called(registry.of(RIVERTON).SignAgreement(forged))
-    ending = pb.EndAgreementRequest(ending=RIVERTON.ends("A-1"), request_id="g")
-    with pytest.raises(NotPermittedError):
-        await called(registry.of(ANYTOWN).EndAgreement(ending))
+    head = await registry.head("A-1")
+    signature = Signature(*digests_of(document))
+    forged = says(("riverton", ANYTOWN.signing), signature, head, "A-1")
+    others = says(ANYTOWN.signer, signature, head, "A-1")
+
+    for statement, refusal in ((forged, EvidenceInvalidError), (others, NotPermittedError)):
+        request = pb.SubmitAgreementStatementRequest(
+            statement=statement, request_id=new_request_id()
+        )
+        with pytest.raises(refusal):
+            await called(registry.of(RIVERTON).SubmitAgreementStatement(request))
 
 
 async def test_a_document_names_exactly_the_registered_keys(registry: Registry) -> None:
@@ -389,29 +453,32 @@ async def test_a_document_names_exactly_the_registered_keys(registry: Registry) 
 async def test_versions_are_proposed_one_after_the_other(registry: Registry) -> None:
     document = await agreed(registry)
 
-    assert (await registry.propose(ANYTOWN, document)).sequence == 6
-    with pytest.raises(AlreadyRecordedError):
-        await registry.propose(ANYTOWN, document_of([ANYTOWN, RIVERTON], title="Other"))
-    for version in (3, 2**70):
-        with pytest.raises(ChangedMeanwhileError):
-            await registry.propose(ANYTOWN, document_of([ANYTOWN, RIVERTON], version=version))
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.propose(ANYTOWN, document)
+    with pytest.raises(ChangedMeanwhileError):
+        await registry.propose(ANYTOWN, next_version(next_version(document)))
+    other = next_version(document)
+    with pytest.raises(RequestInvalidError):
+        await registry.say(ANYTOWN, Proposal(*digests_of(document)), 2, document=other)
 
 
 async def test_strangers_do_not_supersede_an_agreement(registry: Registry) -> None:
-    await agreed(registry)
+    document = await agreed(registry)
     other = Member.new("other")
     await registry.admit(OUTSIDER, other)
+    parties = (OUTSIDER.party(), other.party())
+    schools = {"outsider": "all", "other": "all"}
+    theirs = next_version(document).model_copy(update={"parties": parties, "schools": schools})
 
     with pytest.raises(NotPermittedError):
-        await registry.propose(OUTSIDER, document_of([OUTSIDER, other], version=2))
+        await registry.propose(OUTSIDER, theirs)
 
 
 async def test_a_document_beyond_256_kb_is_too_much(registry: Registry) -> None:
-    evidence = evidence_pb2.SignedStatement(statement=b" " * (256 * 1024 + 1))
-    request = pb.ProposeAgreementRequest(document=evidence, request_id="r")
+    request = pb.SubmitAgreementStatementRequest(document=b" " * (256 * 1024 + 1), request_id="r")
 
     with pytest.raises(TooMuchAskedError):
-        await called(registry.of(ANYTOWN).ProposeAgreement(request))
+        await called(registry.of(ANYTOWN).SubmitAgreementStatement(request))
 
 
 async def test_lists_come_in_pages_of_the_asked_size(registry: Registry) -> None:

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from homeroom.errors import AlreadyRecordedError, NotPermittedError, ServiceUnreachableError
-from homeroom.federation import AgreementState, ClassMembership, Standing
+from homeroom.federation import ClassMembership, Standing
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.ledger import ChangeRequest, Decision, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
@@ -49,6 +49,7 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
         organization_id=name,
         record=Statement(content, (Signature(name, "key", b"\x00signed"),)),
         record_version=version,
+        kind="district",
         signing_key=b"\x01" * 32,
         sealing_key=b"\x02" * 32,
         standing=Standing.PENDING,
@@ -61,14 +62,17 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
 
 
 def agreement(
-    agreement_id: str = "A-1", version: int = 1, parties: tuple[str, ...] = ("anytown", "riverton")
+    agreement_id: str = "A-1", length: int = 1, parties: tuple[str, ...] = ("anytown", "riverton")
 ) -> RegisteredAgreement:
+    """A history of so many statements, with a document beside every other one."""
     return RegisteredAgreement(
         agreement_id=agreement_id,
-        version=version,
-        parties=frozenset(parties),
-        document=Statement(b"\x00document", (Signature(parties[0], "key", b"\x00signed"),)),
-        state=AgreementState.PROPOSED,
+        statements=tuple(
+            Statement(b"\x00%d" % at, (Signature(parties[at % 2], "key", b"\x00signed"),))
+            for at in range(length)
+        ),
+        documents=tuple(b"\x00document %d" % at for at in range(0, length, 2)),
+        people=frozenset(parties),
     )
 
 
@@ -96,43 +100,48 @@ def test_the_migrations_make_exactly_the_tables_of_the_model(url: str) -> None:
 
 
 def test_what_was_written_is_read_again(store: SqlRegistryStore) -> None:
-    ending = Statement(b"\x00ending", (Signature("riverton", "key", b"\x00end"),))
-    ended = replace(agreement(), state=AgreementState.ENDED, ending=ending)
-
     write(store, organization(), organization("riverton"))
-    write(store, agreement(), agreement(version=2), ended)
+    write(store, agreement(length=3), agreement("A-2"))
 
     contents = store.contents()
     assert contents.sequence == store.sequence() == 2
     assert contents.organizations == (organization(), organization("riverton"))
-    assert contents.agreements == (ended, agreement(version=2))
+    assert contents.agreements == (agreement(length=3), agreement("A-2"))
 
 
-def test_a_newer_entry_replaces_the_older(store: SqlRegistryStore) -> None:
-    signed = Statement(
-        agreement().document.content,
-        (Signature("anytown", "key", b"1"), Signature("riverton", "key", b"2")),
-    )
+def test_a_newer_record_replaces_the_older_and_a_history_grows(store: SqlRegistryStore) -> None:
+    joined = ("anytown", "riverton", "mentors")
     write(store, organization(), agreement())
-    write(store, organization(version=2), replace(agreement(), document=signed))
+    write(store, organization(version=2), agreement(length=4, parties=joined))
 
     contents = store.contents()
     assert contents.organizations == (organization(version=2),)
-    assert contents.agreements[0].document == signed
+    assert contents.agreements == (agreement(length=4, parties=joined),)
+
+
+def test_what_stands_in_a_history_is_never_written_again(store: SqlRegistryStore) -> None:
+    other = replace(agreement(length=2), documents=(b"other",))
+    other = replace(other, statements=(other.statements[1], other.statements[1]))
+    write(store, agreement())
+    write(store, other)
+
+    (kept,) = store.contents().agreements
+    assert kept.statements == agreement(length=2).statements
+    assert kept.documents == agreement().documents
 
 
 def test_a_decision_sees_what_stands(store: SqlRegistryStore) -> None:
-    write(store, organization(), agreement(), agreement(version=2), agreement("A-2"))
+    write(store, organization(), agreement(length=2), agreement("A-2"))
     seen: list[object] = []
 
     def decide(ledger: Ledger) -> Decision[RegisteredOrganization]:
         seen.extend((ledger.organization("anytown"), ledger.organization("nobody")))
-        seen.extend((ledger.versions("A-1"), ledger.versions("A-9")))
+        seen.extend((ledger.agreement("A-1"), ledger.agreement("A-9")))
         return Decision(organization(), ())
 
     store.change(ChangeRequest("anytown", "r", b"d"), decide, lambda *_: b"")
 
-    assert seen == [organization(), None, [agreement(), agreement(version=2)], []]
+    assert seen == [organization(), None, agreement(length=2), None]
 
 
 def test_the_sequence_moves_by_one_for_each_change_and_not_without(
@@ -196,16 +205,16 @@ def test_writers_at_the_same_time_take_turns(url: str) -> None:
 
 def test_lists_come_in_order_and_only_as_far_as_asked(store: SqlRegistryStore) -> None:
     write(store, *(organization(name) for name in ("c_org", "a_org", "b_org")))
-    write(store, agreement("B"), agreement("A", 2), agreement("A"))
+    write(store, agreement("B"), agreement("A", 2))
     write(store, agreement("C", parties=("riverton", "other")))
 
     named = [one.organization_id for one in store.organizations("", 2)]
     assert named == ["a_org", "b_org"]
     assert [one.organization_id for one in store.organizations("b_org", 2)] == ["c_org"]
-    mine = store.agreements_of("anytown", ("", 0), 9)
-    assert [(one.agreement_id, one.version) for one in mine] == [("A", 1), ("A", 2), ("B", 1)]
-    assert store.agreements_of("anytown", ("A", 1), 1) == [agreement("A", 2)]
-    assert store.agreements_of("nobody", ("", 0), 9) == []
+    assert store.agreements_of("anytown", "", 9) == [agreement("A", 2), agreement("B")]
+    assert store.agreements_of("anytown", "A", 1) == [agreement("B")]
+    assert store.agreements_of("anytown", "", 1) == [agreement("A", 2)]
+    assert store.agreements_of("nobody", "", 9) == []
 
 
 def test_a_database_that_is_away_is_told_from_a_failure() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
+from services.node.domain.agreement_memory import Remembered
 from services.node.domain.consent_book import Arrived, Progress, Revoked, Settled, take
 from services.node.domain.consents import ConsentProblem, Grant, Student
 from services.node.migrations import STATE_VERSION_TABLE
@@ -125,14 +126,17 @@ def test_the_newest_registry_snapshot_is_kept(store: StateStore) -> None:
     assert store.load() == b"\x00two"
 
 
-def test_an_agreement_that_ended_is_never_forgotten(store: StateStore) -> None:
-    assert store.ended_agreements() == frozenset()
+def test_how_far_an_agreement_was_seen_is_never_forgotten(store: StateStore) -> None:
+    assert store.remembered() == {}
 
-    store.note_ended([("A-1", 1), ("A-1", 1)])
-    store.note_ended([("A-1", 1), ("A-2", 3)])
-    store.note_ended([])
+    store.remember({"A-1": Remembered(1, b"\x00one")})
+    store.remember({"A-1": Remembered(2, b"\x00two"), "A-2": Remembered(3, b"\x00three")})
+    store.remember({})
 
-    assert store.ended_agreements() == {("A-1", 1), ("A-2", 3)}
+    assert store.remembered() == {
+        "A-1": Remembered(2, b"\x00two"),
+        "A-2": Remembered(3, b"\x00three"),
+    }
 
 
 # Progress.

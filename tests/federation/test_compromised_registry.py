@@ -7,15 +7,16 @@ from typing import Literal
 import pytest
 
 from homeroom.agreement import AgreementDocument, Party
-from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.evidence import signature_on, signed
+from homeroom.evidence import signed
+from homeroom.lifecycle import Ending
 from homeroom.signing import Domain
 from tests.federation.puppets import Siege, parties_of, siege_of
 from tests.federation.records import ATTENDANCE, HARBOR, TWO_SURNAMES
 from tests.federation.running import AGREEMENT, ASKER, STRANGER, Federation, eventually
 from tests.federation.sealed_forms import consent_of
 from tests.federation.wire import Keys
+from tests.histories import add, signed_by_all
 
 pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
 
@@ -177,7 +178,7 @@ def _document(siege: Siege, agreement_id: str, holder: Keys, recipient: Keys) ->
     """The real agreement's terms, between one holder and one recipient."""
     (genuine,) = (a for a in siege.registry.genuine.agreements if a.agreement_id == AGREEMENT)
     parties = (_party(holder, "discloser"), _party(recipient, "recipient"))
-    document = AgreementDocument.parse(genuine.document.statement)
+    document = AgreementDocument.parse(genuine.documents[0])
     return document.model_copy(
         update={"agreement_id": agreement_id, "parties": parties, "schools": {HARBOR: "all"}}
     )
@@ -195,31 +196,11 @@ def _party(keys: Keys, role: Literal["discloser", "recipient"]) -> Party:
 def _agreement(
     document: AgreementDocument, signers: tuple[Keys, ...], ended_by: Keys | None = None
 ) -> pb.Agreement:
-    content = document.encode()
-    message = pb.Agreement(
-        agreement_id=document.agreement_id,
-        version=document.version,
-        document=evidence_pb2.SignedStatement(
-            statement=content,
-            signatures=[
-                signature_on(Domain.AGREEMENT, content, keys.organization_id, keys.signing)
-                for keys in signers
-            ],
-        ),
-        state=pb.AGREEMENT_STATE_ACTIVE,
-    )
+    named = [(keys.organization_id, keys.signing) for keys in signers]
+    history = signed_by_all(document, named)
     if ended_by is not None:
-        ending = pb.AgreementEnding(
-            agreement_id=document.agreement_id,
-            version=document.version,
-            organization_id=ended_by.organization_id,
-        )
-        ending.end_time.FromDatetime(dt.datetime.now(dt.UTC))
-        statement = ending.SerializeToString(deterministic=True)
-        message.ending.CopyFrom(
-            signed(Domain.AGREEMENT_ENDING, statement, ended_by.organization_id, ended_by.signing)
-        )
-    return message
+        add(history, (ended_by.organization_id, ended_by.signing), Ending())
+    return history
 
 
 def _publish(siege: Siege, document: AgreementDocument, signers: tuple[Keys, ...]) -> None:

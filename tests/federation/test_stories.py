@@ -203,9 +203,7 @@ def test_one_partys_ending_stops_the_next_query_everywhere(federation: Federatio
     document = federation.agree("ending-2026")
     asked = ("ending-2026", PURPOSE, "attendance", [ATTENDANCE])
     before = federation.client.query(*asked)
-    _, sequence = federation.steward(
-        HARBOR, lambda steward: steward.end(document.agreement_id, document.version)
-    )
+    _, sequence = federation.steward(HARBOR, lambda steward: steward.end(document.agreement_id))
     with pytest.raises(NotPermittedError) as refused:
         federation.client.query(*asked, min_registry_sequence=sequence)
 
@@ -312,6 +310,7 @@ async def _ended_halfway(
 ) -> list[Finished]:
     """Asks, reads one frame, has a district end the agreement, and reads the rest."""
     question = Question(
+        agreement_version=1,
         agreement_id=agreement_id,
         purpose=WARNING,
         dataset="attendance",

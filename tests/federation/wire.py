@@ -167,6 +167,7 @@ def question(**changed: Any) -> Question:
     """The question that the tests ask: everyone's attendance."""
     fields: dict[str, Any] = {
         "agreement_id": AGREEMENT,
+        "agreement_version": 1,
         "purpose": PURPOSE,
         "dataset": "attendance",
         "elements": elements_named([ATTENDANCE, SCHOOL]),

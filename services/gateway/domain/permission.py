@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from homeroom.errors import NotPermittedError
+from homeroom.errors import ChangedMeanwhileError, NotPermittedError
+from homeroom.federation import Agreement
+from homeroom.question import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,16 @@ def require_permitted(verdict: Verdict, *, told: bool) -> None:
         return
     codes = {"codes": ",".join(sorted(verdict.reasons))} if told else {}
     raise NotPermittedError("the question is not permitted", **codes)
+
+
+def require_version(question: Question, agreement: Agreement) -> None:
+    """Lets a question pass that relies on the version in force.
+
+    Raises:
+        ChangedMeanwhileError: if it relies on another; the caller reads again and asks again.
+    """
+    if question.agreement_version != agreement.document.version:
+        raise ChangedMeanwhileError(
+            "another version of the agreement is in force",
+            version=str(agreement.document.version),
+        )

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from homeroom.agreement import AgreementDocument
 from homeroom.errors import RequestInvalidError
-from homeroom.federation import Organization, Standing
+from homeroom.federation import Agreement, Organization, Standing
 from homeroom.question import Question
 
 
@@ -20,10 +19,12 @@ class Holder:
 def plan_holders(
     question: Question,
     requester_id: str,
-    document: AgreementDocument,
+    agreement: Agreement,
     organizations: Mapping[str, Organization],
 ) -> tuple[Holder, ...]:
     """The parties that disclose and hold the dataset, without the requester; sorted.
+
+    One that has ended its part is not asked; one that has suspended it says so itself.
 
     A party that the question names and that holds nothing is not asked, and not told apart from one
     whose node is suspended: the plan says only who is asked.
@@ -31,9 +32,11 @@ def plan_holders(
     Raises:
         RequestInvalidError: if the question names an organization that is no party.
     """
-    disclosers = {p.organization_id for p in document.parties if p.discloses} - {requester_id}
+    parties = agreement.document.parties
+    disclosers = {p.organization_id for p in parties if p.discloses} - {requester_id}
+    disclosers -= agreement.ended_by
     for named in question.holders:
-        if document.party(named) is None:
+        if agreement.document.party(named) is None:
             raise RequestInvalidError(
                 "a named holder is no party of the agreement", field="holders"
             )

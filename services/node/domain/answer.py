@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from homeroom.clock import Clock
-from homeroom.errors import HomeroomError, NotPermittedError
+from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedError
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
@@ -125,6 +125,11 @@ class Answerer:
                 question.min_registry_sequence, question.min_consent_sequence
             )
             ruling = await self.rule_now(asked)
+            if _is_behind(asked, ruling):
+                # The requester has seen a newer version: it comes with the next registry change.
+                await self._replica.wait_for(ruling.evidence.registry.sequence + 1, 0)
+                ruling = await self.rule_now(asked)
+            _require_version(asked, ruling)
         except HomeroomError as undecided:
             await self._log.append(
                 EntryKind.UNDECIDED,
@@ -134,6 +139,20 @@ class Answerer:
             raise
         await self._log.append(EntryKind.DECIDED, asked.digest, _decided(asked, ruling))
         return ruling
+
+
+def _is_behind(asked: Asked, ruling: Ruling) -> bool:
+    known = ruling.agreement
+    return known is not None and asked.question.agreement_version > known.document.version
+
+
+def _require_version(asked: Asked, ruling: Ruling) -> None:
+    """Lets a question pass that relies on the version in force; a stranger learns of none."""
+    known = ruling.agreement
+    if known is not None and asked.question.agreement_version != known.document.version:
+        raise ChangedMeanwhileError(
+            "another version of the agreement is in force", version=str(known.document.version)
+        )
 
 
 class _Release:

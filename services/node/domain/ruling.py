@@ -116,6 +116,9 @@ def _facts(
 ) -> Facts:
     facts = question_facts(asked.question, asked.requester, asked.user, agreement, now)
     if agreement is not None:
+        facts["agreement"]["state"] = str(
+            agreement.state_between(asked.requester.organization_id, holder.organization_id)
+        )
         facts["agreement"]["schools"] = _schools(
             agreement, holder.organization_id, asked.question.purpose
         )

@@ -13,14 +13,15 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from homeroom.errors import LogUnavailableError
+from services.node.domain.agreement_memory import Remembered
 from services.node.domain.consent_book import Arrived, Progress, Revoked, Settled
 from services.node.domain.consents import ConsentProblem, Student
 from services.node.store.records.tables import RecordTable
 from services.node.store.state_tables import (
+    AGREEMENT_MEMORY,
     CONSENT,
     CONSENT_GRANT,
     CONSENT_PROGRESS,
-    ENDED_AGREEMENT,
     LINK_CODE,
     SAVED_SNAPSHOT,
 )
@@ -84,23 +85,24 @@ class StateStore:
             connection.execute(insert(SAVED_SNAPSHOT).values(snapshot_id=1, evidence=snapshot))
 
     @_available()
-    def ended_agreements(self) -> frozenset[tuple[str, int]]:
-        """The agreement versions that a party is known to have ended."""
+    def remembered(self) -> Mapping[str, Remembered]:
+        """How far each agreement's history has been seen here."""
         with self._state.connect() as connection:
-            rows = connection.execute(
-                select(ENDED_AGREEMENT.c.agreement_id, ENDED_AGREEMENT.c.version)
-            )
-            return frozenset((row.agreement_id, row.version) for row in rows)
+            rows = connection.execute(select(AGREEMENT_MEMORY))
+            return {row.agreement_id: Remembered(row.length, row.head) for row in rows}
 
     @_available()
-    def note_ended(self, agreements: Iterable[tuple[str, int]]) -> None:
-        """Remembers that agreement versions were ended, whatever the registry says later."""
-        new = set(agreements) - self.ended_agreements()
-        if new:
-            with writing(self._state) as connection:
+    def remember(self, seen: Mapping[str, Remembered]) -> None:
+        """Remembers how far histories were seen, whatever the registry says later."""
+        with writing(self._state) as connection:
+            for name, one in sorted(seen.items()):
                 connection.execute(
-                    insert(ENDED_AGREEMENT),
-                    [{"agreement_id": name, "version": version} for name, version in sorted(new)],
+                    delete(AGREEMENT_MEMORY).where(AGREEMENT_MEMORY.c.agreement_id == name)
+                )
+                connection.execute(
+                    insert(AGREEMENT_MEMORY).values(
+                        agreement_id=name, length=one.length, head=one.head
+                    )
                 )
 
     # Consents.

@@ -23,13 +23,14 @@ class SavedSnapshotRow(StateTable, table=True):
     evidence: bytes = Field(sa_type=LargeBinary)
 
 
-class EndedAgreementRow(StateTable, table=True):
-    """An agreement version that a party has ended; it stays ended, whatever comes later."""
+class AgreementMemoryRow(StateTable, table=True):
+    """How far an agreement's history was seen; one that lacks any of that is not believed."""
 
-    __tablename__ = "ended_agreement"
+    __tablename__ = "agreement_memory"
 
     agreement_id: str = Field(primary_key=True)
-    version: int = Field(primary_key=True)
+    length: int = Field(sa_type=BigInteger)
+    head: bytes = Field(sa_type=LargeBinary)
 
 
 class ConsentProgressRow(StateTable, table=True):
@@ -109,7 +110,7 @@ def _table(row: type[StateTable]) -> Table:
 
 
 SAVED_SNAPSHOT = _table(SavedSnapshotRow)
-ENDED_AGREEMENT = _table(EndedAgreementRow)
+AGREEMENT_MEMORY = _table(AgreementMemoryRow)
 CONSENT_PROGRESS = _table(ConsentProgressRow)
 CONSENT = _table(ConsentRow)
 CONSENT_GRANT = _table(ConsentGrantRow)

@@ -3,13 +3,12 @@
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.federation import ClassMembership
-from homeroom.snapshot import AGREEMENT_STATES, STANDINGS
+from homeroom.snapshot import STANDINGS
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
 
 _STANDING_MESSAGES = {word: number for number, word in STANDINGS.items()}
-_STATE_MESSAGES = {word: number for number, word in AGREEMENT_STATES.items()}
 
 
 def signature_of(message: evidence_pb2.Signature) -> Signature:
@@ -57,11 +56,9 @@ def class_message(membership: ClassMembership) -> pb.ClassMembership:
 
 
 def agreement_message(agreement: RegisteredAgreement) -> pb.Agreement:
-    """The message that describes an agreement."""
+    """The message that carries an agreement's history."""
     return pb.Agreement(
         agreement_id=agreement.agreement_id,
-        version=agreement.version,
-        document=statement_message(agreement.document),
-        state=_STATE_MESSAGES[agreement.state],
-        ending=statement_message(agreement.ending) if agreement.ending else None,
+        statements=[statement_message(one) for one in agreement.statements],
+        documents=agreement.documents,
     )

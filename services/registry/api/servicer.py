@@ -6,6 +6,7 @@ from functools import partial
 
 from google.protobuf.message import Message
 
+from homeroom.agreement_statements import read_statement
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
@@ -18,11 +19,11 @@ from homeroom.snapshot import STANDINGS, read_classes, read_organization
 from services.registry.api import messages
 from services.registry.api.publisher import Publisher
 from services.registry.domain import decisions
-from services.registry.domain.agreements import Ending, RegisteredAgreement, read_proposal
+from services.registry.domain.agreements import RegisteredAgreement, Submission, require_size
 from services.registry.domain.ledger import ChangeRequest, Decision, E, Ledger, RegistryStore
 from services.registry.domain.organizations import RegisteredOrganization, require_record_size
 from services.runtime.identity import ServicerContext, current_caller
-from services.runtime.pages import key_of, number_of, page_of, page_size_of, token_after
+from services.runtime.pages import key_of, page_of, page_size_of, token_after
 from services.runtime.writes import content_digest
 
 
@@ -87,46 +88,13 @@ class RegistryServicer(RegistryServiceServicer):
             next_page_token=token_after(page[-1].organization_id) if more else "",
         )
 
-    async def ProposeAgreement(
-        self, request: pb.ProposeAgreementRequest, _context: ServicerContext
-    ) -> pb.ProposeAgreementResponse:
-        caller = current_caller().organization_id
-        document = read_proposal(request.document.statement, caller)
-        proposal = messages.statement_of(request.document)
-        decide = partial(decisions.propose, document=document, proposal=proposal, caller=caller)
-        answer = _of_agreement(pb.ProposeAgreementResponse)
-        return pb.ProposeAgreementResponse.FromString(
-            await self._change(request, request.request_id, decide, answer)
-        )
-
-    async def SignAgreement(
-        self, request: pb.SignAgreementRequest, _context: ServicerContext
-    ) -> pb.SignAgreementResponse:
-        decide = partial(
-            decisions.sign,
-            agreement_id=request.agreement_id,
-            version=request.version,
-            signature=messages.signature_of(request.signature),
-            caller=current_caller().organization_id,
-        )
-        answer = _of_agreement(pb.SignAgreementResponse)
-        return pb.SignAgreementResponse.FromString(
-            await self._change(request, request.request_id, decide, answer)
-        )
-
-    async def EndAgreement(
-        self, request: pb.EndAgreementRequest, _context: ServicerContext
-    ) -> pb.EndAgreementResponse:
-        said = decode(pb.AgreementEnding, request.ending.statement)
-        ending = Ending(
-            said.agreement_id,
-            said.version,
-            said.organization_id,
-            messages.statement_of(request.ending),
-        )
-        decide = partial(decisions.end, ending=ending, caller=current_caller().organization_id)
-        answer = _of_agreement(pb.EndAgreementResponse)
-        return pb.EndAgreementResponse.FromString(
+    async def SubmitAgreementStatement(
+        self, request: pb.SubmitAgreementStatementRequest, _context: ServicerContext
+    ) -> pb.SubmitAgreementStatementResponse:
+        submission = _submission(request, current_caller().organization_id)
+        decide = partial(decisions.submit, submission=submission, read=read_statement)
+        answer = _of_agreement(pb.SubmitAgreementStatementResponse)
+        return pb.SubmitAgreementStatementResponse.FromString(
             await self._change(request, request.request_id, decide, answer)
         )
 
@@ -134,19 +102,14 @@ class RegistryServicer(RegistryServiceServicer):
         self, request: pb.ListAgreementsRequest, _context: ServicerContext
     ) -> pb.ListAgreementsResponse:
         limit = page_size_of(request.page_size)
-        identifier, version = key_of(request.page_token, 2)
-        found = await asyncio.to_thread(
-            self._store.agreements_of,
-            current_caller().organization_id,
-            (identifier, number_of(version)),
-            limit + 1,
-        )
-        page = page_of(found, limit, lambda one: len(one.document.content))
+        (after,) = key_of(request.page_token, 1)
+        caller = current_caller().organization_id
+        found = await asyncio.to_thread(self._store.agreements_of, caller, after, limit + 1)
+        page = page_of(found, limit, _size)
         more = len(found) > len(page)
-        next_token = token_after(page[-1].agreement_id, str(page[-1].version)) if more else ""
         return pb.ListAgreementsResponse(
             agreements=[messages.agreement_message(one) for one in page],
-            next_page_token=next_token,
+            next_page_token=token_after(page[-1].agreement_id) if more else "",
         )
 
     async def GetSnapshot(
@@ -180,6 +143,21 @@ def _change_request(message: Message, request_id: str) -> ChangeRequest:
         request_id=request_id,
         digest=content_digest(message, request_id),
     )
+
+
+def _submission(request: pb.SubmitAgreementStatementRequest, caller: str) -> Submission:
+    """What the caller's own organization says."""
+    evidence = messages.statement_of(request.statement)
+    require_size(evidence, request.document)
+    said = read_statement(evidence.content)
+    if said.organization_id != caller:
+        raise NotPermittedError("no such agreement to this caller")
+    return Submission(said, evidence, request.document)
+
+
+def _size(agreement: RegisteredAgreement) -> int:
+    said = sum(len(statement.content) for statement in agreement.statements)
+    return said + sum(map(len, agreement.documents))
 
 
 def _described(evidence: evidence_pb2.SignedStatement, caller: str) -> Organization:

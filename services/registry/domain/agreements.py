@@ -1,189 +1,87 @@
-"""How an agreement is proposed, signed by all its parties, and ended by one of them."""
+"""How an agreement's history grows: one signed statement at a time, each where it may follow."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from homeroom.agreement import AgreementDocument
-from homeroom.errors import (
-    AlreadyRecordedError,
-    ChangedMeanwhileError,
-    NotPermittedError,
-    RequestInvalidError,
-    TooMuchAskedError,
-)
-from homeroom.federation import AgreementState, Standing, has_pinned_keys
-from homeroom.signing import Domain
-from services.registry.domain.organizations import RegisteredOrganization
-from services.registry.domain.statements import (
+from homeroom.errors import NotPermittedError, RequestInvalidError, TooMuchAskedError
+from homeroom.federation import Standing, has_pinned_keys
+from homeroom.lifecycle import (
+    AgreementHistory,
+    CounterProposal,
+    Ending,
+    Joining,
+    Proposal,
     Signature,
-    Statement,
-    require_signature,
-    require_sole_signature,
+    Submitted,
+    Suspension,
+    Withdrawal,
+    advance,
+    replay,
+    terms_of,
 )
+from homeroom.lifecycle import Statement as Said
+from homeroom.signing import Domain, digest_of, key_id_of
+from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.domain.statements import Statement, require_sole_signature
 
+MAX_STATEMENT_BYTES = 64 * 1024
 MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_DOCUMENTS_BYTES = 1024 * 1024
+MAX_STATEMENTS = 1_000
+"""Everyone keeps a copy of every history; only what takes away is taken beyond these limits."""
+
 _AGREEMENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_OPEN = (AgreementState.PROPOSED, AgreementState.ACTIVE)
+_TAKES_AWAY = (Suspension, Ending, Withdrawal)
+
+Read = Callable[[bytes], Said]
+"""Reads a statement's exact bytes."""
+
+Lookup = Callable[[str], RegisteredOrganization | None]
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAgreement:
-    """One version of an agreement: its document as signed, and where it stands.
+    """An agreement's history as it was signed.
 
     Attributes:
-        ending: the ending that a party signed; None while it has not ended.
+        statements: in their order; none is ever changed or taken out.
+        documents: the exact bytes of every document that was proposed, in their order.
+        people: everyone who is or was a party or a joiner.
     """
 
     agreement_id: str
-    version: int
-    parties: frozenset[str]
-    document: Statement
-    state: AgreementState
-    ending: Statement | None = None
+    statements: tuple[Statement, ...] = ()
+    documents: tuple[bytes, ...] = ()
+    people: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """One party's statement that it ends a version of an agreement."""
+class Submission:
+    """A statement that was sent.
 
-    agreement_id: str
-    version: int
-    organization_id: str
-    statement: Statement
+    Attributes:
+        said: what it says.
+        evidence: its exact bytes and signature.
+        content: the document that came beside it; empty if none did.
+    """
+
+    said: Said
+    evidence: Statement
+    content: bytes = b""
 
 
-def read_proposal(content: bytes, proposer: str) -> AgreementDocument:
-    """Reads a proposed document for one of its parties.
+def require_size(evidence: Statement, content: bytes) -> None:
+    """Lets a statement and a document pass that everyone can be asked to keep a copy of.
 
     Raises:
-        TooMuchAskedError: if it is too large.
-        RequestInvalidError: if it is not a document.
-        NotPermittedError: if the proposer is no party of it.
+        TooMuchAskedError: if one is larger.
     """
+    if len(evidence.content) > MAX_STATEMENT_BYTES:
+        raise TooMuchAskedError("a statement is too large", limit=f"{MAX_STATEMENT_BYTES} bytes")
     if len(content) > MAX_DOCUMENT_BYTES:
         raise TooMuchAskedError("a document is too large", limit=f"{MAX_DOCUMENT_BYTES} bytes")
-    document = AgreementDocument.parse(content)
-    if document.party(proposer) is None:
-        raise NotPermittedError("only a party proposes an agreement")
-    return document
-
-
-def propose(
-    versions: Sequence[RegisteredAgreement],
-    document: AgreementDocument,
-    proposal: Statement,
-    parties: Sequence[RegisteredOrganization | None],
-    proposer: str,
-) -> tuple[RegisteredAgreement, bool]:
-    """The version that a party proposes, and whether it is new.
-
-    Args:
-        versions: those that stand, oldest first.
-        document: what the proposal says.
-        proposal: the document's exact bytes and the proposer's signature.
-        parties: the registered organization of each party of the document, in its order.
-        proposer: one of them.
-
-    Raises:
-        NotPermittedError: if the proposer is not admitted, or no party of what it would replace.
-        RequestInvalidError: if a party is not registered with the keys the document names.
-        EvidenceInvalidError: if the proposer did not sign it.
-        AlreadyRecordedError: if this version was proposed with other content.
-        ChangedMeanwhileError: if this version is not the next one.
-    """
-    _require_admitted(next((p for p in parties if p and p.organization_id == proposer), None))
-    if any(proposer not in version.parties for version in _heads(versions)):
-        # Else strangers could supersede an agreement by a newer one of the same name.
-        raise NotPermittedError("only a party proposes an agreement")
-    for party, organization in zip(document.parties, parties, strict=True):
-        if organization is None or not has_pinned_keys(document, organization):
-            raise RequestInvalidError(
-                "a party is not registered with the keys that the document names",
-                field=f"parties.{party.organization_id}",
-            )
-        if organization.organization_id == proposer:
-            require_sole_signature(Domain.AGREEMENT, proposal, proposer, organization.signing_key)
-    return _placed(versions, document, proposal)
-
-
-def find_version(
-    versions: Sequence[RegisteredAgreement], version: int, caller: str
-) -> RegisteredAgreement:
-    """The version, if the caller is a party of it.
-
-    Raises:
-        NotPermittedError: if it is not, or there is none.
-    """
-    for agreement in versions:
-        if agreement.version == version and caller in agreement.parties:
-            return agreement
-    raise NotPermittedError("no such agreement to this caller")
-
-
-def sign(
-    versions: Sequence[RegisteredAgreement],
-    version: int,
-    signature: Signature,
-    signer: RegisteredOrganization | None,
-    caller: str,
-) -> tuple[RegisteredAgreement, tuple[RegisteredAgreement, ...]]:
-    """The version with a party's signature, and every version that changes by it.
-
-    The last party's signature makes it ACTIVE, and supersedes all older versions that have not
-    ended.
-
-    Raises:
-        NotPermittedError: if the signer is no party, or not admitted, or there is no such version.
-        EvidenceInvalidError: if the signature does not check.
-        RequestInvalidError: if the document names other keys than the signer's.
-        ChangedMeanwhileError: if the version is no longer open for signatures.
-    """
-    agreement = find_version(versions, version, caller)
-    organization = _require_admitted(signer)
-    content = agreement.document.content
-    require_signature(Domain.AGREEMENT, content, signature, caller, organization.signing_key)
-    if not has_pinned_keys(AgreementDocument.parse(content), organization):
-        raise RequestInvalidError("the document names other keys than this party's", field="keys")
-    if caller in agreement.document.signed_by():
-        return agreement, ()
-    if agreement.state is not AgreementState.PROPOSED:
-        raise ChangedMeanwhileError("this version is not open for signatures", field="state")
-    signed = _with_signature(agreement, signature)
-    if signed.state is not AgreementState.ACTIVE:
-        return signed, (signed,)
-    superseded = tuple(
-        replace(older, state=AgreementState.SUPERSEDED)
-        for older in versions
-        if older.version < version and older.state in _OPEN
-    )
-    return signed, (signed, *superseded)
-
-
-def end(
-    versions: Sequence[RegisteredAgreement],
-    ending: Ending,
-    party: RegisteredOrganization | None,
-    caller: str,
-) -> tuple[RegisteredAgreement, bool]:
-    """The version as a party ended it, and whether it had not ended before. No ending is undone.
-
-    A party may end an agreement whatever its own standing.
-
-    Raises:
-        NotPermittedError: if the caller is no party of it, or there is no such version.
-        EvidenceInvalidError: if the party did not sign the ending.
-        ChangedMeanwhileError: if a newer version has replaced it, which is then the one to end.
-    """
-    agreement = find_version(versions, ending.version, caller)
-    if party is None or ending.organization_id != caller:
-        raise NotPermittedError("no such agreement to this caller")
-    require_sole_signature(Domain.AGREEMENT_ENDING, ending.statement, caller, party.signing_key)
-    if agreement.state is AgreementState.ENDED:
-        return agreement, False
-    if agreement.state is AgreementState.SUPERSEDED:
-        raise ChangedMeanwhileError("a newer version is in force", field="version")
-    return replace(agreement, state=AgreementState.ENDED, ending=ending.statement), True
 
 
 def well_formed(agreement_id: str) -> bool:
@@ -191,46 +89,123 @@ def well_formed(agreement_id: str) -> bool:
     return _AGREEMENT_ID.fullmatch(agreement_id) is not None
 
 
-def _placed(
-    versions: Sequence[RegisteredAgreement], document: AgreementDocument, proposal: Statement
-) -> tuple[RegisteredAgreement, bool]:
-    known = next((v for v in versions if v.version == document.version), None)
-    if known is not None:
-        if known.document.content != proposal.content:
-            raise AlreadyRecordedError(
-                "this version was proposed with other content", field="version"
-            )
-        return known, False
-    newest = versions[-1].version if versions else 0
-    if document.version != newest + 1:
-        raise ChangedMeanwhileError("this is not the next version", field="version")
-    proposed = RegisteredAgreement(
-        agreement_id=document.agreement_id,
-        version=document.version,
-        parties=frozenset(party.organization_id for party in document.parties),
-        document=proposal,
-        state=AgreementState.PROPOSED,
-    )
-    return proposed, True
+def submit(
+    known: RegisteredAgreement, submission: Submission, lookup: Lookup, read: Read
+) -> RegisteredAgreement:
+    """The agreement with one more statement.
 
+    Args:
+        known: what stands of it; without statements if there is none yet.
+        submission: what was sent, by the organization that says it.
+        lookup: finds registered organizations.
+        read: reads the statements that stand.
 
-def _heads(versions: Sequence[RegisteredAgreement]) -> list[RegisteredAgreement]:
-    """The newest version and all that are in force or may come to be."""
-    newest = versions[-1].version if versions else 0
-    return [v for v in versions if v.version == newest or v.state in _OPEN]
-
-
-def _require_admitted(organization: RegisteredOrganization | None) -> RegisteredOrganization:
-    if organization is None or organization.standing is not Standing.ACTIVE:
+    Raises:
+        NotPermittedError: if the signer has no say in it, or is not admitted and would give.
+        ChangedMeanwhileError: if it does not follow what stands now.
+        RequestInvalidError: if it could not follow at any time.
+        EvidenceInvalidError: if its signer did not sign it, alone.
+        TooMuchAskedError: if the history has grown too large to give more.
+    """
+    said = submission.said
+    signer = lookup(said.organization_id)
+    if signer is None or not (_takes_away(said) or signer.standing is Standing.ACTIVE):
         raise NotPermittedError("this organization is not admitted")
-    return organization
-
-
-def _with_signature(agreement: RegisteredAgreement, signature: Signature) -> RegisteredAgreement:
-    signatures = sorted(
-        (*agreement.document.signatures, signature), key=lambda one: one.organization_id
+    document = _document(submission)
+    terms = terms_of(document, digest_of(submission.content)) if document else None
+    history = history_of(known, read)
+    after = advance(history, Submitted(said, terms))
+    require_sole_signature(
+        Domain.AGREEMENT_STATEMENT, submission.evidence, said.organization_id, signer.signing_key
     )
-    document = Statement(agreement.document.content, tuple(signatures))
-    complete = document.signed_by() >= agreement.parties
-    state = AgreementState.ACTIVE if complete else agreement.state
-    return replace(agreement, document=document, state=state)
+    _require_keys(submission, document or _signed_document(history, known), signer, lookup)
+    grown = _grown(known, submission, after)
+    _require_room(grown, said)
+    return grown
+
+
+def history_of(known: RegisteredAgreement, read: Read) -> AgreementHistory:
+    """What stands after the statements that were taken."""
+    terms = {
+        digest: terms_of(AgreementDocument.parse(content), digest)
+        for digest, content in _by_digest(known).items()
+    }
+    said = [read(statement.content) for statement in known.statements]
+    return replay(known.agreement_id, said, terms)
+
+
+def _document(submission: Submission) -> AgreementDocument | None:
+    offers = isinstance(submission.said.action, Proposal | CounterProposal)
+    if offers != bool(submission.content):
+        raise RequestInvalidError(
+            "a document comes beside a proposal, and beside nothing else", field="document"
+        )
+    return AgreementDocument.parse(submission.content) if offers else None
+
+
+def _signed_document(
+    history: AgreementHistory, known: RegisteredAgreement
+) -> AgreementDocument | None:
+    """The document that a signature is on: the one that is proposed."""
+    if history.proposed is None:
+        return None
+    return AgreementDocument.parse(_by_digest(known)[history.proposed.terms.digest])
+
+
+def _require_keys(
+    submission: Submission,
+    document: AgreementDocument | None,
+    signer: RegisteredOrganization,
+    lookup: Lookup,
+) -> None:
+    """Keys that a statement names are those registered: with others the signature is void."""
+    action = submission.said.action
+    if isinstance(action, Proposal | CounterProposal) and document is not None:
+        for party in document.parties:
+            organization = lookup(party.organization_id)
+            if organization is None or not has_pinned_keys(document, organization):
+                raise RequestInvalidError(
+                    "a party is not registered with the keys that the document names",
+                    field=f"parties.{party.organization_id}",
+                )
+    elif isinstance(action, Signature):
+        if document is None or not has_pinned_keys(document, signer):
+            raise RequestInvalidError(
+                "the document names other keys than this party's", field="keys"
+            )
+    elif isinstance(action, Joining):
+        named = (action.kind, action.signing_key_id, action.sealing_key_id)
+        keys = (key_id_of(signer.signing_key), key_id_of(signer.sealing_key))
+        if named != (signer.kind, *keys):
+            raise RequestInvalidError("it names another kind or other keys", field="keys")
+
+
+def _grown(
+    known: RegisteredAgreement, submission: Submission, after: AgreementHistory
+) -> RegisteredAgreement:
+    documents = known.documents
+    if submission.content and submission.content not in documents:
+        documents = (*documents, submission.content)
+    return RegisteredAgreement(
+        agreement_id=known.agreement_id,
+        statements=(*known.statements, submission.evidence),
+        documents=documents,
+        people=known.people | after.people,
+    )
+
+
+def _require_room(grown: RegisteredAgreement, said: Said) -> None:
+    if _takes_away(said):
+        return
+    if len(grown.statements) > MAX_STATEMENTS:
+        raise TooMuchAskedError("its history is too long", limit=f"{MAX_STATEMENTS} statements")
+    if sum(map(len, grown.documents)) > MAX_DOCUMENTS_BYTES:
+        raise TooMuchAskedError("its documents are too many", limit=f"{MAX_DOCUMENTS_BYTES} bytes")
+
+
+def _takes_away(said: Said) -> bool:
+    return isinstance(said.action, _TAKES_AWAY)
+
+
+def _by_digest(known: RegisteredAgreement) -> Mapping[bytes, bytes]:
+    return {digest_of(content): content for content in known.documents}

@@ -3,13 +3,12 @@
 import datetime as dt
 from typing import TypeAlias
 
-from homeroom.agreement import AgreementDocument
 from homeroom.federation import ClassMembership, Organization, Standing
 from services.registry.domain import agreements, organizations
-from services.registry.domain.agreements import Ending, RegisteredAgreement
+from services.registry.domain.agreements import Read, RegisteredAgreement, Submission
 from services.registry.domain.ledger import Decision, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
-from services.registry.domain.statements import Signature, Statement
+from services.registry.domain.statements import Statement
 
 OnOrganization: TypeAlias = Decision[RegisteredOrganization]
 OnAgreement: TypeAlias = Decision[RegisteredAgreement]
@@ -42,29 +41,10 @@ def set_classes(
     return Decision(changed, () if changed is known else (changed,))
 
 
-def propose(
-    ledger: Ledger, document: AgreementDocument, proposal: Statement, caller: str
-) -> OnAgreement:
-    """A party proposed a document."""
-    versions = ledger.versions(document.agreement_id)
-    parties = [ledger.organization(party.organization_id) for party in document.parties]
-    proposed, new = agreements.propose(versions, document, proposal, parties, caller)
-    return Decision(proposed, (proposed,) if new else ())
-
-
-def sign(
-    ledger: Ledger, agreement_id: str, version: int, signature: Signature, caller: str
-) -> OnAgreement:
-    """A party signed a version."""
-    versions = ledger.versions(agreement_id) if agreements.well_formed(agreement_id) else ()
-    signer = ledger.organization(caller)
-    signed, changed = agreements.sign(versions, version, signature, signer, caller)
-    return Decision(signed, changed)
-
-
-def end(ledger: Ledger, ending: Ending, caller: str) -> OnAgreement:
-    """A party ended a version."""
-    found = agreements.well_formed(ending.agreement_id)
-    versions = ledger.versions(ending.agreement_id) if found else ()
-    ended, new = agreements.end(versions, ending, ledger.organization(caller), caller)
-    return Decision(ended, (ended,) if new else ())
+def submit(ledger: Ledger, submission: Submission, read: Read) -> OnAgreement:
+    """An organization said something in an agreement."""
+    agreement_id = submission.said.agreement_id
+    found = ledger.agreement(agreement_id) if agreements.well_formed(agreement_id) else None
+    known = found or RegisteredAgreement(agreement_id)
+    grown = agreements.submit(known, submission, ledger.organization, read)
+    return Decision(grown, (grown,))

@@ -18,8 +18,8 @@ class Ledger(Protocol):
         """The organization, if it is registered."""
         ...
 
-    def versions(self, agreement_id: str) -> Sequence[RegisteredAgreement]:
-        """Every version of an agreement, oldest first; none if there is no such agreement."""
+    def agreement(self, agreement_id: str) -> RegisteredAgreement | None:
+        """An agreement's history, if there is one."""
         ...
 
 
@@ -93,7 +93,7 @@ class RegistryStore(Protocol):
         ...
 
     def agreements_of(
-        self, organization_id: str, after: tuple[str, int], limit: int
+        self, organization_id: str, after: str, limit: int
     ) -> Sequence[RegisteredAgreement]:
-        """An organization's agreements after an identifier and version, in their order."""
+        """An organization's agreements after an identifier, in the order of identifiers."""
         ...

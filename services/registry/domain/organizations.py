@@ -27,12 +27,14 @@ class RegisteredOrganization:
 
     Attributes:
         record: the organization's own signed description of itself.
+        kind: a word of the vocabulary, by its own record.
         classes: the classes of recipients that the operator has put it in; sorted.
     """
 
     organization_id: str
     record: Statement
     record_version: int
+    kind: str
     signing_key: bytes
     sealing_key: bytes
     standing: Standing
@@ -79,6 +81,7 @@ def register(
             organization_id=described.organization_id,
             record=record,
             record_version=described.record_version,
+            kind=str(described.kind),
             signing_key=described.signing_key,
             sealing_key=described.sealing_key,
             standing=Standing.PENDING,
@@ -91,6 +94,7 @@ def register(
         known,
         record=record,
         record_version=described.record_version,
+        kind=str(described.kind),
         sealing_key=described.sealing_key,
     )
 

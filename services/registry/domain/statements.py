@@ -22,9 +22,6 @@ class Statement:
     content: bytes
     signatures: tuple[Signature, ...]
 
-    def signed_by(self) -> frozenset[str]:
-        return frozenset(signature.organization_id for signature in self.signatures)
-
 
 def require_signature(
     domain: Domain, content: bytes, signature: Signature, organization_id: str, public_key: bytes

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from homeroom.errors import AlreadyRecordedError
 from services.registry.domain.agreements import RegisteredAgreement
@@ -13,11 +13,10 @@ from services.registry.domain.ledger import ChangeRequest, Contents, Decision, E
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.store.database import database_errors
 from services.registry.store.rows import (
-    agreement_of,
     organization_of,
-    values_of_agreement,
+    statement_of,
     values_of_organization,
-    values_of_parties,
+    values_of_statement,
 )
 from services.registry.store.tables import RegistryTable
 from services.runtime.database import open_database, writing
@@ -25,7 +24,8 @@ from services.runtime.database import open_database, writing
 _TABLES = RegistryTable.metadata.tables
 _SEQUENCE = _TABLES["registry_sequence"]
 _ORGANIZATION = _TABLES["organization"]
-_AGREEMENT = _TABLES["agreement"]
+_STATEMENT = _TABLES["agreement_statement"]
+_DOCUMENT = _TABLES["agreement_document"]
 _PARTY = _TABLES["agreement_party"]
 _REQUEST = _TABLES["registry_request"]
 
@@ -74,7 +74,7 @@ class SqlRegistryStore:
             return Contents(
                 sequence=_sequence(connection),
                 organizations=tuple(organization_of(row) for row in organizations),
-                agreements=tuple(_agreements(connection, True)),
+                agreements=tuple(_agreements(connection)),
             )
 
     def organizations(self, after: str, limit: int) -> Sequence[RegisteredOrganization]:
@@ -88,28 +88,17 @@ class SqlRegistryStore:
             return [organization_of(row) for row in connection.execute(query)]
 
     def agreements_of(
-        self, organization_id: str, after: tuple[str, int], limit: int
+        self, organization_id: str, after: str, limit: int
     ) -> Sequence[RegisteredAgreement]:
-        identifier, version = after
-        beyond = or_(
-            _PARTY.c.agreement_id > identifier,
-            and_(_PARTY.c.agreement_id == identifier, _PARTY.c.version > version),
-        )
         query = (
-            select(_PARTY.c.agreement_id, _PARTY.c.version)
-            .where(_PARTY.c.organization_id == organization_id, beyond)
-            .order_by(_PARTY.c.agreement_id, _PARTY.c.version)
+            select(_PARTY.c.agreement_id)
+            .where(_PARTY.c.organization_id == organization_id, _PARTY.c.agreement_id > after)
+            .order_by(_PARTY.c.agreement_id)
             .limit(limit)
         )
         with self._reading() as connection:
-            found = connection.execute(query).all()
-            return [
-                agreement
-                for row in found
-                for agreement in _agreements(
-                    connection, _is_version(_AGREEMENT, row.agreement_id, row.version)
-                )
-            ]
+            found = connection.scalars(query).all()
+            return _agreements(connection, found)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -132,8 +121,9 @@ class _StoredLedger:
         ).one_or_none()
         return organization_of(row) if row is not None else None
 
-    def versions(self, agreement_id: str) -> Sequence[RegisteredAgreement]:
-        return _agreements(self._connection, _AGREEMENT.c.agreement_id == agreement_id)
+    def agreement(self, agreement_id: str) -> RegisteredAgreement | None:
+        found = _agreements(self._connection, [agreement_id])
+        return found[0] if found else None
 
 
 def _sequence(connection: Connection) -> int:
@@ -173,29 +163,32 @@ def _note(connection: Connection, request: ChangeRequest, answer: bytes) -> None
     )
 
 
-def _agreements(connection: Connection, condition: Any) -> list[RegisteredAgreement]:
-    rows = connection.execute(
-        select(_AGREEMENT)
-        .where(condition)
-        .order_by(_AGREEMENT.c.agreement_id, _AGREEMENT.c.version)
-    ).all()
-    parties = connection.execute(
-        select(_PARTY)
-        .join(
-            _AGREEMENT,
-            and_(
-                _AGREEMENT.c.agreement_id == _PARTY.c.agreement_id,
-                _AGREEMENT.c.version == _PARTY.c.version,
-            ),
+def _agreements(
+    connection: Connection, names: Sequence[str] | None = None
+) -> list[RegisteredAgreement]:
+    """The agreements of those names, or all; in the order of names."""
+    statements = _by_agreement(connection, _STATEMENT, _STATEMENT.c.position, names)
+    documents = _by_agreement(connection, _DOCUMENT, _DOCUMENT.c.position, names)
+    parties = _by_agreement(connection, _PARTY, _PARTY.c.organization_id, names)
+    return [
+        RegisteredAgreement(
+            agreement_id=name,
+            statements=tuple(statement_of(row) for row in rows),
+            documents=tuple(row.content for row in documents[name]),
+            people=frozenset(row.organization_id for row in parties[name]),
         )
-        .where(condition)
-        .order_by(_PARTY.c.agreement_id, _PARTY.c.version, _PARTY.c.organization_id)
-    )
-    of_version = {
-        key: list(group)
-        for key, group in groupby(parties, key=lambda row: (row.agreement_id, row.version))
-    }
-    return [agreement_of(row, of_version[row.agreement_id, row.version]) for row in rows]
+        for name, rows in statements.items()
+    ]
+
+
+def _by_agreement(
+    connection: Connection, table: Table, order: Any, names: Sequence[str] | None
+) -> dict[str, list[Row[Any]]]:
+    query = select(table).order_by(table.c.agreement_id, order)
+    if names is not None:
+        query = query.where(table.c.agreement_id.in_(names))
+    rows = connection.execute(query)
+    return {name: list(group) for name, group in groupby(rows, key=lambda row: row.agreement_id)}
 
 
 def _write(connection: Connection, entry: Entry) -> None:
@@ -203,15 +196,37 @@ def _write(connection: Connection, entry: Entry) -> None:
         same = _ORGANIZATION.c.organization_id == entry.organization_id
         _replace(connection, _ORGANIZATION, same, [values_of_organization(entry)])
         return
-    version = (entry.agreement_id, entry.version)
-    _replace(
-        connection, _AGREEMENT, _is_version(_AGREEMENT, *version), [values_of_agreement(entry)]
+    name = entry.agreement_id
+    _append(
+        connection,
+        _STATEMENT,
+        name,
+        [values_of_statement(name, at, one) for at, one in enumerate(entry.statements)],
     )
-    _replace(connection, _PARTY, _is_version(_PARTY, *version), list(values_of_parties(entry)))
+    _append(
+        connection,
+        _DOCUMENT,
+        name,
+        [
+            {"agreement_id": name, "position": at, "content": content}
+            for at, content in enumerate(entry.documents)
+        ],
+    )
+    same = _PARTY.c.agreement_id == name
+    people = [{"agreement_id": name, "organization_id": one} for one in sorted(entry.people)]
+    _replace(connection, _PARTY, same, people)
 
 
-def _is_version(table: Table, agreement_id: str, version: int) -> Any:
-    return and_(table.c.agreement_id == agreement_id, table.c.version == version)
+def _append(
+    connection: Connection, table: Table, name: str, values: Sequence[dict[str, Any]]
+) -> None:
+    """Adds the rows that are not there yet: what stands in a history is never written again."""
+    there = connection.scalar(
+        select(func.count()).select_from(table).where(table.c.agreement_id == name)
+    )
+    new = values[there or 0 :]
+    if new:
+        connection.execute(insert(table), new)
 
 
 def _replace(

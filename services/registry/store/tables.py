@@ -31,6 +31,7 @@ class OrganizationRow(RegistryTable, table=True):
     key_id: str
     signature: bytes = Field(sa_type=LargeBinary)
     record_version: int = Field(sa_type=BigInteger)
+    kind: str
     signing_key: bytes = Field(sa_type=LargeBinary)
     sealing_key: bytes = Field(sa_type=LargeBinary)
     standing: str
@@ -38,31 +39,36 @@ class OrganizationRow(RegistryTable, table=True):
     classes: str
 
 
-class AgreementRow(RegistryTable, table=True):
-    """One version of an agreement; its ending is empty while it has not ended."""
+class StatementRow(RegistryTable, table=True):
+    """One statement of an agreement's history, as signed; rows are only ever added."""
 
-    __tablename__ = "agreement"
+    __tablename__ = "agreement_statement"
 
     agreement_id: str = Field(primary_key=True)
-    version: int = Field(sa_type=BigInteger, primary_key=True)
-    document: bytes = Field(sa_type=LargeBinary)
-    state: str
-    ending: bytes | None = Field(default=None, sa_type=LargeBinary)
-    ended_by: str | None = None
-    ending_key_id: str | None = None
-    ending_signature: bytes | None = Field(default=None, sa_type=LargeBinary)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    statement: bytes = Field(sa_type=LargeBinary)
+    organization_id: str
+    key_id: str
+    signature: bytes = Field(sa_type=LargeBinary)
+
+
+class DocumentRow(RegistryTable, table=True):
+    """The exact bytes of a document that was proposed."""
+
+    __tablename__ = "agreement_document"
+
+    agreement_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
 
 
 class PartyRow(RegistryTable, table=True):
-    """A party of a version, and its signature once it has signed."""
+    """An organization that is or was a party or joiner of an agreement."""
 
     __tablename__ = "agreement_party"
 
     agreement_id: str = Field(primary_key=True)
-    version: int = Field(sa_type=BigInteger, primary_key=True)
     organization_id: str = Field(primary_key=True, index=True)
-    key_id: str | None = None
-    signature: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class RequestRow(RegistryTable, table=True):

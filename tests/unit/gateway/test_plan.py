@@ -1,5 +1,7 @@
 """The plan: exactly the parties that disclose, hold the dataset, take part and can be reached."""
 
+from dataclasses import replace
+
 import pytest
 
 from homeroom.errors import RequestInvalidError
@@ -7,13 +9,17 @@ from homeroom.federation import Organization, Standing
 from homeroom.question import Question
 from homeroom.vocabulary import Element
 from services.gateway.domain.plan import plan_holders
-from tests.unit.gateway.federation import document, organization
+from tests.unit.gateway.federation import agreement, document, organization
 
 ROLES = {"north": "discloser", "south": "both", "cbo": "recipient", "asker": "both"}
 
 
-def plan(*organizations: Organization, holders: tuple[str, ...] = ()) -> list[str]:
+def plan(
+    *organizations: Organization, holders: tuple[str, ...] = (), ended_by: tuple[str, ...] = ()
+) -> list[str]:
+    agreed = replace(agreement(document(ROLES)), ended_by=frozenset(ended_by))
     question = Question(
+        agreement_version=1,
         agreement_id="A-1",
         purpose="direct_service",
         dataset="attendance",
@@ -22,7 +28,7 @@ def plan(*organizations: Organization, holders: tuple[str, ...] = ()) -> list[st
         holders=holders,
     )
     known = {o.organization_id: o for o in organizations}
-    return [h.organization_id for h in plan_holders(question, "asker", document(ROLES), known)]
+    return [h.organization_id for h in plan_holders(question, "asker", agreed, known)]
 
 
 EVERYONE = tuple(organization(name) for name in (*ROLES, "stranger"))
@@ -31,6 +37,10 @@ EVERYONE = tuple(organization(name) for name in (*ROLES, "stranger"))
 def test_every_discloser_but_the_requester_is_asked_in_a_fixed_order() -> None:
     assert plan(*EVERYONE) == ["north", "south"]
     assert plan(*reversed(EVERYONE)) == ["north", "south"]
+
+
+def test_a_party_that_has_ended_its_part_is_not_asked() -> None:
+    assert plan(*EVERYONE, ended_by=("north",)) == ["south"]
 
 
 @pytest.mark.parametrize("standing", [s for s in Standing if s is not Standing.ACTIVE])

@@ -10,6 +10,7 @@ from homeroom.vocabulary import Element
 from tests.unit.gateway.federation import NOW, USER, agreement, document, organization
 
 QUESTION = Question(
+    agreement_version=1,
     agreement_id="A-1",
     purpose="direct_service",
     dataset="attendance",

@@ -24,6 +24,7 @@ WORDS = st.from_regex(r"[a-z][a-z0-9_]{1,20}", fullmatch=True)
 def a_question(**changes: Any) -> Question:
     fields: dict[str, Any] = {
         "agreement_id": "after-school",
+        "agreement_version": 1,
         "purpose": "direct_service",
         "dataset": "attendance",
         "elements": (Element.DAILY_ATTENDANCE,),
@@ -52,6 +53,7 @@ def questions(draw: st.DrawFn) -> Question:
         school_ids=tuple(draw(st.lists(WORDS, unique=True, max_size=3))),
         period=draw(st.sampled_from([None, Period(*days)])),
         holders=tuple(draw(st.lists(WORDS, unique=True, max_size=3))),
+        agreement_version=draw(st.integers(1, 2**63 - 1)),
         min_registry_sequence=draw(st.integers(0, 2**63 - 1)),
         min_consent_sequence=draw(st.integers(0, 2**63 - 1)),
         validate_only=draw(st.booleans()),
@@ -86,6 +88,7 @@ WRONG_QUESTIONS: dict[str, dict[str, Any]] = {
     "a holder in capitals": {"holders": ("BPS",)},
     "an agreement with a slash": {"agreement_id": "a/b"},
     "a purpose with a space": {"purpose": "direct service"},
+    "a negative version": {"agreement_version": -1},
     "a negative sequence": {"min_consent_sequence": -1},
     "a sequence beyond what stores hold": {"min_registry_sequence": 2**63},
 }
@@ -108,6 +111,7 @@ WRONG_QUERIES: dict[str, Callable[[query_pb2.Query], Any]] = {
     "a short query id": lambda q: setattr(q, "query_id", "0" * 31),
     "a query id in capitals": lambda q: setattr(q, "query_id", "A" * 32),
     "no requester": lambda q: q.ClearField("requester"),
+    "no version of the agreement": lambda q: q.ClearField("agreement_version"),
     "no level": lambda q: q.ClearField("level"),
     "no time": lambda q: q.ClearField("ask_time"),
     "no user": lambda q: q.ClearField("user_token_digest"),

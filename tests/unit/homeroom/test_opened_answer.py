@@ -29,7 +29,12 @@ KEY = SealingKey.generate()
 HOLDER = Holder("bps", SigningKey.generate(), SealingKey.generate())
 ASKING = Asking(
     question=Question(
-        agreement_id="a", purpose="p", dataset="attendance", elements=ELEMENTS, everyone=True
+        agreement_version=1,
+        agreement_id="a",
+        purpose="p",
+        dataset="attendance",
+        elements=ELEMENTS,
+        everyone=True,
     ),
     requester="dsni",
     query_digest=DIGEST,

@@ -30,6 +30,7 @@ DIGEST = bytes(range(32))
 ATTENDANCE = (Element.DAILY_ATTENDANCE, Element.SCHOOL_OF_ENROLLMENT)
 
 QUESTION = Question(
+    agreement_version=1,
     agreement_id="A-1",
     purpose="direct_service",
     dataset="attendance",

@@ -1,14 +1,26 @@
-"""The node's replica: what a party has ended stays ended, whatever the registry says later."""
+"""The node's replica: what was said of an agreement stays said, whatever the registry says."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from homeroom.errors import StateStaleError
-from homeroom.federation import AgreementState, FederationState
+from homeroom.federation import FederationState, KnownAgreement
+from homeroom.lifecycle import (
+    Action,
+    AgreementHistory,
+    Ending,
+    Proposal,
+    Resumption,
+    Signature,
+    Statement,
+    Suspension,
+)
+from homeroom.signing import digest_of
+from services.node.domain.agreement_memory import Remembered
 from services.node.domain.replica import Freshness
 from services.node.peers import NodeReplica
 from tests.organizations import NOW
@@ -29,47 +41,89 @@ class Feeds:
 
 
 @dataclass
-class Ended:
+class Shelf:
     """Remembers over a restart."""
 
-    kept: set[tuple[str, int]] = field(default_factory=set)
+    kept: dict[str, Remembered] = field(default_factory=dict)
 
-    def ended_agreements(self) -> frozenset[tuple[str, int]]:
-        return frozenset(self.kept)
+    def remembered(self) -> Mapping[str, Remembered]:
+        return dict(self.kept)
 
-    def note_ended(self, agreements: Sequence[tuple[str, int]]) -> None:
-        self.kept |= set(agreements)
-
-
-def replica(feeds: Feeds, ended: Ended) -> NodeReplica:
-    return NodeReplica(cast("Any", feeds), cast("Any", feeds), ended)
+    def remember(self, seen: Mapping[str, Remembered]) -> None:
+        self.kept.update(seen)
 
 
-def state_in(of: NodeReplica) -> AgreementState:
-    return of.evidence().federation.agreements["A-1"].state
+def replica(feeds: Feeds, shelf: Shelf) -> NodeReplica:
+    return NodeReplica(cast("Any", feeds), cast("Any", feeds), shelf)
+
+
+def history(*actions: Action) -> AgreementHistory:
+    """Statements in a row; whether they may follow is not asked here."""
+    said: list[Statement] = []
+    for action in actions:
+        head = said[-1].digest if said else b""
+        digest = digest_of(head + repr(action).encode())
+        said.append(Statement("A-1", 1, "anytown", NOW, head, action, digest))
+    return AgreementHistory("A-1", statements=tuple(said))
+
+
+def told(*actions: Action) -> FederationState:
+    """The federation with an agreement of that history."""
+    return replace(small.federation(), known={"A-1": KnownAgreement(history(*actions), {})})
+
+
+def knows(of: NodeReplica) -> bool:
+    state = of.evidence().federation
+    assert ("A-1" in state.agreements) == ("A-1" in state.known)
+    return "A-1" in state.known
+
+
+BEGUN = (Proposal(b"d", b"r"), Signature(b"d", b"r"))
+SUSPENDED = (*BEGUN, Suspension("breach"))
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_an_agreement_that_ended_stays_ended_if_the_registry_forgets_it(restarted: bool) -> None:
-    feeds, ended = Feeds(small.federation(state=AgreementState.ENDED)), Ended()
-    known = replica(feeds, ended)
-    assert state_in(known) is AgreementState.ENDED
-    feeds.known = small.federation()
-    known = replica(feeds, ended) if restarted else known
+@pytest.mark.parametrize(
+    "forgetful",
+    [
+        BEGUN,
+        (),
+        (*BEGUN, Ending()),
+        (BEGUN[0], *SUSPENDED[2:], BEGUN[1]),
+        (*BEGUN, Resumption(), Suspension("breach")),
+    ],
+    ids=["without it", "without all", "another instead", "in another order", "with one put before"],
+)
+def test_an_agreement_whose_history_lacks_what_was_seen_is_not_believed(
+    forgetful: tuple[Action, ...], restarted: bool
+) -> None:
+    """No registry can forget a suspension, nor put another history in its place."""
+    feeds, shelf = Feeds(told(*SUSPENDED)), Shelf()
+    known = replica(feeds, shelf)
+    assert knows(known)
+    feeds.known = told(*forgetful)
+    known = replica(feeds, shelf) if restarted else known
 
-    assert state_in(known) is AgreementState.ENDED
+    assert not knows(known)
+    feeds.known = told(*SUSPENDED, Resumption())
+    assert knows(known)  # what goes on from there is believed again
 
 
-def test_a_new_version_is_another_agreement() -> None:
-    feeds, ended = Feeds(), Ended({("A-1", 1)})
-    feeds.known = small.federation(agreed=small.document(version=2))
+def test_what_an_agreement_lacked_is_not_taken_for_what_was_seen() -> None:
+    """A history that is not believed changes nothing in what is remembered."""
+    feeds, shelf = Feeds(told(*SUSPENDED)), Shelf()
+    known = replica(feeds, shelf)
+    knows(known)
+    before = dict(shelf.kept)
+    feeds.known = told(*BEGUN, Ending(), Resumption())
+    knows(known)
 
-    assert state_in(replica(feeds, ended)) is AgreementState.ACTIVE
+    assert shelf.kept == before
 
 
 def test_the_epoch_moves_with_agreements_and_with_consents() -> None:
     feeds = Feeds()
-    known = replica(feeds, Ended())
+    known = replica(feeds, Shelf())
     epochs = {known.evidence().epoch}
     feeds.epoch = 1
     epochs.add(known.evidence().epoch)

@@ -56,6 +56,7 @@ def questions(draw: st.DrawFn) -> Question:
     dataset = draw(st.sampled_from(CATALOG))
     schools = st.lists(st.sampled_from(["elm", "Řeka 9", "ß"]), unique=True)
     return Question(
+        agreement_version=1,
         agreement_id="A-1",
         purpose=draw(codes),
         dataset=dataset.name,

@@ -1,38 +1,45 @@
-"""How agreements begin, change and end."""
+"""What the registry asks of a statement beyond the rules of an agreement's life."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from homeroom.agreement import AgreementDocument
+from homeroom.agreement_statements import read_statement
 from homeroom.errors import (
-    AlreadyRecordedError,
-    ChangedMeanwhileError,
     EvidenceInvalidError,
     NotPermittedError,
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.federation import AgreementState, Standing
-from services.registry.domain.agreements import (
+from homeroom.federation import Standing
+from homeroom.lifecycle import (
+    Action,
+    AgreementState,
     Ending,
+    Proposal,
+    Resumption,
+    Signature,
+    Suspension,
+)
+from homeroom.signing import digest_of
+from services.registry.domain import agreements
+from services.registry.domain.agreements import (
     RegisteredAgreement,
-    end,
-    propose,
-    read_proposal,
-    sign,
+    Submission,
+    history_of,
+    require_size,
+    submit,
     well_formed,
 )
 from services.registry.domain.organizations import RegisteredOrganization
-from services.registry.domain.statements import Signature, Statement
+from services.registry.domain.statements import Signature as Signed
+from services.registry.domain.statements import Statement
+from tests.histories import digests_of, says
 from tests.organizations import NOW, Member, document_of
 
-MEMBERS = [Member.new(f"org_{number}") for number in range(5)]
-OUTSIDER = Member.new("outsider")
-CONTENT = document_of(MEMBERS[:2]).model_dump(mode="json")
+ANYTOWN, RIVERTON, OUTSIDER = (Member.new(name) for name in ("anytown", "riverton", "outsider"))
+DOCUMENT = document_of([ANYTOWN, RIVERTON])
 
 
 def registered(member: Member, standing: Standing = Standing.ACTIVE) -> RegisteredOrganization:
@@ -40,6 +47,7 @@ def registered(member: Member, standing: Standing = Standing.ACTIVE) -> Register
         organization_id=member.organization_id,
         record=Statement(b"", ()),
         record_version=1,
+        kind="district",
         signing_key=member.signing.public,
         sealing_key=member.sealing.public,
         standing=standing,
@@ -47,234 +55,142 @@ def registered(member: Member, standing: Standing = Standing.ACTIVE) -> Register
     )
 
 
-def signature(member: Member, document: AgreementDocument) -> Signature:
-    made = member.signs(document)
-    return Signature(made.organization_id, made.key_id, made.signature)
-
-
-def proposed(
-    parties: Sequence[Member],
-    version: int = 1,
-    versions: Sequence[RegisteredAgreement] = (),
-    proposer: Member | None = None,
-) -> RegisteredAgreement:
-    document = document_of(parties, version=version)
-    first = proposer or parties[0]
-    statement = Statement(document.encode(), (signature(first, document),))
-    organizations = [registered(party) for party in parties]
-    made, new = propose(versions, document, statement, organizations, first.organization_id)
-    assert new
-    return made
-
-
-def signed(
-    versions: Sequence[RegisteredAgreement], version: int, parties: Sequence[Member], by: Member
-) -> tuple[RegisteredAgreement, tuple[RegisteredAgreement, ...]]:
-    document = document_of(parties, version=version)
-    one = signature(by, document)
-    return sign(versions, version, one, registered(by), by.organization_id)
-
-
-def ending(member: Member, version: int = 1) -> Ending:
-    evidence = member.ends("A-1", version)
-    made = evidence.signatures[0]
-    content = Statement(
-        evidence.statement, (Signature(made.organization_id, made.key_id, made.signature),)
+def submission(
+    member: Member,
+    action: Action,
+    known: RegisteredAgreement,
+    content: bytes = b"",
+    signer: Member | None = None,
+) -> Submission:
+    head = digest_of(known.statements[-1].content) if known.statements else b""
+    signing = (signer or member).signing
+    evidence = says((member.organization_id, signing), action, head, "A-1")
+    signatures = tuple(
+        Signed(one.organization_id, one.key_id, one.signature) for one in evidence.signatures
     )
-    return Ending("A-1", version, member.organization_id, content)
+    return Submission(
+        read_statement(evidence.statement), Statement(evidence.statement, signatures), content
+    )
 
 
-@given(st.integers(2, 5).flatmap(lambda count: st.permutations(MEMBERS[:count])))
-def test_in_any_order_only_the_last_party_makes_it_active(order: list[Member]) -> None:
-    parties = sorted(order, key=lambda member: member.organization_id)
-    agreement = proposed(parties, proposer=order[0])
-    for member in order[1:]:
-        assert agreement.state is AgreementState.PROPOSED
-        agreement, changed = signed([agreement], 1, parties, member)
-        assert changed == (agreement,)
-
-    assert agreement.state is AgreementState.ACTIVE
-    assert agreement.document.signed_by() == agreement.parties
+def take(
+    known: RegisteredAgreement,
+    sent: Submission,
+    organizations: Sequence[RegisteredOrganization] = (registered(ANYTOWN), registered(RIVERTON)),
+) -> RegisteredAgreement:
+    lookup = {one.organization_id: one for one in organizations}
+    return submit(known, sent, lookup.get, read_statement)
 
 
-@given(st.lists(st.sampled_from(MEMBERS[:3]), max_size=6))
-def test_signing_again_changes_nothing(order: list[Member]) -> None:
-    """However often some sign, it is active exactly when each of them has."""
-    parties = MEMBERS[:3]
-    agreement = proposed(parties)
-    for member in order:
-        already = member.organization_id in agreement.document.signed_by()
-        agreement, changed = signed([agreement], 1, parties, member)
-        assert (changed == ()) is already
-
-    complete = {*order, parties[0]} == set(parties)
-    assert (agreement.state is AgreementState.ACTIVE) is complete
+def proposed(document: AgreementDocument = DOCUMENT) -> RegisteredAgreement:
+    nothing = RegisteredAgreement("A-1")
+    offer = Proposal(*digests_of(document))
+    return take(nothing, submission(ANYTOWN, offer, nothing, document.encode()))
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from(MEMBERS[:2])), max_size=5))
-def test_an_ended_agreement_stays_ended(after: list[tuple[bool, Member]]) -> None:
-    parties = MEMBERS[:2]
-    first, new = end([proposed(parties)], ending(parties[1]), registered(parties[1]), "org_1")
-    assert new
-    agreement = first
-    for ends, member in after:
-        if ends:
-            agreement, new = end(
-                [agreement], ending(member), registered(member), member.organization_id
-            )
-            assert not new
-        elif member.organization_id in agreement.document.signed_by():
-            agreement, _ = signed([agreement], 1, parties, member)
-        else:
-            with pytest.raises(ChangedMeanwhileError):
-                signed([agreement], 1, parties, member)
-
-    assert agreement == first
+def agreed() -> RegisteredAgreement:
+    known = proposed()
+    return take(known, submission(RIVERTON, Signature(*digests_of(DOCUMENT)), known))
 
 
-def test_the_last_signature_supersedes_older_versions_but_not_ended_ones() -> None:
-    parties = MEMBERS[:2]
-    first = replace(proposed(parties), state=AgreementState.ENDED)
-    second = proposed(parties, 2, [first])
-    second, _ = signed([first, second], 2, parties, MEMBERS[1])
-    third = proposed(parties, 3, [first, second])
-    fourth = proposed(parties, 4, [first, second, third])
+def test_a_history_keeps_every_statement_and_who_may_see_it() -> None:
+    known = agreed()
 
-    _, changed = signed([first, second, third, fourth], 4, parties, MEMBERS[1])
-
-    assert {(one.version, one.state) for one in changed} == {
-        (2, AgreementState.SUPERSEDED),
-        (3, AgreementState.SUPERSEDED),
-        (4, AgreementState.ACTIVE),
-    }
+    assert len(known.statements) == 2
+    assert known.documents == (DOCUMENT.encode(),)
+    assert known.people == {"anytown", "riverton"}
+    assert history_of(known, read_statement).state(1) == (AgreementState.ACTIVE, None)
 
 
-def test_a_superseded_version_is_neither_signed_nor_ended() -> None:
-    parties = MEMBERS[:2]
-    old = replace(proposed(parties), state=AgreementState.SUPERSEDED)
+@pytest.mark.parametrize("standing", [one for one in Standing if one is not Standing.ACTIVE])
+def test_who_is_not_admitted_gives_nothing_and_may_take_away(standing: Standing) -> None:
+    known = agreed()
+    both = (registered(ANYTOWN, standing), registered(RIVERTON))
+    nothing = RegisteredAgreement("A-1")
+    offer = submission(ANYTOWN, Proposal(*digests_of(DOCUMENT)), nothing, DOCUMENT.encode())
+    with pytest.raises(NotPermittedError):
+        take(nothing, offer, both)
 
-    with pytest.raises(ChangedMeanwhileError):
-        signed([old], 1, parties, MEMBERS[1])
-    with pytest.raises(ChangedMeanwhileError):
-        end([old], ending(MEMBERS[1]), registered(MEMBERS[1]), "org_1")
+    suspended = take(known, submission(ANYTOWN, Suspension("breach"), known), both)
+    with pytest.raises(NotPermittedError):
+        take(suspended, submission(ANYTOWN, Resumption(), suspended), both)
+    take(suspended, submission(ANYTOWN, Ending(), suspended), both)
 
 
-@pytest.mark.parametrize(
-    "standing", [one for one in Standing if one is not Standing.ACTIVE], ids=str
-)
-def test_who_is_not_admitted_neither_proposes_nor_signs_but_ends(standing: Standing) -> None:
-    parties = MEMBERS[:2]
-    agreement = proposed(parties)
-    document = document_of(parties)
-    organization = registered(MEMBERS[1], standing)
-    one = signature(MEMBERS[1], document)
+def test_who_is_not_registered_says_nothing() -> None:
+    known = agreed()
 
     with pytest.raises(NotPermittedError):
-        sign([agreement], 1, one, organization, "org_1")
-    with pytest.raises(NotPermittedError):
-        propose(
-            [],
-            document,
-            Statement(document.encode(), (one,)),
-            [registered(MEMBERS[0]), organization],
-            "org_1",
-        )
-    ended, _ = end([agreement], ending(MEMBERS[1]), organization, "org_1")
-    assert ended.state is AgreementState.ENDED
+        take(known, submission(ANYTOWN, Ending(), known), (registered(RIVERTON),))
 
 
-def test_a_signature_counts_only_with_the_registered_key_over_the_exact_bytes() -> None:
-    parties = MEMBERS[:2]
-    agreement = proposed(parties)
-    other_key = Member.new("org_1")
-    other_bytes = signature(MEMBERS[1], document_of(parties, title="Another"))
+def test_a_statement_is_signed_by_who_says_it_with_the_registered_key() -> None:
+    known = agreed()
+    forged = submission(ANYTOWN, Ending(), known, signer=OUTSIDER)
+    twice = submission(ANYTOWN, Ending(), known)
+    both = Statement(twice.evidence.content, twice.evidence.signatures * 2)
 
-    for one in (signature(other_key, document_of(parties)), other_bytes):
+    for sent in (forged, Submission(twice.said, both)):
         with pytest.raises(EvidenceInvalidError):
-            sign([agreement], 1, one, registered(MEMBERS[1]), "org_1")
+            take(known, sent)
 
 
-def test_a_party_that_changed_a_key_cannot_sign_a_document_with_the_old_one() -> None:
-    parties = MEMBERS[:2]
-    agreement = proposed(parties)
-    moved = replace(registered(MEMBERS[1]), sealing_key=bytes(32))
-    one = signature(MEMBERS[1], document_of(parties))
+def test_a_proposal_names_the_registered_keys_of_every_party() -> None:
+    nothing = RegisteredAgreement("A-1")
+    for other in (Member.new("riverton"), OUTSIDER):
+        document = document_of([ANYTOWN, other])
+        offer = submission(ANYTOWN, Proposal(*digests_of(document)), nothing, document.encode())
+        with pytest.raises(RequestInvalidError):
+            take(nothing, offer)
+
+
+def test_a_party_whose_keys_have_changed_does_not_sign_what_names_the_old_ones() -> None:
+    known = proposed()
+    moved = Member("riverton", RIVERTON.signing, OUTSIDER.sealing)
+    signature = submission(RIVERTON, Signature(*digests_of(DOCUMENT)), known)
 
     with pytest.raises(RequestInvalidError):
-        sign([agreement], 1, one, moved, "org_1")
+        take(known, signature, (registered(ANYTOWN), registered(moved)))
 
 
-def test_a_proposal_is_signed_by_its_proposer_alone() -> None:
-    parties = MEMBERS[:2]
-    document = document_of(parties)
-    organizations = [registered(party) for party in parties]
-    both = tuple(signature(party, document) for party in parties)
-
-    for signatures in ((), both, (both[1],)):
-        statement = Statement(document.encode(), signatures)
-        with pytest.raises(EvidenceInvalidError):
-            propose([], document, statement, organizations, "org_0")
+def test_a_document_comes_beside_a_proposal_and_beside_nothing_else() -> None:
+    nothing, known = RegisteredAgreement("A-1"), agreed()
+    for held, sent in (
+        (nothing, submission(ANYTOWN, Proposal(*digests_of(DOCUMENT)), nothing)),
+        (known, submission(ANYTOWN, Ending(), known, DOCUMENT.encode())),
+    ):
+        with pytest.raises(RequestInvalidError):
+            take(held, sent)
 
 
-def test_versions_follow_each_other_and_never_change() -> None:
-    parties = MEMBERS[:2]
-    first = proposed(parties)
-    changed = document_of(parties, title="Another")
-    statement = Statement(changed.encode(), (signature(MEMBERS[0], changed),))
-
-    with pytest.raises(AlreadyRecordedError):
-        propose([first], changed, statement, [registered(one) for one in parties], "org_0")
-    for version in (1, 3):
-        with pytest.raises(ChangedMeanwhileError):
-            proposed(parties, version, [replace(first, version=9)])
+def test_statements_and_documents_are_small_enough_for_everyone_to_keep() -> None:
+    require_size(Statement(bytes(64 * 1024), ()), bytes(256 * 1024))
+    for content, document in ((64 * 1024 + 1, 0), (0, 256 * 1024 + 1)):
+        with pytest.raises(TooMuchAskedError):
+            require_size(Statement(bytes(content), ()), bytes(document))
 
 
-def test_only_a_party_of_every_open_version_proposes_the_next() -> None:
-    """Else two organizations could put an end to an agreement of others."""
-    first = proposed(MEMBERS[:2])
-    second = proposed([MEMBERS[0], MEMBERS[2]], 2, [first])
+def test_beyond_its_limits_a_history_takes_only_what_takes_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can fill a history so that another party could not suspend or end any more."""
+    known = agreed()
+    monkeypatch.setattr(agreements, "MAX_STATEMENTS", 2)
 
-    with pytest.raises(NotPermittedError):
-        proposed([MEMBERS[2], MEMBERS[3]], 3, [first, second])
-    with pytest.raises(NotPermittedError):
-        proposed([MEMBERS[1], MEMBERS[3]], 3, [first, second])
-    assert proposed([MEMBERS[0], MEMBERS[3]], 3, [first, second]).version == 3
-
-
-def test_a_proposal_is_read_only_for_a_party_and_only_so_large() -> None:
-    content = document_of(MEMBERS[:2]).encode()
-
-    assert read_proposal(content, "org_0").agreement_id == "A-1"
-    with pytest.raises(NotPermittedError):
-        read_proposal(content, "outsider")
+    suspended = take(known, submission(ANYTOWN, Suspension(""), known))
     with pytest.raises(TooMuchAskedError):
-        read_proposal(b" " * (256 * 1024 + 1), "org_0")
-    with pytest.raises(RequestInvalidError):
-        read_proposal(b"{}", "org_0")
+        take(suspended, submission(ANYTOWN, Resumption(), suspended))
+    take(suspended, submission(ANYTOWN, Ending(), suspended))
 
 
-def test_an_ending_is_the_callers_own_word() -> None:
-    agreement = proposed(MEMBERS[:2])
-    forged = replace(ending(MEMBERS[1]), statement=ending(MEMBERS[0]).statement)
+def test_documents_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreements, "MAX_DOCUMENTS_BYTES", len(DOCUMENT.encode()) - 1)
 
-    with pytest.raises(NotPermittedError):
-        end([agreement], ending(MEMBERS[0]), registered(MEMBERS[1]), "org_1")
-    with pytest.raises(NotPermittedError):
-        end([agreement], ending(OUTSIDER), registered(OUTSIDER), "outsider")
-    with pytest.raises(NotPermittedError):
-        end([agreement], ending(MEMBERS[1]), None, "org_1")
-    with pytest.raises(EvidenceInvalidError):
-        end([agreement], forged, registered(MEMBERS[1]), "org_1")
+    with pytest.raises(TooMuchAskedError):
+        proposed()
 
 
-@given(st.text(max_size=70))
-def test_an_agreements_name_is_one_that_a_document_can_have(agreement_id: str) -> None:
-    assert well_formed(agreement_id) is _document_can_be_named(agreement_id)
-
-
-def _document_can_be_named(agreement_id: str) -> bool:
-    try:
-        AgreementDocument.model_validate(CONTENT | {"agreement_id": agreement_id})
-    except ValueError:
-        return False
-    return True
+def test_only_well_formed_identifiers_are_looked_for() -> None:
+    assert well_formed("after-school.2026_1")
+    for wrong in ("", "\0", "-a", "a b", "a" * 65):
+        assert not well_formed(wrong)

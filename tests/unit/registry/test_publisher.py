@@ -41,6 +41,7 @@ class Shelf:
                     evidence.statement, (Signature(one.organization_id, one.key_id, one.signature),)
                 ),
                 record_version=1,
+                kind="district",
                 signing_key=member.signing.public,
                 sealing_key=member.sealing.public,
                 standing=Standing.ACTIVE,
@@ -61,7 +62,7 @@ class Shelf:
         return [one for one in self.held if one.organization_id > after][:limit]
 
     def agreements_of(
-        self, organization_id: str, after: tuple[str, int], limit: int
+        self, organization_id: str, after: str, limit: int
     ) -> Sequence[RegisteredAgreement]:
         return []
 

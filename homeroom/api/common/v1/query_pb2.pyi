@@ -64,6 +64,7 @@ class Query(_message.Message):
     USER_TOKEN_DIGEST_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     HOLDERS_FIELD_NUMBER: _builtins.int
+    AGREEMENT_VERSION_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
     """Chosen at random by the requester: 32 hexadecimal digits. A holder answers it once."""
     requester: _builtins.str
@@ -86,6 +87,8 @@ class Query(_message.Message):
     """The SHA-256 digest of the user's token, which binds the person to this question."""
     validate_only: _builtins.bool
     """Asks for the decision and its reasons only; no row is released."""
+    agreement_version: _builtins.int
+    """The version of the agreement that the requester relies on."""
     @_builtins.property
     def elements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The elements asked for; at least one."""
@@ -125,10 +128,11 @@ class Query(_message.Message):
         user_token_digest: _builtins.bytes = ...,
         validate_only: _builtins.bool = ...,
         holders: _abc.Iterable[_builtins.str] | None = ...,
+        agreement_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time", "cohort", b"cohort", "period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "ask_time", b"ask_time", "basis", b"basis", "cohort", b"cohort", "dataset", b"dataset", "elements", b"elements", "holders", b"holders", "level", b"level", "min_consent_sequence", b"min_consent_sequence", "min_registry_sequence", b"min_registry_sequence", "period", b"period", "purpose", b"purpose", "query_id", b"query_id", "requester", b"requester", "user_token_digest", b"user_token_digest", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "agreement_version", b"agreement_version", "ask_time", b"ask_time", "basis", b"basis", "cohort", b"cohort", "dataset", b"dataset", "elements", b"elements", "holders", b"holders", "level", b"level", "min_consent_sequence", b"min_consent_sequence", "min_registry_sequence", b"min_registry_sequence", "period", b"period", "purpose", b"purpose", "query_id", b"query_id", "requester", b"requester", "user_token_digest", b"user_token_digest", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,38 +53,6 @@ STANDING_DEBARRED: Standing.ValueType  # 4
 """Barred from receiving data (34 CFR 99.67)."""
 Global___Standing: _TypeAlias = Standing  # noqa: Y015
 
-class _AgreementState:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _AgreementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgreementState.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    AGREEMENT_STATE_UNSPECIFIED: _AgreementState.ValueType  # 0
-    """The state is not known, which counts as not active."""
-    AGREEMENT_STATE_PROPOSED: _AgreementState.ValueType  # 1
-    """At least one party has still to sign."""
-    AGREEMENT_STATE_ACTIVE: _AgreementState.ValueType  # 2
-    """Every party has signed."""
-    AGREEMENT_STATE_ENDED: _AgreementState.ValueType  # 3
-    """A party has ended it."""
-    AGREEMENT_STATE_SUPERSEDED: _AgreementState.ValueType  # 4
-    """A newer version has been signed by every party."""
-
-class AgreementState(_AgreementState, metaclass=_AgreementStateEnumTypeWrapper):
-    """AgreementState is where an agreement stands."""
-
-AGREEMENT_STATE_UNSPECIFIED: AgreementState.ValueType  # 0
-"""The state is not known, which counts as not active."""
-AGREEMENT_STATE_PROPOSED: AgreementState.ValueType  # 1
-"""At least one party has still to sign."""
-AGREEMENT_STATE_ACTIVE: AgreementState.ValueType  # 2
-"""Every party has signed."""
-AGREEMENT_STATE_ENDED: AgreementState.ValueType  # 3
-"""A party has ended it."""
-AGREEMENT_STATE_SUPERSEDED: AgreementState.ValueType  # 4
-"""A newer version has been signed by every party."""
-Global___AgreementState: _TypeAlias = AgreementState  # noqa: Y015
-
 @_typing.final
 class OrganizationRecord(_message.Message):
     """OrganizationRecord is what an organization says of itself; it signs these bytes with its own key."""
@@ -221,65 +189,107 @@ Global___ClassMembership: _TypeAlias = ClassMembership  # noqa: Y015
 
 @_typing.final
 class Agreement(_message.Message):
-    """Agreement is a document and the signatures its parties have made over its exact bytes."""
+    """Agreement is its whole history: what was signed, in order, and the documents that were proposed.
+    Where it stands follows from that, by the same rules for everyone.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     AGREEMENT_ID_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
-    DOCUMENT_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    ENDING_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
     agreement_id: _builtins.str
-    """The identifier that the document itself gives."""
-    version: _builtins.int
-    """The version that the document itself gives."""
-    state: Global___AgreementState.ValueType
-    """Where the agreement stands."""
+    """The agreement's identifier, as every statement gives it."""
     @_builtins.property
-    def document(self) -> _evidence_pb2.SignedStatement:
-        """The document's exact bytes and the parties' signatures."""
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.SignedStatement]:
+        """The AgreementStatements, each signed by the organization that says it; in their order."""
 
     @_builtins.property
-    def ending(self) -> _evidence_pb2.SignedStatement:
-        """The AgreementEnding, signed by the party that ended it; unset while it has not ended."""
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The exact bytes of every document that a statement proposes."""
 
     def __init__(
         self,
         *,
         agreement_id: _builtins.str = ...,
-        version: _builtins.int = ...,
-        document: _evidence_pb2.SignedStatement | None = ...,
-        state: Global___AgreementState.ValueType = ...,
-        ending: _evidence_pb2.SignedStatement | None = ...,
+        statements: _abc.Iterable[_evidence_pb2.SignedStatement] | None = ...,
+        documents: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "ending", b"ending"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "document", b"document", "ending", b"ending", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "documents", b"documents", "statements", b"statements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agreement: _TypeAlias = Agreement  # noqa: Y015
 
 @_typing.final
-class AgreementEnding(_message.Message):
-    """AgreementEnding is one party's statement that it ends an agreement."""
+class AgreementStatement(_message.Message):
+    """AgreementStatement is one step of an agreement's life. Who says it signs these bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     AGREEMENT_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
+    STATEMENT_TIME_FIELD_NUMBER: _builtins.int
+    PREVIOUS_DIGEST_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    COUNTER_PROPOSAL_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    SUSPENSION_FIELD_NUMBER: _builtins.int
+    RESUMPTION_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
+    JOINING_FIELD_NUMBER: _builtins.int
+    JOINING_COUNTERSIGNATURE_FIELD_NUMBER: _builtins.int
     agreement_id: _builtins.str
-    """The agreement that ends."""
+    """The agreement."""
     version: _builtins.int
-    """The version that ends."""
+    """The version that this is about."""
     organization_id: _builtins.str
-    """The party that ends it."""
+    """Who says it."""
+    previous_digest: _builtins.bytes
+    """The SHA-256 digest of the statement before, which fixes the order; empty for the first."""
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was signed."""
+    def statement_time(self) -> _timestamp_pb2.Timestamp:
+        """When, by its own clock."""
+
+    @_builtins.property
+    def proposal(self) -> Global___Proposal:
+        """Offers a document as the next version, and signs it."""
+
+    @_builtins.property
+    def counter_proposal(self) -> Global___CounterProposal:
+        """Offers a changed document in place of the proposed one, and signs it."""
+
+    @_builtins.property
+    def signature(self) -> Global___DocumentSignature:
+        """Signs the proposed document."""
+
+    @_builtins.property
+    def withdrawal(self) -> Global___Withdrawal:
+        """Takes back or declines the proposal, or takes back a countersignature."""
+
+    @_builtins.property
+    def suspension(self) -> Global___Suspension:
+        """Suspends the organization's own part."""
+
+    @_builtins.property
+    def resumption(self) -> Global___Resumption:
+        """Resumes the part that the organization suspended."""
+
+    @_builtins.property
+    def ending(self) -> Global___Ending:
+        """Ends the organization's own part, or all."""
+
+    @_builtins.property
+    def joining(self) -> Global___Joining:
+        """Joins under the agreement's offer."""
+
+    @_builtins.property
+    def joining_countersignature(self) -> Global___JoiningCountersignature:
+        """Opens the organization's schools to a joiner."""
 
     def __init__(
         self,
@@ -287,15 +297,300 @@ class AgreementEnding(_message.Message):
         agreement_id: _builtins.str = ...,
         version: _builtins.int = ...,
         organization_id: _builtins.str = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
+        statement_time: _timestamp_pb2.Timestamp | None = ...,
+        previous_digest: _builtins.bytes = ...,
+        proposal: Global___Proposal | None = ...,
+        counter_proposal: Global___CounterProposal | None = ...,
+        signature: Global___DocumentSignature | None = ...,
+        withdrawal: Global___Withdrawal | None = ...,
+        suspension: Global___Suspension | None = ...,
+        resumption: Global___Resumption | None = ...,
+        ending: Global___Ending | None = ...,
+        joining: Global___Joining | None = ...,
+        joining_countersignature: Global___JoiningCountersignature | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "counter_proposal", b"counter_proposal", "ending", b"ending", "joining", b"joining", "joining_countersignature", b"joining_countersignature", "proposal", b"proposal", "resumption", b"resumption", "signature", b"signature", "statement_time", b"statement_time", "suspension", b"suspension", "withdrawal", b"withdrawal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "end_time", b"end_time", "organization_id", b"organization_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agreement_id", b"agreement_id", "counter_proposal", b"counter_proposal", "ending", b"ending", "joining", b"joining", "joining_countersignature", b"joining_countersignature", "organization_id", b"organization_id", "previous_digest", b"previous_digest", "proposal", b"proposal", "resumption", b"resumption", "signature", b"signature", "statement_time", b"statement_time", "suspension", b"suspension", "version", b"version", "withdrawal", b"withdrawal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["proposal", "counter_proposal", "signature", "withdrawal", "suspension", "resumption", "ending", "joining", "joining_countersignature"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+Global___AgreementStatement: _TypeAlias = AgreementStatement  # noqa: Y015
+
+@_typing.final
+class Proposal(_message.Message):
+    """Proposal offers a document as the next version of its agreement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    RENDERING_DIGEST_FIELD_NUMBER: _builtins.int
+    document_digest: _builtins.bytes
+    """The SHA-256 digest of the document's exact bytes."""
+    rendering_digest: _builtins.bytes
+    """The SHA-256 digest of the document as it is printed."""
+    def __init__(
+        self,
+        *,
+        document_digest: _builtins.bytes = ...,
+        rendering_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "rendering_digest", b"rendering_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AgreementEnding: _TypeAlias = AgreementEnding  # noqa: Y015
+Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
+
+@_typing.final
+class CounterProposal(_message.Message):
+    """CounterProposal offers a changed document of the same version; earlier signatures count no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    RENDERING_DIGEST_FIELD_NUMBER: _builtins.int
+    document_digest: _builtins.bytes
+    """The SHA-256 digest of the document's exact bytes."""
+    rendering_digest: _builtins.bytes
+    """The SHA-256 digest of the document as it is printed."""
+    def __init__(
+        self,
+        *,
+        document_digest: _builtins.bytes = ...,
+        rendering_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "rendering_digest", b"rendering_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CounterProposal: _TypeAlias = CounterProposal  # noqa: Y015
+
+@_typing.final
+class DocumentSignature(_message.Message):
+    """DocumentSignature signs the document that is proposed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    RENDERING_DIGEST_FIELD_NUMBER: _builtins.int
+    document_digest: _builtins.bytes
+    """The SHA-256 digest of the document's exact bytes."""
+    rendering_digest: _builtins.bytes
+    """The SHA-256 digest of the document as it is printed."""
+    def __init__(
+        self,
+        *,
+        document_digest: _builtins.bytes = ...,
+        rendering_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "rendering_digest", b"rendering_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentSignature: _TypeAlias = DocumentSignature  # noqa: Y015
+
+@_typing.final
+class Withdrawal(_message.Message):
+    """Withdrawal takes back or declines a proposal that not everyone has signed, or takes back a countersignature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINING_DIGEST_FIELD_NUMBER: _builtins.int
+    joining_digest: _builtins.bytes
+    """The digest of the joining that is no longer countersigned; empty for the proposal."""
+    def __init__(
+        self,
+        *,
+        joining_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joining_digest", b"joining_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdrawal: _TypeAlias = Withdrawal  # noqa: Y015
+
+@_typing.final
+class Suspension(_message.Message):
+    """Suspension stops everything that an organization gives and gets under an agreement, until it resumes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, as a word of small letters; for the other parties to read."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Suspension: _TypeAlias = Suspension  # noqa: Y015
+
+@_typing.final
+class Resumption(_message.Message):
+    """Resumption resumes what the same organization suspended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Resumption: _TypeAlias = Resumption  # noqa: Y015
+
+@_typing.final
+class Ending(_message.Message):
+    """Ending ends an organization's part for good."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHOLE_FIELD_NUMBER: _builtins.int
+    whole: _builtins.bool
+    """Ends the whole agreement, where its document lets one party or only two are left."""
+    def __init__(
+        self,
+        *,
+        whole: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ending: _TypeAlias = Ending  # noqa: Y015
+
+@_typing.final
+class Joining(_message.Message):
+    """Joining asks to receive under an agreement in force, within what it offers to those who join."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    RENDERING_DIGEST_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    SCHOOLS_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_ID_FIELD_NUMBER: _builtins.int
+    SEALING_KEY_ID_FIELD_NUMBER: _builtins.int
+    SIGNATORY_NAME_FIELD_NUMBER: _builtins.int
+    SIGNATORY_TITLE_FIELD_NUMBER: _builtins.int
+    document_digest: _builtins.bytes
+    """The SHA-256 digest of the document in force, which the joiner signs by this."""
+    rendering_digest: _builtins.bytes
+    """The SHA-256 digest of that document as it is printed."""
+    kind: _builtins.str
+    """The joiner's kind of organization, a word of the vocabulary."""
+    signing_key_id: _builtins.str
+    """The fingerprint of the joiner's signing key."""
+    sealing_key_id: _builtins.str
+    """The fingerprint of the joiner's sealing key."""
+    signatory_name: _builtins.str
+    """Who signs for the joiner."""
+    signatory_title: _builtins.str
+    """In which office."""
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The purposes it joins for."""
+
+    @_builtins.property
+    def schools(self) -> _containers.RepeatedCompositeFieldContainer[Global___JoinedSchools]:
+        """For each holder the schools it would reach."""
+
+    def __init__(
+        self,
+        *,
+        document_digest: _builtins.bytes = ...,
+        rendering_digest: _builtins.bytes = ...,
+        kind: _builtins.str = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        schools: _abc.Iterable[Global___JoinedSchools] | None = ...,
+        signing_key_id: _builtins.str = ...,
+        sealing_key_id: _builtins.str = ...,
+        signatory_name: _builtins.str = ...,
+        signatory_title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "kind", b"kind", "purposes", b"purposes", "rendering_digest", b"rendering_digest", "schools", b"schools", "sealing_key_id", b"sealing_key_id", "signatory_name", b"signatory_name", "signatory_title", b"signatory_title", "signing_key_id", b"signing_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Joining: _TypeAlias = Joining  # noqa: Y015
+
+@_typing.final
+class JoinedSchools(_message.Message):
+    """JoinedSchools names schools of one holder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    SCHOOL_IDS_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    """The holder."""
+    all: _builtins.bool
+    """Every school of the holder that the agreement covers; else only the listed ones."""
+    @_builtins.property
+    def school_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The schools, by the holder's identifiers."""
+
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        all: _builtins.bool = ...,
+        school_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "holder", b"holder", "school_ids", b"school_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinedSchools: _TypeAlias = JoinedSchools  # noqa: Y015
+
+@_typing.final
+class JoiningCountersignature(_message.Message):
+    """JoiningCountersignature opens a holder's schools to a joiner, as far as one joining asks for them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINING_DIGEST_FIELD_NUMBER: _builtins.int
+    joining_digest: _builtins.bytes
+    """The SHA-256 digest of the joining's exact bytes."""
+    def __init__(
+        self,
+        *,
+        joining_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joining_digest", b"joining_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoiningCountersignature: _TypeAlias = JoiningCountersignature  # noqa: Y015
 
 @_typing.final
 class Snapshot(_message.Message):
@@ -327,7 +622,7 @@ class Snapshot(_message.Message):
 
     @_builtins.property
     def agreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agreement]:
-        """Every agreement that at least its proposer has signed."""
+        """Every agreement that was ever proposed."""
 
     def __init__(
         self,
@@ -608,36 +903,40 @@ class ListOrganizationsResponse(_message.Message):
 Global___ListOrganizationsResponse: _TypeAlias = ListOrganizationsResponse  # noqa: Y015
 
 @_typing.final
-class ProposeAgreementRequest(_message.Message):
-    """ProposeAgreementRequest carries a document with its proposer's signature."""
+class SubmitAgreementStatementRequest(_message.Message):
+    """SubmitAgreementStatementRequest carries one statement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    STATEMENT_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """The document's exact bytes, beside a proposal or counter-proposal; else empty."""
     request_id: _builtins.str
     """Chosen by the caller, so that a retry is recognized."""
     @_builtins.property
-    def document(self) -> _evidence_pb2.SignedStatement:
-        """The document's exact bytes and the proposer's signature."""
+    def statement(self) -> _evidence_pb2.SignedStatement:
+        """The AgreementStatement, signed by the organization that says it."""
 
     def __init__(
         self,
         *,
-        document: _evidence_pb2.SignedStatement | None = ...,
+        statement: _evidence_pb2.SignedStatement | None = ...,
+        document: _builtins.bytes = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeAgreementRequest: _TypeAlias = ProposeAgreementRequest  # noqa: Y015
+Global___SubmitAgreementStatementRequest: _TypeAlias = SubmitAgreementStatementRequest  # noqa: Y015
 
 @_typing.final
-class ProposeAgreementResponse(_message.Message):
-    """ProposeAgreementResponse returns the agreement as proposed."""
+class SubmitAgreementStatementResponse(_message.Message):
+    """SubmitAgreementStatementResponse returns the agreement with the statement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -661,127 +960,7 @@ class ProposeAgreementResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeAgreementResponse: _TypeAlias = ProposeAgreementResponse  # noqa: Y015
-
-@_typing.final
-class SignAgreementRequest(_message.Message):
-    """SignAgreementRequest carries one party's signature."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    AGREEMENT_ID_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    agreement_id: _builtins.str
-    """The agreement."""
-    version: _builtins.int
-    """The version that was signed."""
-    request_id: _builtins.str
-    """Chosen by the caller, so that a retry is recognized."""
-    @_builtins.property
-    def signature(self) -> _evidence_pb2.Signature:
-        """The signature over the document's exact bytes."""
-
-    def __init__(
-        self,
-        *,
-        agreement_id: _builtins.str = ...,
-        version: _builtins.int = ...,
-        signature: _evidence_pb2.Signature | None = ...,
-        request_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "request_id", b"request_id", "signature", b"signature", "version", b"version"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SignAgreementRequest: _TypeAlias = SignAgreementRequest  # noqa: Y015
-
-@_typing.final
-class SignAgreementResponse(_message.Message):
-    """SignAgreementResponse returns the agreement with the new signature."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    AGREEMENT_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    sequence: _builtins.int
-    """The registry's sequence after the change."""
-    @_builtins.property
-    def agreement(self) -> Global___Agreement:
-        """The agreement."""
-
-    def __init__(
-        self,
-        *,
-        agreement: Global___Agreement | None = ...,
-        sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "sequence", b"sequence"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SignAgreementResponse: _TypeAlias = SignAgreementResponse  # noqa: Y015
-
-@_typing.final
-class EndAgreementRequest(_message.Message):
-    """EndAgreementRequest carries one party's ending."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENDING_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """Chosen by the caller, so that a retry is recognized."""
-    @_builtins.property
-    def ending(self) -> _evidence_pb2.SignedStatement:
-        """The AgreementEnding, signed by the party."""
-
-    def __init__(
-        self,
-        *,
-        ending: _evidence_pb2.SignedStatement | None = ...,
-        request_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending", "request_id", b"request_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EndAgreementRequest: _TypeAlias = EndAgreementRequest  # noqa: Y015
-
-@_typing.final
-class EndAgreementResponse(_message.Message):
-    """EndAgreementResponse returns the ended agreement."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    AGREEMENT_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    sequence: _builtins.int
-    """The registry's sequence after the change."""
-    @_builtins.property
-    def agreement(self) -> Global___Agreement:
-        """The agreement."""
-
-    def __init__(
-        self,
-        *,
-        agreement: Global___Agreement | None = ...,
-        sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "sequence", b"sequence"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EndAgreementResponse: _TypeAlias = EndAgreementResponse  # noqa: Y015
+Global___SubmitAgreementStatementResponse: _TypeAlias = SubmitAgreementStatementResponse  # noqa: Y015
 
 @_typing.final
 class ListAgreementsRequest(_message.Message):

@@ -55,20 +55,10 @@ class RegistryServiceStub:
                 request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsResponse.FromString,
                 _registered_method=True)
-        self.ProposeAgreement = channel.unary_unary(
-                '/homeroom.api.registry.v1.RegistryService/ProposeAgreement',
-                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementRequest.SerializeToString,
-                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementResponse.FromString,
-                _registered_method=True)
-        self.SignAgreement = channel.unary_unary(
-                '/homeroom.api.registry.v1.RegistryService/SignAgreement',
-                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementRequest.SerializeToString,
-                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementResponse.FromString,
-                _registered_method=True)
-        self.EndAgreement = channel.unary_unary(
-                '/homeroom.api.registry.v1.RegistryService/EndAgreement',
-                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementRequest.SerializeToString,
-                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementResponse.FromString,
+        self.SubmitAgreementStatement = channel.unary_unary(
+                '/homeroom.api.registry.v1.RegistryService/SubmitAgreementStatement',
+                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementResponse.FromString,
                 _registered_method=True)
         self.ListAgreements = channel.unary_unary(
                 '/homeroom.api.registry.v1.RegistryService/ListAgreements',
@@ -121,29 +111,15 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ProposeAgreement(self, request, context):
-        """ProposeAgreement offers a document to the parties it names, with the proposer's signature.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SignAgreement(self, request, context):
-        """SignAgreement adds one party's signature. With the last one the agreement becomes ACTIVE.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def EndAgreement(self, request, context):
-        """EndAgreement ends an agreement at once; any one party may, by a signed statement.
+    def SubmitAgreementStatement(self, request, context):
+        """SubmitAgreementStatement adds a party's signed statement to an agreement's history, if it may follow there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAgreements(self, request, context):
-        """ListAgreements lists the agreements that the caller is a party of, by identifier.
+        """ListAgreements lists the agreements that the caller is or was a party or joiner of, by identifier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,20 +162,10 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsResponse.SerializeToString,
             ),
-            'ProposeAgreement': grpc.unary_unary_rpc_method_handler(
-                    servicer.ProposeAgreement,
-                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementRequest.FromString,
-                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementResponse.SerializeToString,
-            ),
-            'SignAgreement': grpc.unary_unary_rpc_method_handler(
-                    servicer.SignAgreement,
-                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementRequest.FromString,
-                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementResponse.SerializeToString,
-            ),
-            'EndAgreement': grpc.unary_unary_rpc_method_handler(
-                    servicer.EndAgreement,
-                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementRequest.FromString,
-                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementResponse.SerializeToString,
+            'SubmitAgreementStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitAgreementStatement,
+                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementResponse.SerializeToString,
             ),
             'ListAgreements': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgreements,
@@ -337,7 +303,7 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
-    def ProposeAgreement(request,
+    def SubmitAgreementStatement(request,
             target,
             options=(),
             channel_credentials=None,
@@ -350,63 +316,9 @@ class RegistryService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/homeroom.api.registry.v1.RegistryService/ProposeAgreement',
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementRequest.SerializeToString,
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ProposeAgreementResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SignAgreement(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/homeroom.api.registry.v1.RegistryService/SignAgreement',
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementRequest.SerializeToString,
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SignAgreementResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def EndAgreement(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/homeroom.api.registry.v1.RegistryService/EndAgreement',
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementRequest.SerializeToString,
-            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.EndAgreementResponse.FromString,
+            '/homeroom.api.registry.v1.RegistryService/SubmitAgreementStatement',
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementRequest.SerializeToString,
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SubmitAgreementStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,14 +45,10 @@ class RegistryServiceStub:
     """
     ListOrganizations: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]
     """ListOrganizations lists the organizations by identifier."""
-    ProposeAgreement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ProposeAgreementRequest, _registry_service_pb2.ProposeAgreementResponse]
-    """ProposeAgreement offers a document to the parties it names, with the proposer's signature."""
-    SignAgreement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SignAgreementRequest, _registry_service_pb2.SignAgreementResponse]
-    """SignAgreement adds one party's signature. With the last one the agreement becomes ACTIVE."""
-    EndAgreement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.EndAgreementRequest, _registry_service_pb2.EndAgreementResponse]
-    """EndAgreement ends an agreement at once; any one party may, by a signed statement."""
+    SubmitAgreementStatement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SubmitAgreementStatementRequest, _registry_service_pb2.SubmitAgreementStatementResponse]
+    """SubmitAgreementStatement adds a party's signed statement to an agreement's history, if it may follow there."""
     ListAgreements: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAgreementsRequest, _registry_service_pb2.ListAgreementsResponse]
-    """ListAgreements lists the agreements that the caller is a party of, by identifier."""
+    """ListAgreements lists the agreements that the caller is or was a party or joiner of, by identifier."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetSnapshotRequest, _registry_service_pb2.GetSnapshotResponse]
     """GetSnapshot returns the newest signed snapshot."""
     WatchSnapshot: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchSnapshotRequest, _registry_service_pb2.WatchSnapshotResponse]
@@ -75,14 +71,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]  # type: ignore[assignment]
     """ListOrganizations lists the organizations by identifier."""
-    ProposeAgreement: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ProposeAgreementRequest, _registry_service_pb2.ProposeAgreementResponse]  # type: ignore[assignment]
-    """ProposeAgreement offers a document to the parties it names, with the proposer's signature."""
-    SignAgreement: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SignAgreementRequest, _registry_service_pb2.SignAgreementResponse]  # type: ignore[assignment]
-    """SignAgreement adds one party's signature. With the last one the agreement becomes ACTIVE."""
-    EndAgreement: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.EndAgreementRequest, _registry_service_pb2.EndAgreementResponse]  # type: ignore[assignment]
-    """EndAgreement ends an agreement at once; any one party may, by a signed statement."""
+    SubmitAgreementStatement: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SubmitAgreementStatementRequest, _registry_service_pb2.SubmitAgreementStatementResponse]  # type: ignore[assignment]
+    """SubmitAgreementStatement adds a party's signed statement to an agreement's history, if it may follow there."""
     ListAgreements: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAgreementsRequest, _registry_service_pb2.ListAgreementsResponse]  # type: ignore[assignment]
-    """ListAgreements lists the agreements that the caller is a party of, by identifier."""
+    """ListAgreements lists the agreements that the caller is or was a party or joiner of, by identifier."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetSnapshotRequest, _registry_service_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """GetSnapshot returns the newest signed snapshot."""
     WatchSnapshot: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchSnapshotRequest, _registry_service_pb2.WatchSnapshotResponse]  # type: ignore[assignment]
@@ -128,28 +120,12 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListOrganizations lists the organizations by identifier."""
 
     @_abc_1.abstractmethod
-    def ProposeAgreement(
+    def SubmitAgreementStatement(
         self,
-        request: _registry_service_pb2.ProposeAgreementRequest,
+        request: _registry_service_pb2.SubmitAgreementStatementRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.ProposeAgreementResponse, _abc.Awaitable[_registry_service_pb2.ProposeAgreementResponse]]:
-        """ProposeAgreement offers a document to the parties it names, with the proposer's signature."""
-
-    @_abc_1.abstractmethod
-    def SignAgreement(
-        self,
-        request: _registry_service_pb2.SignAgreementRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.SignAgreementResponse, _abc.Awaitable[_registry_service_pb2.SignAgreementResponse]]:
-        """SignAgreement adds one party's signature. With the last one the agreement becomes ACTIVE."""
-
-    @_abc_1.abstractmethod
-    def EndAgreement(
-        self,
-        request: _registry_service_pb2.EndAgreementRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_registry_service_pb2.EndAgreementResponse, _abc.Awaitable[_registry_service_pb2.EndAgreementResponse]]:
-        """EndAgreement ends an agreement at once; any one party may, by a signed statement."""
+    ) -> _typing.Union[_registry_service_pb2.SubmitAgreementStatementResponse, _abc.Awaitable[_registry_service_pb2.SubmitAgreementStatementResponse]]:
+        """SubmitAgreementStatement adds a party's signed statement to an agreement's history, if it may follow there."""
 
     @_abc_1.abstractmethod
     def ListAgreements(
@@ -157,7 +133,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.ListAgreementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.ListAgreementsResponse, _abc.Awaitable[_registry_service_pb2.ListAgreementsResponse]]:
-        """ListAgreements lists the agreements that the caller is a party of, by identifier."""
+        """ListAgreements lists the agreements that the caller is or was a party or joiner of, by identifier."""
 
     @_abc_1.abstractmethod
     def GetSnapshot(

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("record_version", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("signing_key", sa.LargeBinary(), nullable=False),
         sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
         sa.Column("standing", sa.String(), nullable=False),
@@ -30,23 +31,24 @@ def upgrade() -> None:
         sa.Column("classes", sa.String(), nullable=False),
     )
     op.create_table(
-        "agreement",
+        "agreement_statement",
         sa.Column("agreement_id", sa.String(), primary_key=True),
-        sa.Column("version", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("document", sa.LargeBinary(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("ending", sa.LargeBinary(), nullable=True),
-        sa.Column("ended_by", sa.String(), nullable=True),
-        sa.Column("ending_key_id", sa.String(), nullable=True),
-        sa.Column("ending_signature", sa.LargeBinary(), nullable=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("statement", sa.LargeBinary(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "agreement_document",
+        sa.Column("agreement_id", sa.String(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "agreement_party",
         sa.Column("agreement_id", sa.String(), primary_key=True),
-        sa.Column("version", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("organization_id", sa.String(), primary_key=True),
-        sa.Column("key_id", sa.String(), nullable=True),
-        sa.Column("signature", sa.LargeBinary(), nullable=True),
     )
     op.create_index("ix_agreement_party_organization_id", "agreement_party", ["organization_id"])
     op.create_table(

@@ -17,9 +17,10 @@ def upgrade() -> None:
         sa.Column("evidence", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
-        "ended_agreement",
+        "agreement_memory",
         sa.Column("agreement_id", sa.String(), primary_key=True),
-        sa.Column("version", sa.Integer(), primary_key=True),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "consent_progress",
