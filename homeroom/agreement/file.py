@@ -34,7 +34,8 @@ def compile_agreement(text: str, state: FederationState) -> AgreementDocument:
     Args:
         text: the steward's file. Its fields are those of `AgreementDocument`; `parties` maps each
             organization to `discloser`, `recipient` or `both`.
-        state: the federation, which knows each organization's keys.
+        state: the federation, which knows each organization's keys, and the document in force
+            that a next version supersedes.
 
     Raises:
         RequestInvalidError: naming the first field that is wrong, and why.
@@ -46,12 +47,24 @@ def compile_agreement(text: str, state: FederationState) -> AgreementDocument:
             "agreement: parties maps each organization to its role", field="parties"
         )
     content["parties"] = [_party(str(name), role, state) for name, role in roles.items()]
+    superseded = _superseded(content, state)
+    if superseded is not None:
+        content.setdefault("supersedes", superseded)
     try:
         return AgreementDocument.model_validate(content)
     except ValidationError as wrong:
         first = wrong.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "agreement"
         raise RequestInvalidError(f"agreement: {field}: {first['msg']}", field=field) from None
+
+
+def _superseded(content: Mapping[str, Any], state: FederationState) -> str | None:
+    """The digest of the document in force, if the file is the version after it."""
+    known = state.known.get(str(content.get("agreement_id")))
+    version = known.history.in_force if known else None
+    if version is None or content.get("version") != version.terms.version + 1:
+        return None
+    return version.terms.digest.hex()
 
 
 def _parse(text: str) -> Mapping[str, Any]:
