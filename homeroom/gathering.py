@@ -84,7 +84,7 @@ class Gathering:
                     yield await self._end(event.outcome)
             for holder in tuple(self._pending):
                 yield Finished(self._unfinished(holder))
-            for holder in self._left_out(await known):
+            for holder in await self._missing(await known):
                 yield Finished(Source(holder, Outcome.UNREACHABLE))
         finally:
             for pending in self._pending.values():
@@ -159,6 +159,11 @@ class Gathering:
             return self._silent(holder, Outcome.UNREACHABLE, "")
         outcome = _AFTER_FAILURE.get(failure.reason, Outcome.CANNOT_DECIDE)
         return self._silent(holder, outcome, str(failure.reason))
+
+    async def _missing(self, state: FederationState) -> list[str]:
+        # A party may have left the agreement since the snapshot at hand: then nothing is missing.
+        missing = self._left_out(state)
+        return self._left_out(await self._registry.refreshed()) if missing else missing
 
     def _left_out(self, state: FederationState) -> list[str]:
         # A gateway that leaves a holder out must not make an answer look whole.

@@ -6,17 +6,35 @@ from typing import Literal
 
 import pytest
 
-from homeroom.agreement import AgreementDocument, Party
+from homeroom.agreement import AgreementDocument, JoiningOffer, Party, Schools
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.evidence import signed
-from homeroom.lifecycle import Ending
+from homeroom.lifecycle import (
+    Ending,
+    Joining,
+    JoiningCountersignature,
+    Signature,
+    Suspension,
+)
 from homeroom.signing import Domain
+from homeroom.vocabulary import OrganizationKind
 from tests.federation.puppets import Siege, parties_of, siege_of
-from tests.federation.records import ATTENDANCE, HARBOR, TWO_SURNAMES
-from tests.federation.running import AGREEMENT, ASKER, STRANGER, Federation, eventually
+from tests.federation.records import ATTENDANCE, HARBOR, K8, TWO_SURNAMES
+from tests.federation.running import (
+    AGREEMENT,
+    ASKER,
+    PURPOSE,
+    STRANGER,
+    Federation,
+    eventually,
+)
 from tests.federation.sealed_forms import consent_of
 from tests.federation.wire import Keys
-from tests.histories import add, signed_by_all
+from tests.histories import add, digests_of, head_of, signed_by_all
+
+_OFFER = JoiningOffer(
+    kinds=(OrganizationKind.COMMUNITY_ORG,), purposes=(PURPOSE,), schools={HARBOR: "all"}
+)
 
 pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
 
@@ -51,12 +69,17 @@ def test_a_registry_cannot_invent_an_agreement(siege: Siege, asker: Keys, strang
     harbor = Keys.of(siege.layout, HARBOR)
     forger = Keys.made_up(HARBOR)
     document = _document(siege, "invented", harbor, stranger)
-    for signers in ((stranger,), (stranger, Keys(HARBOR, forger.signing, harbor.sealing))):
-        _publish(siege, document, signers)
-        _, sealed = siege.ask(stranger, agreement_id="invented", **_newest(siege))
-        assert sealed.outcome == "NO_PERMITTED_ANSWER"
+    proposal = _agreement(document, (stranger,))
+    forged, signed = (pb.Agreement.FromString(proposal.SerializeToString()) for _ in range(2))
+    add(forged, (HARBOR, forger.signing), Signature(*digests_of(document)))
+    add(signed, (HARBOR, harbor.signing), Signature(*digests_of(document)))
+    _tell(siege, proposal)
+    _, sealed = siege.ask(stranger, agreement_id="invented", **_newest(siege))
+    assert sealed.outcome == "NO_PERMITTED_ANSWER"
+    _tell(siege, forged)
+    assert siege.error(stranger, agreement_id="invented", **_newest(siege)) == "NOT_PERMITTED"
 
-    _publish(siege, document, (stranger, harbor))
+    _tell(siege, signed)
     _, sealed = siege.ask(stranger, agreement_id="invented", **_newest(siege))
     assert sealed.outcome == "ANSWERED"  # it was the signature that was missing
 
@@ -107,20 +130,44 @@ def test_a_registry_cannot_swap_the_requesters_sealing_key_alone(siege: Siege, a
 def test_a_registry_cannot_take_back_that_an_agreement_was_ended(siege: Siege, asker: Keys) -> None:
     """Once the node has seen a party's ending, the agreement stays ended."""
     harbor = Keys.of(siege.layout, HARBOR)
-    document = _document(siege, "ended-for-good", harbor, asker)
-    _publish(siege, document, (asker, harbor))
-    _, before = siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
-    siege.registry.tell(
-        lambda snapshot: snapshot.agreements.append(
-            _agreement(document, (asker, harbor), ended_by=harbor)
-        )
-    )
-    siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
-    _publish(siege, document, (asker, harbor))
-    _, after = siege.ask(asker, agreement_id="ended-for-good", **_newest(siege))
+    begun = _agreement(_document(siege, "ended-for-good", harbor, asker), (asker, harbor))
+    ended = pb.Agreement.FromString(begun.SerializeToString())
+    add(ended, (HARBOR, harbor.signing), Ending())
+    outcomes = []
+    for history in (begun, ended, begun):
+        _tell(siege, history)
+        outcomes.append(_outcome(siege, asker, "ended-for-good"))
 
-    assert before.outcome == "ANSWERED"
-    assert after.outcome == "NO_PERMITTED_ANSWER"
+    assert outcomes == ["ANSWERED", "NO_PERMITTED_ANSWER", "NOT_PERMITTED"]
+
+
+def test_a_registry_cannot_forget_a_suspension_nor_a_joiners_limits(
+    siege: Siege, asker: Keys, stranger: Keys
+) -> None:
+    """What was seen of a history stays; a joiner gets no more by another's countersignature."""
+    harbor = Keys.of(siege.layout, HARBOR)
+    document = _document(siege, "joined", harbor, asker).model_copy(update={"joining": _OFFER})
+    begun = _agreement(document, (asker, harbor))
+    narrow, wide = (_joined(begun, stranger, document, schools) for schools in ((K8,), "all"))
+    opened, crossed = (pb.Agreement.FromString(narrow.SerializeToString()) for _ in range(2))
+    add(opened, (HARBOR, harbor.signing), JoiningCountersignature(head_of(narrow)))
+    add(crossed, (HARBOR, harbor.signing), JoiningCountersignature(head_of(wide)))
+    suspended = pb.Agreement.FromString(opened.SerializeToString())
+    add(suspended, (HARBOR, harbor.signing), Suspension("breach"))
+    outcomes = []
+    for history in (begun, narrow, crossed, opened, wide, suspended, opened):
+        _tell(siege, history)
+        outcomes.append(_outcome(siege, stranger, "joined"))
+
+    assert outcomes == [
+        "NOT_PERMITTED",  # no party yet
+        "NO_PERMITTED_ANSWER",  # no holder has countersigned
+        "NOT_PERMITTED",  # countersigned was another joining
+        "ANSWERED",
+        "NOT_PERMITTED",  # another joining in the place of the one that was seen
+        "NO_PERMITTED_ANSWER",
+        "NOT_PERMITTED",  # the suspension is forgotten
+    ]
 
 
 def test_a_registry_cannot_go_back_to_before_a_suspension(siege: Siege, asker: Keys) -> None:
@@ -193,14 +240,38 @@ def _party(keys: Keys, role: Literal["discloser", "recipient"]) -> Party:
     )
 
 
-def _agreement(
-    document: AgreementDocument, signers: tuple[Keys, ...], ended_by: Keys | None = None
-) -> pb.Agreement:
+def _agreement(document: AgreementDocument, signers: tuple[Keys, ...]) -> pb.Agreement:
     named = [(keys.organization_id, keys.signing) for keys in signers]
-    history = signed_by_all(document, named)
-    if ended_by is not None:
-        add(history, (ended_by.organization_id, ended_by.signing), Ending())
+    return signed_by_all(document, named)
+
+
+def _joined(
+    begun: pb.Agreement, joiner: Keys, document: AgreementDocument, schools: Schools
+) -> pb.Agreement:
+    """The history in which an organization joins for these schools."""
+    joining = Joining(
+        *digests_of(document),
+        kind="community_org",
+        purposes=(PURPOSE,),
+        schools={HARBOR: schools},
+        signing_key_id=joiner.signing.key_id,
+        sealing_key_id=joiner.sealing.key_id,
+        signatory_name="",
+        signatory_title="",
+    )
+    history = pb.Agreement.FromString(begun.SerializeToString())
+    add(history, (joiner.organization_id, joiner.signing), joining)
     return history
+
+
+def _outcome(siege: Siege, keys: Keys, agreement_id: str) -> str:
+    """What the node answers, or the reason for which it does not."""
+    asked = {"agreement_id": agreement_id, **_newest(siege)}
+    return siege.error(keys, **asked) or siege.ask(keys, **asked)[1].outcome
+
+
+def _tell(siege: Siege, history: pb.Agreement) -> None:
+    siege.registry.tell(lambda snapshot: snapshot.agreements.append(history))
 
 
 def _publish(siege: Siege, document: AgreementDocument, signers: tuple[Keys, ...]) -> None:

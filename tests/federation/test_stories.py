@@ -1,6 +1,5 @@
 """What a requester gets of a federation, told through the client, and what it is refused."""
 
-import asyncio
 import datetime as dt
 import hashlib
 import sqlite3
@@ -8,12 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from homeroom import AsyncClient, Client, NotPermittedError, Outcome
-from homeroom.client import _in_memory
-from homeroom.exchange import open_exchange
+from homeroom import Client, NotPermittedError, Outcome
 from homeroom.federation import Standing
-from homeroom.gathering import Finished, Gathering
-from homeroom.question import Question, basis_named, elements_named
 from homeroom.users import User
 from tests.federation.records import (
     ATTENDANCE,
@@ -198,32 +193,6 @@ def test_a_consent_with_an_unknown_link_code_serves_once_the_code_is_issued(
     assert after == before | {consent.subject_ref}
 
 
-def test_one_partys_ending_stops_the_next_query_everywhere(federation: Federation) -> None:
-    """One district ends the agreement; from then on no holder answers under it."""
-    document = federation.agree("ending-2026")
-    asked = ("ending-2026", PURPOSE, "attendance", [ATTENDANCE])
-    before = federation.client.query(*asked)
-    _, sequence = federation.steward(HARBOR, lambda steward: steward.end(document.agreement_id))
-    with pytest.raises(NotPermittedError) as refused:
-        federation.client.query(*asked, min_registry_sequence=sequence)
-
-    assert before.complete
-    assert "agreement_not_in_effect" in refused.value.codes
-
-
-def test_one_partys_ending_cuts_an_answer_that_is_running(federation: Federation) -> None:
-    """A large answer stops in the middle, says so, and none of its rows are used."""
-    document = federation.agree("cutting-2026")
-    with federation.allowed(LONG_RECORD, [ATTENDANCE], WARNING) as consent:
-        finished = asyncio.run(_ended_halfway(federation, document.agreement_id, consent.sequence))
-
-    source = next(f.source for f in finished if f.source.holder == MILL_RIVER)
-    assert source.outcome is Outcome.NO_PERMITTED_ANSWER
-    assert source.reason_codes == ("agreement_not_in_effect",)
-    assert 0 < source.row_count < 200_000
-    assert not [batch for f in finished for batch in f.batches()]
-
-
 def test_a_large_answer_that_nobody_cuts_arrives_whole(federation: Federation) -> None:
     """The same question without an ending has every row: what was cut was there to be had."""
     with federation.allowed(LONG_RECORD, [ATTENDANCE], WARNING):
@@ -303,34 +272,3 @@ def _issue_late_code(federation: Federation) -> None:
             "INSERT INTO link_code SELECT ?, student_key FROM records.student WHERE student_id = ?",
             (digest, LATE.student_id),
         )
-
-
-async def _ended_halfway(
-    federation: Federation, agreement_id: str, sequence: int
-) -> list[Finished]:
-    """Asks, reads one frame, has a district end the agreement, and reads the rest."""
-    question = Question(
-        agreement_version=1,
-        agreement_id=agreement_id,
-        purpose=WARNING,
-        dataset="attendance",
-        elements=elements_named([ATTENDANCE]),
-        basis=basis_named("consent"),
-        subject_refs=(),
-        everyone=True,
-        school_ids=(),
-        period=None,
-        holders=(MILL_RIVER,),
-        min_registry_sequence=0,
-        min_consent_sequence=sequence,
-        validate_only=False,
-    )
-    async with AsyncClient(federation.layout.profile(ASKER)) as client:
-        session = client._session
-        known = asyncio.ensure_future(session.registry_view.state())
-        exchange = await open_exchange(session, question, 60)
-        await asyncio.to_thread(
-            federation.steward, HARBOR, lambda steward: steward.end(agreement_id, 1)
-        )
-        gathering = Gathering(exchange, session.registry_view, _in_memory)
-        return [finished async for finished in gathering.finished(known)]
