@@ -50,6 +50,7 @@ class Wire(
     batches: list[int] = field(default_factory=list)
     acts: list[Any] = field(default_factory=list)
     unready: int = 0
+    forgetful: bool = False
 
     async def Query(self, request: Any, context: Any) -> Any:
         query = query_pb2.Query.FromString(request.query.statement)
@@ -107,7 +108,8 @@ class Wire(
         snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
         found = [a for a in snapshot.agreements if a.agreement_id == said.agreement_id]
         agreement = found[0] if found else snapshot.agreements.add(agreement_id=said.agreement_id)
-        agreement.statements.append(request.statement)
+        if not self.forgetful:
+            agreement.statements.append(request.statement)
         if request.document:
             agreement.documents.append(request.document)
         snapshot.sequence += 1

@@ -18,7 +18,7 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.cli import query as query_module
 from homeroom.cli.app import app
 from homeroom.cli.exits import ExitCode
-from homeroom.errors import ChangedMeanwhileError, NotPermittedError
+from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, NotPermittedError
 from homeroom.steward import Steward
 from tests.contract.scripted_federation import (
     AGREEMENT,
@@ -455,3 +455,83 @@ async def test_a_steward_signs_only_what_was_shown(federation: ScriptedFederatio
 
         signed = await steward.sign("tutoring", 1, proposed.statement)
         assert (signed.document, signed.state) == (proposed.document, "active")
+
+
+async def test_a_registry_that_forgets_what_was_said_is_found_out(
+    federation: ScriptedFederation,
+) -> None:
+    """A steward is told if what it said is not in the history that everyone is sent."""
+    async with Steward(federation.profile) as steward:
+        await steward.propose(await steward.compile(AGREEMENT_FILE))
+        federation.wire.forgetful = True
+        with pytest.raises(EvidenceInvalidError):
+            await steward.decline("tutoring", 1)
+
+
+async def test_an_agreement_is_countered_amended_suspended_and_resumed(
+    federation: ScriptedFederation, run: Run, tmp_path: Path
+) -> None:
+    """The whole life by the command; its status says at each step whose turn it is."""
+    file = tmp_path / "agreement.yaml"
+    file.write_text(AGREEMENT_FILE)
+    turns = []
+
+    async def say(verb: str, *options: str, profile: str = "dsni") -> None:
+        result = await run("agreement", verb, *options, "--yes", profile=profile)
+        assert result.exit_code == ExitCode.OK, result.output
+        status = await run("agreement", "status", "tutoring", "--json")
+        turns.append(json.loads(status.stdout)["status"][-1])
+
+    await say("propose", str(file))
+    file.write_text(AGREEMENT_FILE.replace("title: Tutoring", "title: Tutoring at noon"))
+    await say("counter", str(file), profile="bps")
+    await say("sign", "tutoring", "--version", "1")
+    file.write_text(AGREEMENT_FILE.replace("version: 1", "version: 2"))
+    await say("amend", str(file))
+    await say("decline", "tutoring", "--version", "2", profile="bps")
+    await say("suspend", "tutoring", "--reason", "breach", profile="bps")
+    await say("resume", "tutoring", profile="bps")
+    await say("end", "tutoring", "--whole")
+
+    assert turns == [
+        "It is the turn of bps: to sign, counter or decline.",
+        "It is the turn of dsni: to sign, counter or decline.",
+        "Version 1 of tutoring is in force.",
+        "It is the turn of bps: to sign, counter or decline.",
+        "Version 1 of tutoring is in force.",
+        "bps has suspended its part; only bps can resume it.",
+        "Version 1 of tutoring is in force.",
+        "dsni has ended it for all.",
+    ]
+    shown = await run("agreement", "status", "tutoring")
+    assert "bps suspended its part (breach)" in shown.stdout
+    late = await run("agreement", "resume", "tutoring", "--yes", profile="bps")
+    assert late.exit_code == ExitCode.FAILED
+
+
+async def test_an_organization_joins_and_holders_countersign(
+    federation: ScriptedFederation, run: Run, tmp_path: Path
+) -> None:
+    """A joiner names its purposes and schools; each holder sees them before it countersigns."""
+    file = tmp_path / "agreement.yaml"
+    offer = "joining: {kinds: [district], purposes: [direct_service], schools: {bps: [E1, E2]}}\n"
+    file.write_text(AGREEMENT_FILE + offer)
+    joining = ("agreement", "join", "tutoring", "--purpose", "direct_service", "--yes")
+    for verb, profile in (("propose", "dsni"), ("sign", "bps")):
+        options = (str(file),) if verb == "propose" else ("tutoring", "--version", "1")
+        await run("agreement", verb, *options, "--yes", profile=profile)
+
+    for school in ("bps", "bps:all", "bps:E3"):
+        refused = await run(*joining, "--school", school, profile="cambridge")
+        assert refused.exit_code == ExitCode.USAGE, school
+    joined = await run(*joining, "--school", "bps:E1", "--json", profile="cambridge")
+    assert joined.exit_code == ExitCode.OK, joined.output
+    signing = ("agreement", "countersign", "tutoring", "cambridge")
+    assert (await run(*signing, "--yes")).exit_code == ExitCode.USAGE  # dsni is no holder
+    assert (await run(*signing, "--yes", profile="bps")).exit_code == ExitCode.OK
+    status = await run("agreement", "status", "tutoring", profile="cambridge")
+    assert "cambridge has joined for direct_service (bps: E1)." in status.stdout
+    taken = await run(*signing, "--take-back", "--yes", profile="bps")
+    assert taken.exit_code == ExitCode.OK
+    status = await run("agreement", "status", "tutoring", profile="cambridge")
+    assert "It is bps's turn: to countersign for cambridge." in status.stdout
