@@ -34,6 +34,8 @@ def records(daybreak: tuple[LoadedRecords, IntakeReport]) -> LoadedRecords:
         ("assessment_result", 203),
         ("attendance", 5_550),
         ("program_participation", 6),
+        ("guardian", 9),
+        ("calendar_date", 556),
     ],
 )
 def test_a_table_has_as_many_rows_as_published(
@@ -133,3 +135,26 @@ def test_the_current_school_and_grade_are_those_of_the_latest_enrollment(
 
 def test_english_learners_are_those_who_are_limited_now(records: LoadedRecords) -> None:
     assert records.count("SELECT count(*) FROM student WHERE english_learner") == 17
+
+
+def test_guardians_have_names_as_they_are_written(records: LoadedRecords) -> None:
+    names = records.rows("SELECT DISTINCT family_name FROM guardian")
+
+    assert ("Lê",) in names
+    assert records.count("SELECT count(DISTINCT student_key) FROM guardian") == 3
+
+
+def test_spells_that_were_never_closed_are_told_and_end_where_the_next_begins(
+    daybreak: tuple[LoadedRecords, IntakeReport],
+) -> None:
+    records, report = daybreak
+
+    told = report.noticed["enrollment.exit_date is open though a later spell began"]
+    assert told > 50
+    assert (
+        records.count(
+            "SELECT max(n) FROM (SELECT count(*) AS n FROM enrollment"
+            " WHERE first_day IS NOT NULL AND last_day IS NULL GROUP BY student_key)"
+        )
+        == 1
+    )

@@ -35,6 +35,8 @@ def records(grand_bend: tuple[LoadedRecords, IntakeReport]) -> LoadedRecords:
         ("course_grade", 250),
         ("assessment_result", 1_292),
         ("program_participation", 706),
+        ("guardian", 1_872),
+        ("calendar_date", 2),
     ],
 )
 def test_a_table_has_as_many_rows_as_the_files(
@@ -146,3 +148,16 @@ def test_gradebook_entries_have_the_course_of_their_section(records: LoadedRecor
     courses = records.rows("SELECT DISTINCT school_id, course_code, grade_kind FROM course_grade")
 
     assert courses == [("255901001", "ALG-1", "gradebook")]
+
+
+def test_statuses_have_the_periods_of_their_programs(records: LoadedRecords) -> None:
+    found = records.rows(
+        "SELECT status, count(*), count(DISTINCT student_key) FROM student_status"
+        " WHERE status IN ('homeless', 'special_education', 'section_504') GROUP BY 1 ORDER BY 1"
+    )
+
+    assert [(status, students) for status, _, students in found] == [
+        ("homeless", 11),
+        ("section_504", 3),
+        ("special_education", 97),
+    ]

@@ -11,6 +11,7 @@ from homeroom.errors import RequestInvalidError
 from services.node.domain.intake import RowSource
 from services.node.domain.intake_report import IntakeReport
 from services.node.intake.carrying import Intake, OnProgress
+from services.node.intake.edfi_json import EdFiJson
 from services.node.intake.edfi_xml import EdFiXml
 from services.node.intake.mapped_csv import MappedCsv
 from services.node.intake.oneroster import OneRosterCsv
@@ -48,6 +49,7 @@ Opener = Callable[[Path, Choices], RowSource]
 
 FORMATS: Mapping[str, Opener] = {
     "edfi_xml": lambda path, choices: EdFiXml(path, bulk=choices.bulk),
+    "edfi_json": lambda path, choices: EdFiJson(path, bulk=choices.bulk),
     "oneroster_csv": lambda path, _choices: OneRosterCsv(path),
     "mapped_csv": lambda path, choices: MappedCsv(path, choices.mapping, bulk=choices.bulk),
     "record_csv": lambda path, choices: RecordCsv(path, bulk=choices.bulk),

@@ -1,8 +1,4 @@
-"""Streams the elements of Ed-Fi interchange files, one at a time, in one shape for all versions.
-
-The versions name the same things differently and wrap keys in more or fewer layers. An `Item` has
-the layers taken off and the names of the newest version, so that the rest reads one language.
-"""
+"""Streams the elements of Ed-Fi interchange files, one at a time, in one shape for all versions."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
@@ -11,116 +7,11 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from homeroom.errors import RequestInvalidError
+from services.node.intake.edfi.items import RENAMED, Item
 from services.node.intake.file_set import SetFile
 from services.node.intake.sensitive import is_sensitive_name
 
 _NAMESPACE = "http://ed-fi.org/"
-
-# Names of Ed-Fi 1.0 and 2.x beside those of 5.x.
-_RENAMED = {
-    "UniqueSectionCode": "SectionIdentifier",
-    "UniqueCourseId": "CourseCode",
-    "EducationalOrgReference": "EducationOrganizationReference",
-    "EducationOrgReference": "EducationOrganizationReference",
-    "ScoreResults": "ScoreResult",
-    "PerformanceLevels": "PerformanceLevel",
-    "Behaviors": "Behavior",
-    "Disciplines": "Discipline",
-    "StudentCharacteristics": "StudentCharacteristic",
-    "CreditsEarned": "EarnedCredits",
-    "Credit": "Credits",
-    "StudentParticipationCode": "DisciplineIncidentParticipationCode",
-    "SchoolFoodServicesEligibility": "SchoolFoodServiceEligibility",
-}
-
-# 1.0 has no id but the state's; it is both.
-_STATE_ID, _ID = "StudentUniqueStateId", "StudentUniqueId"
-
-# Layers that only hold others, beside every `…Identity`.
-_LAYERS = {"Name", "BirthData", "AttendanceEvent", "OrganizationCategories", "GradesOffered"}
-
-# What other elements may name an element by; all that is kept of one that carries an `id`.
-_KEYS = {
-    "AssessmentIdentifier",
-    "AssessmentTitle",
-    "BeginDate",
-    "CourseCode",
-    "DateAssigned",
-    "EducationOrganizationId",
-    "GradebookEntryIdentifier",
-    "GradebookEntryType",
-    "GradingPeriod",
-    "IncidentIdentifier",
-    "LocalCourseCode",
-    "Namespace",
-    "ProgramId",
-    "ProgramName",
-    "ProgramType",
-    "SchoolId",
-    "SchoolYear",
-    "SectionIdentifier",
-    "SessionName",
-    "StateOrganizationId",
-    "StudentUniqueId",
-    "Term",
-}
-
-
-class Item:
-    """One element: its text, and its children by name."""
-
-    __slots__ = ("children", "line", "name", "ref", "text")
-
-    def __init__(self, name: str, line: int, text: str = "", ref: str = "") -> None:
-        self.name = name
-        self.line = line
-        self.text = text
-        self.ref = ref
-        self.children: dict[str, list[Item]] = {}
-
-    def add(self, child: "Item") -> None:
-        """Adds a child, or the children of a mere layer."""
-        if child.name.endswith("Identity") or (child.name in _LAYERS and child.children):
-            for name, items in child.children.items():
-                self.children.setdefault(name, []).extend(items)
-            return
-        self.children.setdefault(child.name, []).append(child)
-        if child.name == _STATE_ID:
-            self.children.setdefault(_ID, []).append(child)
-
-    def all(self, name: str) -> "list[Item]":
-        """The children of that name."""
-        return self.children.get(name, [])
-
-    def at(self, *path: str) -> "Item":
-        """The first element along a path; an empty one where there is none."""
-        item = self
-        for name in path:
-            items = item.children.get(name)
-            if items is None:
-                return _NOTHING
-            item = items[0]
-        return item
-
-    def word(self, *path: str) -> str:
-        """The text along a path; of a descriptor, its value without its namespace."""
-        item = self.at(*path)
-        if not item.text and item.children:
-            # 2.x wraps a descriptor's value; some elements hold a descriptor of their own name.
-            item = item.at("CodeValue") if "CodeValue" in item.children else item.at(item.name)
-        text = item.text
-        return text.rpartition("#")[2] if text.startswith("uri://") and "#" in text else text
-
-    def identity(self) -> "Item":
-        """What others name this element by; the rest of it need not be kept."""
-        kept = Item(self.name, self.line)
-        for name, items in self.children.items():
-            if name in _KEYS or name.endswith("Reference"):
-                kept.children[name] = items
-        return kept
-
-
-_NOTHING = Item("", 0)
 
 
 @dataclass(slots=True)
@@ -206,7 +97,7 @@ class Elements:
 
     def _item(self, element: "etree._Element") -> Item:
         name = _local(element)
-        item = Item(_RENAMED.get(name, name), element.sourceline or 0)
+        item = Item(RENAMED.get(name, name), element.sourceline or 0)
         item.text = (element.text or "").strip()
         for attribute, value in element.attrib.items():
             if attribute == "ref":

@@ -6,7 +6,7 @@ name of its field; it never becomes a null in silence.
 
 from collections.abc import Mapping
 
-from services.node.intake.edfi_xml.elements import Item
+from services.node.intake.edfi.items import Item
 
 ATTENDANCE_CATEGORY = {
     "In Attendance": "in_attendance",

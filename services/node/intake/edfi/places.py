@@ -1,15 +1,18 @@
 """Finds what an element refers to: its student, its school, its section and its term."""
 
-from services.node.intake.edfi_xml.elements import Item
+from services.node.intake.edfi.items import Item
 
 
 def student_of(item: Item) -> str:
     """The id of the student an element is about."""
-    return (
-        item.at("StudentReference", "StudentUniqueId").text
-        or item.at("StudentSectionAssociationReference", "StudentReference", "StudentUniqueId").text
-        or item.at("StudentAcademicRecordReference", "StudentReference", "StudentUniqueId").text
-    )
+    for named in ("", "StudentSectionAssociationReference", "StudentAcademicRecordReference"):
+        of = item.at(named) if named else item
+        # In JSON a reference holds the keys themselves; in XML, more references.
+        if text := of.at("StudentReference", "StudentUniqueId").text:
+            return text
+        if named and (text := of.at("StudentUniqueId").text):
+            return text
+    return ""
 
 
 def organization_of(item: Item) -> str:
@@ -28,9 +31,12 @@ def section_of(item: Item) -> tuple[str, str, str]:
         section = item.at("StudentSectionAssociationReference", "SectionReference")
     if not section.children:
         section = item.at("GradebookEntryReference", "SectionReference")
+    if not section.children:
+        section = item.at("StudentSectionAssociationReference")
     offering = section.at("CourseOfferingReference")
     school_id = organization_of(section) or organization_of(offering)
-    return school_id, section.at("SectionIdentifier").text, offering.at("LocalCourseCode").text
+    code = offering.at("LocalCourseCode").text or section.at("LocalCourseCode").text
+    return school_id, section.at("SectionIdentifier").text, code
 
 
 def incident_of(item: Item) -> str:

@@ -6,9 +6,9 @@ put together here, so that a student is written once, whole.
 
 from typing import Any
 
-from services.node.intake.edfi_xml import vocabulary
-from services.node.intake.edfi_xml.elements import Item
-from services.node.intake.edfi_xml.places import (
+from services.node.intake.edfi import vocabulary
+from services.node.intake.edfi.items import Item
+from services.node.intake.edfi.places import (
     incident_of,
     organization_of,
     section_of,
@@ -38,6 +38,7 @@ class FirstPassNames:
     _NAMES = frozenset(
         {
             "Assessment",
+            "Contact",
             "Course",
             "CourseOffering",
             "DisciplineIncident",
@@ -71,6 +72,7 @@ class Lookups:
         self.students: dict[str, StudentFacts] = {}
         self.incidents: dict[str, tuple[str, str, str]] = {}
         self.programs: dict[str, tuple[str, str]] = {}
+        self.contacts: dict[str, tuple[str, str]] = {}
         self.assessments: dict[tuple[str, str], tuple[str, str]] = {}
         self.gradebook_entries: dict[str, tuple[str, str, str]] = {}
         self._sections: dict[tuple[str, str], tuple[str, str]] = {}
@@ -119,10 +121,15 @@ class Lookups:
         student_id = item.at("StudentUniqueId").text
         facts = self._facts(student_id)
         facts["student_id"] = student_id
-        facts["given_name"] = item.at("FirstName").text
-        facts["middle_name"] = item.at("MiddleName").text
-        facts["family_name"] = item.at("LastSurname").text
-        facts["birth_date"] = item.at("BirthDate").text
+        told = {
+            "given_name": item.at("FirstName").text,
+            "middle_name": item.at("MiddleName").text,
+            "family_name": item.at("LastSurname").text,
+            "birth_date": item.at("BirthDate").text,
+            "grade_level": known(vocabulary.GRADE_LEVEL, item.word("CurrentGradeLevel")),
+        }
+        # A composite may name a student by the id alone, beside the student's own object.
+        facts.update({name: text for name, text in told.items() if text})
         self._gather_demographics(facts, item)
 
     def _gather_association(self, item: Item) -> None:
@@ -197,6 +204,10 @@ class Lookups:
         program_id, name = item.at("ProgramId").text, item.at("ProgramName").text
         self.programs[program_id] = (name or program_id, item.word("ProgramType"))
 
+    def _gather_contact(self, item: Item) -> None:
+        name = (item.at("FirstName").text, item.at("LastSurname").text)
+        self.contacts[item.at("ContactUniqueId").text] = name
+
     def _gather_assessment(self, item: Item) -> None:
         key = (item.at("AssessmentIdentifier").text, item.at("Namespace").text)
         self.assessments[key] = (item.at("AssessmentTitle").text, item.word("AcademicSubject"))
@@ -254,6 +265,7 @@ _GATHER: dict[str, Any] = {
     "StudentDisciplineIncidentNonOffenderAssociation": Lookups._gather_participation,
     "DisciplineIncident": Lookups._gather_incident,
     "Program": Lookups._gather_program,
+    "Contact": Lookups._gather_contact,
     "Assessment": Lookups._gather_assessment,
     "GradebookEntry": Lookups._gather_gradebook_entry,
     "Section": Lookups._gather_section,

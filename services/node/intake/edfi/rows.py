@@ -6,10 +6,10 @@ Each gives the columns of its table by name; the row rules judge them.
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from services.node.intake.edfi_xml import vocabulary
-from services.node.intake.edfi_xml.elements import Item
-from services.node.intake.edfi_xml.lookups import Lookups, is_offender
-from services.node.intake.edfi_xml.places import (
+from services.node.intake.edfi import vocabulary
+from services.node.intake.edfi.items import Item
+from services.node.intake.edfi.lookups import Lookups, is_offender
+from services.node.intake.edfi.places import (
     incident_of,
     organization_of,
     section_of,
@@ -54,6 +54,40 @@ def _session(item: Item, _lookups: Lookups) -> Iterator[Row]:
             "begin_date": item.at("BeginDate").text,
             "end_date": item.at("EndDate").text,
             "instructional_days": item.at("TotalInstructionalDays").text,
+        },
+    )
+
+
+_INSTRUCTION = {"Instructional day", "Make-up day", "Student late arrival/early dismissal"}
+
+
+def _calendar_date(item: Item, _lookups: Lookups) -> Iterator[Row]:
+    events = {event.word() for event in item.all("CalendarEvent")}
+    calendar = item.at("CalendarReference")
+    yield Row(
+        "calendar_date",
+        {
+            "school_id": organization_of(calendar) or organization_of(item),
+            "calendar_date": item.at("Date").text,
+            "instructional": str(bool(events & _INSTRUCTION)).lower(),
+        },
+    )
+
+
+def _guardian(item: Item, lookups: Lookups) -> Iterator[Row]:
+    guardian_id = item.at("ContactReference", "ContactUniqueId").text
+    given_name, family_name = lookups.contacts.get(guardian_id, ("", ""))
+    yield Row(
+        "guardian",
+        {
+            "student_id": student_of(item),
+            "guardian_id": guardian_id,
+            "relation": item.word("Relation"),
+            "given_name": given_name,
+            "family_name": family_name,
+            "legal_guardian": item.at("LegalGuardian").text,
+            "lives_with": item.at("LivesWith").text,
+            "primary_contact": item.at("PrimaryContactStatus").text,
         },
     )
 
@@ -264,8 +298,51 @@ def _assessment(item: Item, lookups: Lookups) -> Iterator[Row]:
     )
 
 
+_STATUS_OF_PROGRAM = {
+    "StudentHomelessProgramAssociation": "homeless",
+    "StudentSpecialEducationProgramAssociation": "special_education",
+    "StudentSection504ProgramAssociation": "section_504",
+    "StudentMigrantEducationProgramAssociation": "migrant",
+}
+_STATUS_OF_CHARACTERISTIC = {
+    "Homeless": "homeless",
+    "Foster Care": "foster_care",
+    "Economic Disadvantaged": "economic_disadvantage",
+    "Migrant": "migrant",
+    "Immigrant": "immigrant",
+    "Parent in Military": "military_connected",
+    "Runaway": "runaway",
+    "Section 504 Handicapped": "section_504",
+}
+
+
+def student_statuses(item: Item, _lookups: Lookups) -> Iterator[Row]:
+    """The periods of what is so of a student; a characteristic without a first day has none."""
+    student_id = item.at("StudentUniqueId").text or student_of(item)
+    for characteristic in item.all("StudentCharacteristic"):
+        word = characteristic.word("Characteristic") or characteristic.word()
+        status = _STATUS_OF_CHARACTERISTIC.get(word)
+        for period in characteristic.all("Period") or [characteristic]:
+            begin_date = period.at("BeginDate").text
+            if status and begin_date:
+                yield _status(student_id, status, begin_date, period.at("EndDate").text)
+
+
+def _status(student_id: str, status: str, begin: str, end: str, detail: str = "") -> Row:
+    texts = {"student_id": student_id, "status": status, "begin_date": begin, "end_date": end}
+    return Row("student_status", texts | {"detail": detail})
+
+
 def program_participation(item: Item, lookups: Lookups) -> Iterator[Row]:
-    """The row of a student's association with a program, of any type."""
+    """The row of a student's association with a program, of any type, and the status it gives."""
+    if (status := _STATUS_OF_PROGRAM.get(item.name)) and item.at("IdeaEligibility").text not in {
+        "0",
+        "false",
+    }:
+        residence = item.word("HomelessPrimaryNighttimeResidence")
+        detail = vocabulary.known(vocabulary.NIGHTTIME_RESIDENCE, residence)
+        begin, end = item.at("BeginDate").text, item.at("EndDate").text
+        yield _status(student_of(item), status, begin, end, detail)
     program_name, program_type = _program_of(item, lookups)
     yield Row(
         "program_participation",
@@ -309,6 +386,10 @@ TRANSLATE: dict[str, Translate] = {
     "School": _school,
     "EducationOrganization": _school,
     "Session": _session,
+    "CalendarDate": _calendar_date,
+    "Student": student_statuses,
+    "StudentEducationOrganizationAssociation": student_statuses,
+    "StudentContactAssociation": _guardian,
     "StudentSchoolAssociation": _enrollment,
     "AttendanceEvent": _attendance,
     "StudentSchoolAttendanceEvent": _attendance,
