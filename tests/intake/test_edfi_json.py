@@ -61,131 +61,99 @@ def test_lightbeams_schools_are_read_from_files_and_folders(records: LoadedRecor
     assert records.rows("SELECT school_id, name, level FROM school WHERE school_id = '6320001'")
 
 
-def test_the_newest_api_gives_every_table(records: LoadedRecords, folder: Path) -> None:
-    of = {"studentReference": {"studentUniqueId": "0042"}}
-    at = {"schoolReference": {"schoolId": 255901001}}
-    lines(folder, "schools", {"schoolId": 255901001, "nameOfInstitution": "Grand Bend High"})
-    lines(
-        folder,
-        "sessions",
-        at
-        | {
-            "schoolYearTypeReference": {"schoolYear": 2026},
+OF = {"studentReference": {"studentUniqueId": "0042"}}
+AT = {"schoolReference": {"schoolId": 255901001}}
+NEWEST: dict[str, object] = {
+    "schools": {"schoolId": 255901001, "nameOfInstitution": "Grand Bend High"},
+    "sessions": AT
+    | {
+        "schoolYearTypeReference": {"schoolYear": 2026},
+        "sessionName": "Fall",
+        "beginDate": "2025-08-15",
+        "endDate": "2025-12-17",
+        "totalInstructionalDays": 81,
+    },
+    "calendarDates": {
+        "calendarReference": {"calendarCode": "A", "schoolId": 255901001, "schoolYear": 2026},
+        "date": "2025-09-08",
+        "calendarEvents": [{"calendarEventDescriptor": code("CalendarEvent", "Instructional day")}],
+    },
+    "students": student("0042"),
+    "studentEducationOrganizationAssociations": OF
+    | {
+        "educationOrganizationReference": {"educationOrganizationId": 255901},
+        "sexDescriptor": code("Sex", "Female"),
+        "hispanicLatinoEthnicity": True,
+        "races": [
+            {"raceDescriptor": code("Race", "White")},
+            {"raceDescriptor": code("Race", "Asian")},
+        ],
+        "limitedEnglishProficiencyDescriptor": code("LimitedEnglishProficiency", "Limited"),
+        "studentIdentificationCodes": [
+            {
+                "studentIdentificationSystemDescriptor": code("X", "State"),
+                "identificationCode": "S-7",
+            },
+            {
+                "studentIdentificationSystemDescriptor": code("X", "SSN"),
+                "identificationCode": "078051120",
+            },
+        ],
+        "studentCharacteristics": [
+            {
+                "studentCharacteristicDescriptor": code("StudentCharacteristic", "Homeless"),
+                "periods": [{"beginDate": "2025-09-01", "endDate": "2025-11-01"}],
+            }
+        ],
+    },
+    "studentSchoolAssociations": OF
+    | AT
+    | {
+        "entryDate": "2025-08-15",
+        "entryGradeLevelDescriptor": code("GradeLevel", "Ninth grade"),
+        "primarySchool": True,
+    },
+    "studentSchoolAttendanceEvents": OF
+    | AT
+    | {
+        "sessionReference": {"schoolId": 255901001, "schoolYear": 2026, "sessionName": "Fall"},
+        "eventDate": "2025-09-08",
+        "attendanceEventCategoryDescriptor": code("AttendanceEventCategory", "Tardy"),
+    },
+    "studentSectionAssociations": OF
+    | {
+        "sectionReference": {
+            "localCourseCode": "ALG-1",
+            "schoolId": 255901001,
+            "schoolYear": 2026,
+            "sectionIdentifier": "X1",
             "sessionName": "Fall",
-            "beginDate": "2025-08-15",
-            "endDate": "2025-12-17",
-            "totalInstructionalDays": 81,
         },
-    )
-    lines(
-        folder,
-        "calendarDates",
-        {
-            "calendarReference": {"calendarCode": "A", "schoolId": 255901001, "schoolYear": 2026},
-            "date": "2025-09-08",
-            "calendarEvents": [
-                {"calendarEventDescriptor": code("CalendarEvent", "Instructional day")}
-            ],
+        "beginDate": "2025-08-15",
+    },
+    "studentHomelessProgramAssociations": OF
+    | {
+        "programReference": {
+            "educationOrganizationId": 255901,
+            "programName": "Homeless",
+            "programTypeDescriptor": code("ProgramType", "Homeless"),
         },
-    )
-    lines(folder, "students", student("0042"))
-    lines(
-        folder,
-        "studentEducationOrganizationAssociations",
-        of
-        | {
-            "educationOrganizationReference": {"educationOrganizationId": 255901},
-            "sexDescriptor": code("Sex", "Female"),
-            "hispanicLatinoEthnicity": True,
-            "races": [
-                {"raceDescriptor": code("Race", "White")},
-                {"raceDescriptor": code("Race", "Asian")},
-            ],
-            "limitedEnglishProficiencyDescriptor": code("LimitedEnglishProficiency", "Limited"),
-            "studentIdentificationCodes": [
-                {
-                    "studentIdentificationSystemDescriptor": code("X", "State"),
-                    "identificationCode": "S-7",
-                },
-                {
-                    "studentIdentificationSystemDescriptor": code("X", "SSN"),
-                    "identificationCode": "078051120",
-                },
-            ],
-            "studentCharacteristics": [
-                {
-                    "studentCharacteristicDescriptor": code("StudentCharacteristic", "Homeless"),
-                    "periods": [{"beginDate": "2025-09-01", "endDate": "2025-11-01"}],
-                }
-            ],
-        },
-    )
-    lines(
-        folder,
-        "studentSchoolAssociations",
-        of
-        | at
-        | {
-            "entryDate": "2025-08-15",
-            "entryGradeLevelDescriptor": code("GradeLevel", "Ninth grade"),
-            "primarySchool": True,
-        },
-    )
-    lines(
-        folder,
-        "studentSchoolAttendanceEvents",
-        of
-        | at
-        | {
-            "sessionReference": {"schoolId": 255901001, "schoolYear": 2026, "sessionName": "Fall"},
-            "eventDate": "2025-09-08",
-            "attendanceEventCategoryDescriptor": code("AttendanceEventCategory", "Tardy"),
-        },
-    )
-    lines(
-        folder,
-        "studentSectionAssociations",
-        of
-        | {
-            "sectionReference": {
-                "localCourseCode": "ALG-1",
-                "schoolId": 255901001,
-                "schoolYear": 2026,
-                "sectionIdentifier": "X1",
-                "sessionName": "Fall",
-            },
-            "beginDate": "2025-08-15",
-        },
-    )
-    lines(
-        folder,
-        "studentHomelessProgramAssociations",
-        of
-        | {
-            "programReference": {
-                "educationOrganizationId": 255901,
-                "programName": "Homeless",
-                "programTypeDescriptor": code("ProgramType", "Homeless"),
-            },
-            "beginDate": "2025-09-01",
-            "homelessPrimaryNighttimeResidenceDescriptor": code("X", "Doubled-up"),
-        },
-    )
-    lines(
-        folder,
-        "contacts",
-        {"contactUniqueId": "C1", "firstName": "Ana", "lastSurname": "Muñoz"},
-    )
-    lines(
-        folder,
-        "studentContactAssociations",
-        of
-        | {
-            "contactReference": {"contactUniqueId": "C1"},
-            "relationDescriptor": code("Relation", "Mother"),
-            "legalGuardian": True,
-        },
-    )
+        "beginDate": "2025-09-01",
+        "homelessPrimaryNighttimeResidenceDescriptor": code("X", "Doubled-up"),
+    },
+    "contacts": {"contactUniqueId": "C1", "firstName": "Ana", "lastSurname": "Muñoz"},
+    "studentContactAssociations": OF
+    | {
+        "contactReference": {"contactUniqueId": "C1"},
+        "relationDescriptor": code("Relation", "Mother"),
+        "legalGuardian": True,
+    },
+}
+
+
+def test_the_newest_api_gives_every_table(records: LoadedRecords, folder: Path) -> None:
+    for name, told in NEWEST.items():
+        lines(folder, name, told)
     report = records.ingest("edfi_json", folder)
 
     assert report.rejections == []

@@ -1,7 +1,7 @@
 """Reads Ed-Fi JSON: lines of objects or whole arrays, one resource a file or folder.
 
-`students.jsonl`, `schools/1.jsonl` and `Enrollment_Students.txt` are all read: the name of the file,
-or of its folder, says what its objects are.
+`students.jsonl`, `schools/1.jsonl` and `Enrollment_Students.txt` are all read: the name of the
+file, or of its folder, says what its objects are.
 """
 
 import io

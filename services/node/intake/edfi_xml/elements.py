@@ -38,7 +38,7 @@ class Elements:
         """
         for element in self._elements(file):
             name = _local(element)
-            if name in wanted:
+            if RENAMED.get(name, name) in wanted:
                 yield self._item(element)
             else:
                 self.skipped[name] += 1
