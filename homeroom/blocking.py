@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,13 @@ import pyarrow as pa
 from homeroom.answer import Answer, Outcomes
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.client import AnswerStream, AsyncClient, Scope
-from homeroom.consents import Consents, ListedConsent, RecordedConsent, SignedForm
+from homeroom.consents import (
+    Consents,
+    ListedConsent,
+    ProvedConsent,
+    RecordedConsent,
+    SignedForm,
+)
 from homeroom.federation import FederationState
 from homeroom.profile import Profile
 
@@ -169,9 +175,44 @@ class BlockingConsents:
         """Records many consents, 1,000 at a time; each thousand is recorded as a whole or not."""
         return self._thread.run(self._consents.record_many(forms, on_batch))
 
-    def revoke(self, consent_id: str) -> int:
+    def revoke(
+        self, consent_id: str, *, withdrawn_by: str | None = None, channel: str = "unsaid"
+    ) -> int:
         """Withdraws a consent from now on; returns the sequence that no answer then precedes."""
-        return self._thread.run(self._consents.revoke(consent_id))
+        return self._thread.run(
+            self._consents.revoke(consent_id, withdrawn_by=withdrawn_by, channel=channel)
+        )
+
+    def narrow(
+        self,
+        consent_id: str,
+        *,
+        elements: Sequence[str] = (),
+        recipients: Sequence[str] = (),
+        classes: Sequence[str] = (),
+    ) -> int:
+        """Withdraws a part of a consent from now on; see `Consents.narrow`."""
+        return self._thread.run(
+            self._consents.narrow(
+                consent_id, elements=elements, recipients=recipients, classes=classes
+            )
+        )
+
+    def rotate(self, holder: str, subject_refs: Sequence[str]) -> Mapping[str, str]:
+        """Gives students new names at one holder; returns the new name of each."""
+        return self._thread.run(self._consents.rotate(holder, subject_refs))
+
+    def prove(self, consent_id: str) -> ProvedConsent:
+        """A consent, and what the consent service's log proves of it."""
+        return self._thread.run(self._consents.prove(consent_id))
+
+    def ending(self, within_days: int) -> Sequence[ListedConsent]:
+        """The consents that count today and end within some days, oldest first."""
+
+        async def soon() -> Sequence[ListedConsent]:
+            return [consent async for consent in self._consents.ending(within_days)]
+
+        return self._thread.run(soon())
 
     def list(self) -> Sequence[ListedConsent]:
         """Every consent that the caller recorded, holds or receives, oldest first."""

@@ -163,6 +163,7 @@ class OpenedConsent:
         subject_refs: for each recipient the name by which it alone knows the student. In a
             recipient's body only its own; in the recorder's the others are there without names.
         signer_name, rights_evidence: who signed, and what shows their right; for the holder only.
+        reference: the recorder's own name for the student or the form; for the recorder only.
     """
 
     consent_id: str
@@ -173,6 +174,7 @@ class OpenedConsent:
     subject_refs: Mapping[str, str] = field(default_factory=dict, repr=False)
     signer_name: str = field(default="", repr=False)
     rights_evidence: str = field(default="", repr=False)
+    reference: str = field(default="", repr=False)
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -226,9 +228,9 @@ def require_whole(consent: OpenedConsent) -> OpenedConsent:
         raise RequestInvalidError("a consent names at most 100 recipients", field="recipients")
     if consent.terms.holder in consent.subject_refs:
         raise RequestInvalidError("the holder needs no consent to itself", field="recipients")
-    longest = max(len(consent.signer_name), len(consent.rights_evidence))
-    if longest > _MAX_TEXT_LETTERS or not _plain(consent.signer_name + consent.rights_evidence):
-        raise RequestInvalidError("the signer's text is too long or no text", field="signer")
+    texts = (consent.signer_name, consent.rights_evidence, consent.reference)
+    if len(max(texts, key=len)) > _MAX_TEXT_LETTERS or not _plain("".join(texts)):
+        raise RequestInvalidError("a text of the form is too long or no text", field="signer")
     for recipient, subject_ref in consent.subject_refs.items():
         require_organization_id(recipient)
         require_subject_ref(subject_ref)

@@ -45,6 +45,7 @@ class Hub:
     consent_address: str
     gateway_address: str
     registry_key: bytes
+    consent_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,7 @@ def write_profile(
         f'organization_id = "{folder.name}"',
         'authorities = "authorities.pem"',
         f'registry_key = "{hub.registry_key.hex()}"',
+        *([f'consent_key = "{hub.consent_key.hex()}"'] if hub.consent_key else []),
         'signing_key = "signing_key.pem"',
         'sealing_key = "sealing_key.pem"',
         'user_token = "user.token"',

@@ -6,6 +6,7 @@ A profile is a TOML file, `~/.config/homeroom/<name>.toml`:
     organization_id = "dsni"
     authorities = "authorities.pem"
     registry_key = "<64 hexadecimal digits: the registry's public signing key>"
+    consent_key = "<likewise the consent service's; checks that its log has what it was told>"
     signing_key = "signing_key.pem"
     sealing_key = "sealing_key.pem"
     user_token = "user.token"        # a file, or the token itself
@@ -37,6 +38,7 @@ T = TypeVar("T")
 _ENVIRONMENT = "HOMEROOM_PROFILE"
 _KEY_HEX_DIGITS = 64
 _TOKEN_PREFIX = "eyJ"  # noqa: S105 - how every JSON Web Token begins, not a secret
+_WORDS = ("federation", "organization_id", "registry_key", "consent_key")
 _PATHS = ("authorities", "signing_key", "sealing_key", "user_token")
 _SERVICES = ("gateway", "registry", "consent", "node")
 _BEARERS = ("app", "steward", "operator")
@@ -74,6 +76,7 @@ class Profile(_Frozen):
     Attributes:
         authorities: the certificates of the federation's authorities, PEM.
         registry_key: the registry's public signing key, 32 bytes.
+        consent_key: the consent service's, with which its log is checked.
         node: the organization's own node.
         app, steward, operator: the certificate for each role that this profile can act in.
         signing_key, sealing_key: the organization's private keys, PKCS #8 PEM.
@@ -84,6 +87,9 @@ class Profile(_Frozen):
     organization_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
     authorities: Path
     registry_key: Annotated[bytes, BeforeValidator(_read_key), Field(min_length=32, max_length=32)]
+    consent_key: Annotated[
+        bytes | None, BeforeValidator(_read_key), Field(min_length=32, max_length=32)
+    ] = None
     registry: Service
     gateway: Service | None = None
     consent: Service | None = None
@@ -178,7 +184,7 @@ def _read_file(path: Path) -> str:
 
 def _fields() -> Iterator[tuple[str, ...]]:
     """Every field of a profile, each as its path in the TOML document."""
-    yield from ((name,) for name in ("federation", "organization_id", "registry_key", *_PATHS))
+    yield from ((name,) for name in (*_WORDS, *_PATHS))
     yield from ((name, field) for name in _SERVICES for field in Service.model_fields)
     yield from ((name, field) for name in _BEARERS for field in Bearer.model_fields)
 

@@ -10,7 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from homeroom.errors import EvidenceInvalidError
 from homeroom.private_keys import private_key_pem, read_signing_key
@@ -82,6 +84,11 @@ class SigningKey:
     def sign(self, domain: Domain, statement: bytes) -> bytes:
         """Signs a statement of one kind; 64 bytes."""
         return self.private.sign(_prefixed(domain, statement))
+
+    def secret_for(self, use: str) -> bytes:
+        """32 secret bytes for another use of the organization's own, always the same."""
+        derive = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=use.encode())
+        return derive.derive(self.private.private_bytes_raw())
 
 
 def verify(domain: Domain, statement: bytes, signature: bytes, public_key: bytes) -> None:

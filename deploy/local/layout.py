@@ -145,6 +145,7 @@ def make_layout(
         consent_address=addresses["consent"],
         gateway_address=addresses["gateway"],
         registry_key=SigningKey.load(hub_folder / "signing_key.pem").public,
+        consent_key=consent_key.public,
     )
     node_addresses = {m.organization_id: addresses[m.organization_id] for m in members}
     for name, address in node_addresses.items():

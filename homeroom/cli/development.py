@@ -126,6 +126,7 @@ def _hub_of(folder: Path) -> "Hub":
         required(profile.consent, "consent").address,
         required(profile.gateway, "gateway").address,
         profile.registry_key,
+        profile.consent_key,
     )
 
 

@@ -29,7 +29,9 @@ EXIT_TEXT: dict[ExitCode, str] = {
     ExitCode.FAILED: "failed for another reason; the message says which",
     ExitCode.USAGE: "the command, the profile or the request is not well formed",
     ExitCode.REFUSED: "refused: not permitted, or every source refused",
-    ExitCode.INCOMPLETE: "some source was silent or could not decide; the others answered",
+    ExitCode.INCOMPLETE: (
+        "some source was silent or could not decide, or some lines were rejected; the rest is done"
+    ),
     ExitCode.UNREACHABLE: "nobody answered, or not in time",
     ExitCode.CANNOT_DECIDE: "the state is stale, or a policy or a log is unavailable",
     ExitCode.EVIDENCE_INVALID: "a signature, seal or digest does not check",

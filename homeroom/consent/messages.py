@@ -25,6 +25,8 @@ def body_of(consent: OpenedConsent, audience: str) -> pb.ConsentBody:
         signer=pb.Signer(relation=consent.terms.signer_relation),
     )
     _write_terms(body, consent.terms)
+    if audience == consent.recorder:
+        body.reference = consent.reference
     if audience == consent.terms.holder:
         body.signer.name, body.signer.rights_evidence = consent.signer_name, consent.rights_evidence
         if consent.claim is None:
@@ -43,7 +45,7 @@ def consent_of(body: pb.ConsentBody, audience: str) -> OpenedConsent:
     try:
         opened = _opened(body)
         if audience == opened.terms.holder:
-            return require_whole(opened)
+            return _require_no_reference(require_whole(opened))
     except (HomeroomError, ValueError, OverflowError) as wrong:
         raise EvidenceInvalidError("a consent's body is not well formed") from wrong
     _require_others(opened, audience)
@@ -97,6 +99,7 @@ def _opened(body: pb.ConsentBody) -> OpenedConsent:
         subject_refs=refs,
         signer_name=body.signer.name,
         rights_evidence=body.signer.rights_evidence,
+        reference=body.reference,
     )
 
 
@@ -185,8 +188,16 @@ def _authentication_message(authentication: Authentication) -> pb.Authentication
     return message
 
 
+def _require_no_reference(opened: OpenedConsent) -> OpenedConsent:
+    if opened.reference and opened.recorder != opened.terms.holder:
+        raise EvidenceInvalidError("the recorder's reference is its own")
+    return opened
+
+
 def _require_others(opened: OpenedConsent, audience: str) -> None:
     """Refuses a body that tells the recorder or a recipient what is for others."""
+    if audience != opened.recorder:
+        _require_no_reference(opened)
     if opened.link_code or opened.claim or opened.signer_name or opened.rights_evidence:
         raise EvidenceInvalidError("only the holder's body names a person")
     named = {name: ref for name, ref in opened.subject_refs.items() if ref}

@@ -126,8 +126,11 @@ class Wire(
     async def RecordConsents(self, request: Any, context: Any) -> Any:
         self.batches.append(len(request.consents))
         self.consents.update({consent.consent_id: consent for consent in request.consents})
+        places = {consent_id: place for place, consent_id in enumerate(self.consents, 1)}
         return consent_pb.RecordConsentsResponse(
-            sequence=len(self.consents), recorded_count=len(request.consents)
+            sequence=len(self.consents),
+            recorded_count=len(request.consents),
+            sequences=[places[consent.consent_id] for consent in request.consents],
         )
 
     async def RevokeConsent(self, request: Any, context: Any) -> Any:
@@ -153,7 +156,10 @@ class Wire(
         return consent_pb.ListReportsResponse()
 
     async def GetConsentProof(self, request: Any, context: Any) -> Any:
-        await abort(context, NotPermittedError("not permitted"))
+        """Shows the consent; this service has no log."""
+        if request.consent_id not in self.consents:
+            await abort(context, NotPermittedError("not permitted"))
+        return consent_pb.GetConsentProofResponse(consent=self.consents[request.consent_id])
 
     async def GetConsentLog(self, request: Any, context: Any) -> Any:
         await abort(context, NotPermittedError("not permitted"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import datetime as dt
 import json
 import os
 import sys
@@ -335,49 +336,95 @@ IMPORT = (
     "case-1,bps,code-1,after-school,daily_attendance;school_of_enrollment,direct_service,"
     "parent,written,2026-01-05,2026-01-05,2026-06-30\n"
     "case-2,bps,code-2,after-school,daily_attendance,direct_service,"
-    "guardian,electronic,2026-01-05,2026-01-05,2026-06-30\n"
+    "guardian,written,2026-01-05,2026-01-05,2026-06-30\n"
 )
 
 
-async def test_consents_are_imported_listed_and_revoked(
+async def test_consents_are_imported_listed_and_withdrawn(
     federation: ScriptedFederation, run: Run, tmp_path: Path
 ) -> None:
     """Each line becomes a consent; its subject_ref is saved beside the reference, privately."""
-    file, out = tmp_path / "consents.csv", tmp_path / "refs.csv"
+    file, out = tmp_path / "consents.csv", tmp_path / "report.csv"
     file.write_text(IMPORT)
 
-    done = await run("consent", "import", str(file), "--out", str(out), "--json")
+    done = await run("consent", "import", str(file), "--report", str(out), "--json")
 
-    assert json.loads(done.stdout)["recorded_count"] == 2
+    assert json.loads(done.stdout)["recorded"] == 2
     saved = list(csv.DictReader(out.read_text().splitlines()))
     assert [row["reference"] for row in saved] == ["case-1", "case-2"]
     assert out.stat().st_mode & 0o777 == 0o600
-    again = await run("consent", "import", str(file), "--out", str(out))
+    again = await run("consent", "import", str(file), "--report", str(out))
     assert again.exit_code == ExitCode.FAILED
     assert len(federation.wire.consents) == 2
-    gone = await run("consent", "revoke", saved[0]["consent_id"], "--yes", "--json")
+    gone = await run("consent", "withdraw", saved[0]["consent_id"], "--yes", "--json")
     assert json.loads(gone.stdout)["sequence"] == 3
     listed = json.loads((await run("consent", "list", "--json")).stdout)["consents"]
     assert [consent["active"] for consent in listed] == [False, True]
     assert listed[1]["subject_refs"] == {"dsni": saved[1]["subject_ref"]}
-    missing = await run("consent", "revoke", "0" * 32, "--yes")
+    assert [consent["reference"] for consent in listed] == ["case-1", "case-2"]
+    missing = await run("consent", "withdraw", "0" * 32, "--yes")
     assert missing.exit_code == ExitCode.REFUSED
 
 
-async def test_an_import_with_a_wrong_line_records_nothing(
+async def test_a_wrong_line_is_reported_and_the_others_are_recorded(
     federation: ScriptedFederation, run: Run, tmp_path: Path
 ) -> None:
-    """Every wrong line is named, without its values, before anything is recorded."""
+    """The report names line and column, never a value; the exit code says that one is missing."""
     file = tmp_path / "consents.csv"
-    file.write_text(IMPORT.replace("parent", "neighbour").replace("guardian,electronic", ","))
+    file.write_text(IMPORT.replace("parent,written", "neighbour,written"))
 
-    result = await run("consent", "import", str(file), "--out", str(tmp_path / "refs.csv"))
+    result = await run("consent", "import", str(file))
+
+    assert result.exit_code == ExitCode.INCOMPLETE
+    report = (tmp_path / "consents.report.csv").read_text()
+    wrong, right = csv.DictReader(report.splitlines())
+    assert (wrong["line"], wrong["status"], wrong["field"]) == ("2", "rejected", "signer_relation")
+    assert (right["line"], right["status"]) == ("3", "recorded")
+    assert all(value not in report + result.output for value in ("code-1", "neighbour"))
+    assert len(federation.wire.consents) == 1
+
+
+async def test_a_file_with_an_unknown_column_is_not_imported(
+    federation: ScriptedFederation, run: Run, tmp_path: Path
+) -> None:
+    """A column that is misspelt would otherwise be left out in silence."""
+    file = tmp_path / "consents.csv"
+    file.write_text(IMPORT.replace("link_code", "link_cod"))
+
+    result = await run("consent", "import", str(file))
 
     assert result.exit_code == ExitCode.USAGE
-    assert "line 2: " in result.stderr
-    assert "line 3: " in result.stderr
-    assert "code-1" not in result.output
+    assert "link_cod" in result.stderr
     assert federation.wire.consents == {}
+
+
+async def test_what_ends_soon_is_listed_with_a_line_for_each_new_form(
+    federation: ScriptedFederation, run: Run, tmp_path: Path
+) -> None:
+    """The lines keep what goes on, and leave blank what the new form says."""
+    today = dt.datetime.now(dt.UTC).date()
+    soon, later = today + dt.timedelta(days=20), today + dt.timedelta(days=90)
+    file, out = tmp_path / "consents.csv", tmp_path / "renewals.csv"
+    lines = IMPORT.splitlines()
+    file.write_text(
+        "\n".join(
+            [
+                lines[0],
+                lines[1].replace("2026-06-30", f"{soon}"),
+                lines[2].replace("2026-06-30", f"{later}"),
+            ]
+        )
+    )
+    await run("consent", "import", str(file))
+
+    done = await run("consent", "ending", "--within", "30", "--renewals", str(out), "--json")
+
+    (ending,) = json.loads(done.stdout)["consents"]
+    assert (ending["reference"], ending["last_date"]) == ("case-1", f"{soon}")
+    (renewal,) = csv.DictReader(out.read_text().splitlines())
+    assert renewal["subject_ref"] == ending["subject_refs"]["dsni"]
+    assert (renewal["holder"], renewal["link_code"], renewal["sign_date"]) == ("bps", "", "")
+    assert out.stat().st_mode & 0o777 == 0o600
 
 
 async def test_one_consent_is_recorded_with_a_hidden_code(

@@ -54,7 +54,9 @@ class ConsentServicer(ConsentServiceServicer):
         require_recordable(consents, self._registry.state(), current_caller().organization_id)
         change = _change_request(request, request.request_id)
         async with self._writing:
-            recorded = await asyncio.to_thread(self._store.record, change, consents)
+            recorded = await asyncio.to_thread(
+                self._store.record, change, consents, skip_recorded=request.skip_recorded
+            )
         self._pulse.changed()
         return await asyncio.to_thread(self._recorded, consents, recorded)
 
@@ -113,8 +115,10 @@ class ConsentServicer(ConsentServiceServicer):
     ) -> pb.GetConsentProofResponse:
         if not well_formed(request.consent_id):
             raise NotPermittedError("no such consent to this caller")
+        caller = current_caller().organization_id
         proof = await asyncio.to_thread(self._proof, request.consent_id)
-        return pb.GetConsentProofResponse(proof=proof)
+        found = await asyncio.to_thread(self._store.consents_named, [request.consent_id], caller)
+        return pb.GetConsentProofResponse(proof=proof, consent=messages.listed_message(found[0]))
 
     async def GetConsentLog(
         self, request: pb.GetConsentLogRequest, _context: ServicerContext
@@ -159,8 +163,14 @@ class ConsentServicer(ConsentServiceServicer):
         self, consents: Sequence[Consent], recorded: Recorded
     ) -> pb.RecordConsentsResponse:
         sequences = self._store.sequences_of([consent.consent_id for consent in consents])
-        grown = self._store.appended(recorded.sequence - recorded.count, recorded.sequence)
+        size_before = recorded.sequence - recorded.count
+        grown = self._store.appended(size_before, recorded.sequence)
+        old = [one for one, sequence in sequences.items() if sequence <= size_before]
+        caller = current_caller().organization_id
         return pb.RecordConsentsResponse(
+            recorded_before=[
+                messages.listed_message(one) for one in self._store.consents_named(old, caller)
+            ],
             sequence=recorded.sequence,
             recorded_count=recorded.count,
             sequences=[sequences[consent.consent_id] for consent in consents],

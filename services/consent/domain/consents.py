@@ -108,6 +108,25 @@ def new_among(consents: Sequence[Consent], recorded: Mapping[str, bytes]) -> lis
     return new
 
 
+def without_recorded(consents: Sequence[Consent], recorders: Mapping[str, str]) -> list[Consent]:
+    """The consents that nobody recorded yet, in their order.
+
+    Args:
+        consents: what the caller sent.
+        recorders: who recorded those of them that are recorded, by identifier.
+
+    Raises:
+        AlreadyRecordedError: if another organization recorded one.
+    """
+    for consent in consents:
+        if recorders.get(consent.consent_id, consent.recorder) != consent.recorder:
+            raise AlreadyRecordedError(
+                "another organization has recorded a consent of this id",
+                field="consents.consent_id",
+            )
+    return [consent for consent in consents if consent.consent_id not in recorders]
+
+
 def _require_well_formed(consent: Consent, state: FederationState) -> None:
     if not well_formed(consent.consent_id):
         raise RequestInvalidError(

@@ -109,8 +109,13 @@ class Heads:
 class ConsentStore(Protocol):
     """Keeps consents and revocations in one order. Each call is one transaction."""
 
-    def record(self, request: ChangeRequest, consents: Sequence[Consent]) -> Recorded:
+    def record(
+        self, request: ChangeRequest, consents: Sequence[Consent], *, skip_recorded: bool = False
+    ) -> Recorded:
         """Records consents, all or none; each new one is one step of the order.
+
+        With `skip_recorded`, those that their recorder recorded before are left out, whatever they
+        say now.
 
         Raises:
             AlreadyRecordedError: if the request's id, or one of the consents', was used before
@@ -160,6 +165,12 @@ class ConsentStore(Protocol):
         Raises:
             StateBehindError: if the log is smaller than that.
         """
+        ...
+
+    def consents_named(
+        self, consent_ids: Sequence[str], organization_id: str
+    ) -> Sequence[ListedConsent]:
+        """Those of the consents that concern an organization, oldest first."""
         ...
 
     def reports_to(

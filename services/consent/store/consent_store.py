@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from homeroom.consent_log import ChangeKind
 from homeroom.errors import StateBehindError
-from services.consent.domain.consents import Consent, new_among
+from services.consent.domain.consents import Consent, new_among, without_recorded
 from services.consent.domain.ledger import (
     Appended,
     Change,
@@ -41,13 +41,18 @@ class SqlConsentStore:
     def close(self) -> None:
         self._engine.dispose()
 
-    def record(self, request: ChangeRequest, consents: Sequence[Consent]) -> Recorded:
+    def record(
+        self, request: ChangeRequest, consents: Sequence[Consent], *, skip_recorded: bool = False
+    ) -> Recorded:
         consent_ids = [consent.consent_id for consent in consents]
         with self._writing() as connection:
             sequence = steps.lock_sequence(connection)
             if (before := steps.answered(connection, request)) is not None:
                 return before
-            new = new_among(consents, steps.recorded_digests(connection, consent_ids))
+            if skip_recorded:
+                new = without_recorded(consents, steps.recorders_of(connection, consent_ids))
+            else:
+                new = new_among(consents, steps.recorded_digests(connection, consent_ids))
             if new:
                 steps.write_consents(connection, new, sequence)
             newest = max(steps.sequences_of(connection, consent_ids).values())
@@ -101,6 +106,12 @@ class SqlConsentStore:
             if known_size > size:
                 raise StateBehindError("this service's log is not that long", state="consent")
             return log.growth(connection, known_size, size)
+
+    def consents_named(
+        self, consent_ids: Sequence[str], organization_id: str
+    ) -> Sequence[ListedConsent]:
+        with self._reading() as connection:
+            return reading.consents_named(connection, organization_id, consent_ids)
 
     def reports_to(
         self, organization_id: str, after: int, limit: int

@@ -68,6 +68,31 @@ def consents_after(
         .order_by(_CHANGE.c.sequence)
         .limit(limit)
     ).all()
+    return _listed(connection, organization_id, rows)
+
+
+def consents_named(
+    connection: Connection, organization_id: str, consent_ids: Sequence[str]
+) -> list[ListedConsent]:
+    """Those of the consents that concern an organization, oldest first."""
+    rows = connection.execute(
+        select(_CONSENT.c.sequence, _CONSENT.c.consent_id)
+        .join(
+            _CHANGE,
+            and_(
+                _CHANGE.c.organization_id == organization_id,
+                _CHANGE.c.sequence == _CONSENT.c.sequence,
+            ),
+        )
+        .where(_CONSENT.c.consent_id.in_(consent_ids))
+        .order_by(_CONSENT.c.sequence)
+    ).all()
+    return _listed(connection, organization_id, rows)
+
+
+def _listed(
+    connection: Connection, organization_id: str, rows: Sequence[Any]
+) -> list[ListedConsent]:
     consent_ids = [row.consent_id for row in rows]
     consents = _consents(connection, organization_id, consent_ids)
     revocations = _revocations(connection, consent_ids)

@@ -78,6 +78,14 @@ def recorded_digests(connection: Connection, consent_ids: Sequence[str]) -> dict
     return {row.consent_id: bytes(row.digest) for row in connection.execute(query)}
 
 
+def recorders_of(connection: Connection, consent_ids: Sequence[str]) -> dict[str, str]:
+    """Who recorded those of the consents that are recorded."""
+    query = select(_CONSENT.c.consent_id, _CONSENT.c.recorder).where(
+        _CONSENT.c.consent_id.in_(consent_ids)
+    )
+    return {row.consent_id: row.recorder for row in connection.execute(query)}
+
+
 def sequences_of(connection: Connection, consent_ids: Sequence[str]) -> dict[str, int]:
     """Where those of the consents that are recorded stand."""
     query = select(_CONSENT.c.consent_id, _CONSENT.c.sequence).where(

@@ -75,12 +75,19 @@ class Order:
     def growth(self, known_size: int) -> tuple[LogHead, bytes]:
         raise ServiceUnreachableError("nothing is logged here")
 
+    def consents_named(
+        self, consent_ids: Sequence[str], organization_id: str
+    ) -> Sequence[ListedConsent]:
+        return []
+
     def reports_to(
         self, organization_id: str, after: int, limit: int
     ) -> Sequence[tuple[int, Notice]]:
         return []
 
-    def record(self, request: ChangeRequest, consents: Sequence[Consent]) -> Recorded:
+    def record(
+        self, request: ChangeRequest, consents: Sequence[Consent], *, skip_recorded: bool = False
+    ) -> Recorded:
         raise ServiceUnreachableError("nothing is written here")
 
     def revoke(self, request: ChangeRequest, revocation: Revocation) -> int:

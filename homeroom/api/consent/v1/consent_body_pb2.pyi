@@ -123,6 +123,7 @@ class ConsentBody(_message.Message):
     COPY_REQUESTED_BY_PARENT_FIELD_NUMBER: _builtins.int
     COPY_TO_MINOR_STUDENT_FIELD_NUMBER: _builtins.int
     NOT_REQUIRED_FOR_SERVICE_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
     """The consent's identifier, as outside."""
     recorder: _builtins.str
@@ -157,6 +158,8 @@ class ConsentBody(_message.Message):
     """Whether a copy goes to the student who is no eligible student (34 CFR 99.30(c)(2))."""
     not_required_for_service: _builtins.bool
     """Whether the form says that a refusal changes no service."""
+    reference: _builtins.str
+    """The recorder's own name for the student or the form; only in the recorder's body."""
     @_builtins.property
     def claim(self) -> Global___IdentityClaim:
         """What the form says of the student, for the holder to find in its own roster."""
@@ -222,10 +225,11 @@ class ConsentBody(_message.Message):
         copy_requested_by_parent: _builtins.bool = ...,
         copy_to_minor_student: _builtins.bool = ...,
         not_required_for_service: _builtins.bool = ...,
+        reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "claim", b"claim", "link_code", b"link_code", "record_period", b"record_period", "signer", b"signer", "student", b"student"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "all_education_records", b"all_education_records", "authentication", b"authentication", "claim", b"claim", "classes", b"classes", "consent_id", b"consent_id", "copy_requested_by_parent", b"copy_requested_by_parent", "copy_to_minor_student", b"copy_to_minor_student", "elements", b"elements", "end_date", b"end_date", "form", b"form", "form_text_digest", b"form_text_digest", "form_version", b"form_version", "holder", b"holder", "language", b"language", "link_code", b"link_code", "not_required_for_service", b"not_required_for_service", "purposes", b"purposes", "recipients", b"recipients", "record_period", b"record_period", "recorder", b"recorder", "scan_digest", b"scan_digest", "sign_date", b"sign_date", "signer", b"signer", "specific_elements", b"specific_elements", "start_date", b"start_date", "student", b"student"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "all_education_records", b"all_education_records", "authentication", b"authentication", "claim", b"claim", "classes", b"classes", "consent_id", b"consent_id", "copy_requested_by_parent", b"copy_requested_by_parent", "copy_to_minor_student", b"copy_to_minor_student", "elements", b"elements", "end_date", b"end_date", "form", b"form", "form_text_digest", b"form_text_digest", "form_version", b"form_version", "holder", b"holder", "language", b"language", "link_code", b"link_code", "not_required_for_service", b"not_required_for_service", "purposes", b"purposes", "recipients", b"recipients", "record_period", b"record_period", "recorder", b"recorder", "reference", b"reference", "scan_digest", b"scan_digest", "sign_date", b"sign_date", "signer", b"signer", "specific_elements", b"specific_elements", "start_date", b"start_date", "student", b"student"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_student: _TypeAlias = _typing.Literal["link_code", "claim"]  # noqa: Y015
     _WhichOneofArgType_student: _TypeAlias = _typing.Literal["student", b"student"]  # noqa: Y015

@@ -27,15 +27,15 @@ from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_d
 from homeroom.api.consent.v1 import consent_log_pb2 as homeroom_dot_api_dot_consent_dot_v1_dot_consent__log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/consent/v1/consent_service.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a)homeroom/api/consent/v1/consent_log.proto\"\xdb\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x33\n\x06\x62odies\x18\x04 \x03(\x0b\x32#.homeroom.api.consent.v1.SealedBody\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.homeroom.api.consent.v1.ConsentState\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\nSealedBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x12\n\nsealed_key\x18\x02 \x01(\x0c\x12\r\n\x05place\x18\x03 \x01(\r\x12\x17\n\x0fsealed_evidence\x18\x04 \x01(\x0c\"A\n\x0cSealedNotice\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x10sealed_statement\x18\x02 \x01(\x0c\"\xa2\x01\n\nRevocation\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12/\n\x0brevoke_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"p\n\tNarrowing\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x36\n\x07notices\x18\x03 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"D\n\x06Report\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"M\n\x08Rotation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"\xdb\x02\n\rConsentChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x04\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32 .homeroom.api.consent.v1.ConsentH\x00\x12:\n\x07revoked\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x12\x36\n\x08narrowed\x18\x05 \x01(\x0b\x32\".homeroom.api.consent.v1.NarrowingH\x00\x12\x33\n\x08reported\x18\x06 \x01(\x0b\x32\x1f.homeroom.api.consent.v1.ReportH\x00\x12\x34\n\x07rotated\x18\x07 \x01(\x0b\x32!.homeroom.api.consent.v1.RotationH\x00\x42\x08\n\x06\x63hange\"I\n\x0e\x43onsentChanges\x12\x37\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.homeroom.api.consent.v1.ConsentChange\"\x9f\x01\n\x10\x43onsentHeartbeat\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x1d\n\x15organization_sequence\x18\x04 \x01(\x04\x12-\n\tbeat_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x15RecordConsentsRequest\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x89\x01\n\x16RecordConsentsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0erecorded_count\x18\x02 \x01(\x05\x12\x11\n\tsequences\x18\x03 \x03(\x04\x12\x32\n\x03log\x18\x04 \x01(\x0b\x32%.homeroom.api.consent.v1.LogExtension\"g\n\x14RevokeConsentRequest\x12;\n\nrevocation\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"_\n\x15RevokeConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x05proof\x18\x02 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\"a\n\x14NarrowConsentRequest\x12\x35\n\tnarrowing\x18\x01 \x01(\x0b\x32\".homeroom.api.consent.v1.Narrowing\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"_\n\x15NarrowConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x05proof\x18\x02 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\"\\\n\x15ReportVerdictsRequest\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.homeroom.api.consent.v1.Report\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"*\n\x16ReportVerdictsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"c\n\x18RotateSubjectRefsRequest\x12\x33\n\x08rotation\x18\x01 \x01(\x0b\x32!.homeroom.api.consent.v1.Rotation\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"-\n\x19RotateSubjectRefsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\";\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListReportsResponse\x12\x30\n\x07reports\x18\x01 \x03(\x0b\x32\x1f.homeroom.api.consent.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16GetConsentProofRequest\x12\x12\n\nconsent_id\x18\x01 \x01(\t\"O\n\x17GetConsentProofResponse\x12\x34\n\x05proof\x18\x01 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\"*\n\x14GetConsentLogRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\"h\n\x15GetConsentLogResponse\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x18\n\x10\x63onsistency_path\x18\x02 \x01(\x0c\"<\n\x13ListConsentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x14ListConsentsResponse\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x14WatchConsentsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"\x9a\x01\n\x15WatchConsentsResponse\x12:\n\x07\x63hanges\x18\x01 \x01(\x0b\x32\'.homeroom.api.consent.v1.ConsentChangesH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x42\x07\n\x05\x65vent*b\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONSENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\x02\x32\x81\t\n\x0e\x43onsentService\x12q\n\x0eRecordConsents\x12..homeroom.api.consent.v1.RecordConsentsRequest\x1a/.homeroom.api.consent.v1.RecordConsentsResponse\x12n\n\rRevokeConsent\x12-.homeroom.api.consent.v1.RevokeConsentRequest\x1a..homeroom.api.consent.v1.RevokeConsentResponse\x12n\n\rNarrowConsent\x12-.homeroom.api.consent.v1.NarrowConsentRequest\x1a..homeroom.api.consent.v1.NarrowConsentResponse\x12q\n\x0eReportVerdicts\x12..homeroom.api.consent.v1.ReportVerdictsRequest\x1a/.homeroom.api.consent.v1.ReportVerdictsResponse\x12z\n\x11RotateSubjectRefs\x12\x31.homeroom.api.consent.v1.RotateSubjectRefsRequest\x1a\x32.homeroom.api.consent.v1.RotateSubjectRefsResponse\x12h\n\x0bListReports\x12+.homeroom.api.consent.v1.ListReportsRequest\x1a,.homeroom.api.consent.v1.ListReportsResponse\x12t\n\x0fGetConsentProof\x12/.homeroom.api.consent.v1.GetConsentProofRequest\x1a\x30.homeroom.api.consent.v1.GetConsentProofResponse\x12n\n\rGetConsentLog\x12-.homeroom.api.consent.v1.GetConsentLogRequest\x1a..homeroom.api.consent.v1.GetConsentLogResponse\x12k\n\x0cListConsents\x12,.homeroom.api.consent.v1.ListConsentsRequest\x1a-.homeroom.api.consent.v1.ListConsentsResponse\x12p\n\rWatchConsents\x12-.homeroom.api.consent.v1.WatchConsentsRequest\x1a..homeroom.api.consent.v1.WatchConsentsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/consent/v1/consent_service.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a)homeroom/api/consent/v1/consent_log.proto\"\xdb\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x33\n\x06\x62odies\x18\x04 \x03(\x0b\x32#.homeroom.api.consent.v1.SealedBody\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.homeroom.api.consent.v1.ConsentState\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\nSealedBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x12\n\nsealed_key\x18\x02 \x01(\x0c\x12\r\n\x05place\x18\x03 \x01(\r\x12\x17\n\x0fsealed_evidence\x18\x04 \x01(\x0c\"A\n\x0cSealedNotice\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x10sealed_statement\x18\x02 \x01(\x0c\"\xa2\x01\n\nRevocation\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12/\n\x0brevoke_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"p\n\tNarrowing\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x36\n\x07notices\x18\x03 \x03(\x0b\x32%.homeroom.api.consent.v1.SealedNotice\"D\n\x06Report\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"M\n\x08Rotation\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x18\n\x10sealed_statement\x18\x03 \x01(\x0c\"\xdb\x02\n\rConsentChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x04\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32 .homeroom.api.consent.v1.ConsentH\x00\x12:\n\x07revoked\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x12\x36\n\x08narrowed\x18\x05 \x01(\x0b\x32\".homeroom.api.consent.v1.NarrowingH\x00\x12\x33\n\x08reported\x18\x06 \x01(\x0b\x32\x1f.homeroom.api.consent.v1.ReportH\x00\x12\x34\n\x07rotated\x18\x07 \x01(\x0b\x32!.homeroom.api.consent.v1.RotationH\x00\x42\x08\n\x06\x63hange\"I\n\x0e\x43onsentChanges\x12\x37\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.homeroom.api.consent.v1.ConsentChange\"\x9f\x01\n\x10\x43onsentHeartbeat\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x1d\n\x15organization_sequence\x18\x04 \x01(\x04\x12-\n\tbeat_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x15RecordConsentsRequest\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rskip_recorded\x18\x03 \x01(\x08\"\xc4\x01\n\x16RecordConsentsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0erecorded_count\x18\x02 \x01(\x05\x12\x11\n\tsequences\x18\x03 \x03(\x04\x12\x32\n\x03log\x18\x04 \x01(\x0b\x32%.homeroom.api.consent.v1.LogExtension\x12\x39\n\x0frecorded_before\x18\x05 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\"g\n\x14RevokeConsentRequest\x12;\n\nrevocation\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"_\n\x15RevokeConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x05proof\x18\x02 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\"a\n\x14NarrowConsentRequest\x12\x35\n\tnarrowing\x18\x01 \x01(\x0b\x32\".homeroom.api.consent.v1.Narrowing\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"_\n\x15NarrowConsentResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x05proof\x18\x02 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\"\\\n\x15ReportVerdictsRequest\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.homeroom.api.consent.v1.Report\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"*\n\x16ReportVerdictsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"c\n\x18RotateSubjectRefsRequest\x12\x33\n\x08rotation\x18\x01 \x01(\x0b\x32!.homeroom.api.consent.v1.Rotation\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"-\n\x19RotateSubjectRefsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\";\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListReportsResponse\x12\x30\n\x07reports\x18\x01 \x03(\x0b\x32\x1f.homeroom.api.consent.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16GetConsentProofRequest\x12\x12\n\nconsent_id\x18\x01 \x01(\t\"\x82\x01\n\x17GetConsentProofResponse\x12\x34\n\x05proof\x18\x01 \x01(\x0b\x32%.homeroom.api.consent.v1.ConsentProof\x12\x31\n\x07\x63onsent\x18\x02 \x01(\x0b\x32 .homeroom.api.consent.v1.Consent\"*\n\x14GetConsentLogRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\"h\n\x15GetConsentLogResponse\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x18\n\x10\x63onsistency_path\x18\x02 \x01(\x0c\"<\n\x13ListConsentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x14ListConsentsResponse\x12\x32\n\x08\x63onsents\x18\x01 \x03(\x0b\x32 .homeroom.api.consent.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x14WatchConsentsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"\x9a\x01\n\x15WatchConsentsResponse\x12:\n\x07\x63hanges\x18\x01 \x01(\x0b\x32\'.homeroom.api.consent.v1.ConsentChangesH\x00\x12<\n\theartbeat\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatementH\x00\x42\x07\n\x05\x65vent*b\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONSENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\x02\x32\x81\t\n\x0e\x43onsentService\x12q\n\x0eRecordConsents\x12..homeroom.api.consent.v1.RecordConsentsRequest\x1a/.homeroom.api.consent.v1.RecordConsentsResponse\x12n\n\rRevokeConsent\x12-.homeroom.api.consent.v1.RevokeConsentRequest\x1a..homeroom.api.consent.v1.RevokeConsentResponse\x12n\n\rNarrowConsent\x12-.homeroom.api.consent.v1.NarrowConsentRequest\x1a..homeroom.api.consent.v1.NarrowConsentResponse\x12q\n\x0eReportVerdicts\x12..homeroom.api.consent.v1.ReportVerdictsRequest\x1a/.homeroom.api.consent.v1.ReportVerdictsResponse\x12z\n\x11RotateSubjectRefs\x12\x31.homeroom.api.consent.v1.RotateSubjectRefsRequest\x1a\x32.homeroom.api.consent.v1.RotateSubjectRefsResponse\x12h\n\x0bListReports\x12+.homeroom.api.consent.v1.ListReportsRequest\x1a,.homeroom.api.consent.v1.ListReportsResponse\x12t\n\x0fGetConsentProof\x12/.homeroom.api.consent.v1.GetConsentProofRequest\x1a\x30.homeroom.api.consent.v1.GetConsentProofResponse\x12n\n\rGetConsentLog\x12-.homeroom.api.consent.v1.GetConsentLogRequest\x1a..homeroom.api.consent.v1.GetConsentLogResponse\x12k\n\x0cListConsents\x12,.homeroom.api.consent.v1.ListConsentsRequest\x1a-.homeroom.api.consent.v1.ListConsentsResponse\x12p\n\rWatchConsents\x12-.homeroom.api.consent.v1.WatchConsentsRequest\x1a..homeroom.api.consent.v1.WatchConsentsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.consent.v1.consent_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONSENTSTATE']._serialized_start=3317
-  _globals['_CONSENTSTATE']._serialized_end=3415
+  _globals['_CONSENTSTATE']._serialized_start=3451
+  _globals['_CONSENTSTATE']._serialized_end=3549
   _globals['_CONSENT']._serialized_start=190
   _globals['_CONSENT']._serialized_end=409
   _globals['_SEALEDBODY']._serialized_start=411
@@ -57,45 +57,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSENTHEARTBEAT']._serialized_start=1431
   _globals['_CONSENTHEARTBEAT']._serialized_end=1590
   _globals['_RECORDCONSENTSREQUEST']._serialized_start=1592
-  _globals['_RECORDCONSENTSREQUEST']._serialized_end=1687
-  _globals['_RECORDCONSENTSRESPONSE']._serialized_start=1690
-  _globals['_RECORDCONSENTSRESPONSE']._serialized_end=1827
-  _globals['_REVOKECONSENTREQUEST']._serialized_start=1829
-  _globals['_REVOKECONSENTREQUEST']._serialized_end=1932
-  _globals['_REVOKECONSENTRESPONSE']._serialized_start=1934
-  _globals['_REVOKECONSENTRESPONSE']._serialized_end=2029
-  _globals['_NARROWCONSENTREQUEST']._serialized_start=2031
-  _globals['_NARROWCONSENTREQUEST']._serialized_end=2128
-  _globals['_NARROWCONSENTRESPONSE']._serialized_start=2130
-  _globals['_NARROWCONSENTRESPONSE']._serialized_end=2225
-  _globals['_REPORTVERDICTSREQUEST']._serialized_start=2227
-  _globals['_REPORTVERDICTSREQUEST']._serialized_end=2319
-  _globals['_REPORTVERDICTSRESPONSE']._serialized_start=2321
-  _globals['_REPORTVERDICTSRESPONSE']._serialized_end=2363
-  _globals['_ROTATESUBJECTREFSREQUEST']._serialized_start=2365
-  _globals['_ROTATESUBJECTREFSREQUEST']._serialized_end=2464
-  _globals['_ROTATESUBJECTREFSRESPONSE']._serialized_start=2466
-  _globals['_ROTATESUBJECTREFSRESPONSE']._serialized_end=2511
-  _globals['_LISTREPORTSREQUEST']._serialized_start=2513
-  _globals['_LISTREPORTSREQUEST']._serialized_end=2572
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=2574
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=2670
-  _globals['_GETCONSENTPROOFREQUEST']._serialized_start=2672
-  _globals['_GETCONSENTPROOFREQUEST']._serialized_end=2716
-  _globals['_GETCONSENTPROOFRESPONSE']._serialized_start=2718
-  _globals['_GETCONSENTPROOFRESPONSE']._serialized_end=2797
-  _globals['_GETCONSENTLOGREQUEST']._serialized_start=2799
-  _globals['_GETCONSENTLOGREQUEST']._serialized_end=2841
-  _globals['_GETCONSENTLOGRESPONSE']._serialized_start=2843
-  _globals['_GETCONSENTLOGRESPONSE']._serialized_end=2947
-  _globals['_LISTCONSENTSREQUEST']._serialized_start=2949
-  _globals['_LISTCONSENTSREQUEST']._serialized_end=3009
-  _globals['_LISTCONSENTSRESPONSE']._serialized_start=3011
-  _globals['_LISTCONSENTSRESPONSE']._serialized_end=3110
-  _globals['_WATCHCONSENTSREQUEST']._serialized_start=3112
-  _globals['_WATCHCONSENTSREQUEST']._serialized_end=3158
-  _globals['_WATCHCONSENTSRESPONSE']._serialized_start=3161
-  _globals['_WATCHCONSENTSRESPONSE']._serialized_end=3315
-  _globals['_CONSENTSERVICE']._serialized_start=3418
-  _globals['_CONSENTSERVICE']._serialized_end=4571
+  _globals['_RECORDCONSENTSREQUEST']._serialized_end=1710
+  _globals['_RECORDCONSENTSRESPONSE']._serialized_start=1713
+  _globals['_RECORDCONSENTSRESPONSE']._serialized_end=1909
+  _globals['_REVOKECONSENTREQUEST']._serialized_start=1911
+  _globals['_REVOKECONSENTREQUEST']._serialized_end=2014
+  _globals['_REVOKECONSENTRESPONSE']._serialized_start=2016
+  _globals['_REVOKECONSENTRESPONSE']._serialized_end=2111
+  _globals['_NARROWCONSENTREQUEST']._serialized_start=2113
+  _globals['_NARROWCONSENTREQUEST']._serialized_end=2210
+  _globals['_NARROWCONSENTRESPONSE']._serialized_start=2212
+  _globals['_NARROWCONSENTRESPONSE']._serialized_end=2307
+  _globals['_REPORTVERDICTSREQUEST']._serialized_start=2309
+  _globals['_REPORTVERDICTSREQUEST']._serialized_end=2401
+  _globals['_REPORTVERDICTSRESPONSE']._serialized_start=2403
+  _globals['_REPORTVERDICTSRESPONSE']._serialized_end=2445
+  _globals['_ROTATESUBJECTREFSREQUEST']._serialized_start=2447
+  _globals['_ROTATESUBJECTREFSREQUEST']._serialized_end=2546
+  _globals['_ROTATESUBJECTREFSRESPONSE']._serialized_start=2548
+  _globals['_ROTATESUBJECTREFSRESPONSE']._serialized_end=2593
+  _globals['_LISTREPORTSREQUEST']._serialized_start=2595
+  _globals['_LISTREPORTSREQUEST']._serialized_end=2654
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=2656
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=2752
+  _globals['_GETCONSENTPROOFREQUEST']._serialized_start=2754
+  _globals['_GETCONSENTPROOFREQUEST']._serialized_end=2798
+  _globals['_GETCONSENTPROOFRESPONSE']._serialized_start=2801
+  _globals['_GETCONSENTPROOFRESPONSE']._serialized_end=2931
+  _globals['_GETCONSENTLOGREQUEST']._serialized_start=2933
+  _globals['_GETCONSENTLOGREQUEST']._serialized_end=2975
+  _globals['_GETCONSENTLOGRESPONSE']._serialized_start=2977
+  _globals['_GETCONSENTLOGRESPONSE']._serialized_end=3081
+  _globals['_LISTCONSENTSREQUEST']._serialized_start=3083
+  _globals['_LISTCONSENTSREQUEST']._serialized_end=3143
+  _globals['_LISTCONSENTSRESPONSE']._serialized_start=3145
+  _globals['_LISTCONSENTSRESPONSE']._serialized_end=3244
+  _globals['_WATCHCONSENTSREQUEST']._serialized_start=3246
+  _globals['_WATCHCONSENTSREQUEST']._serialized_end=3292
+  _globals['_WATCHCONSENTSRESPONSE']._serialized_start=3295
+  _globals['_WATCHCONSENTSRESPONSE']._serialized_end=3449
+  _globals['_CONSENTSERVICE']._serialized_start=3552
+  _globals['_CONSENTSERVICE']._serialized_end=4705
 # @@protoc_insertion_point(module_scope)

@@ -414,8 +414,11 @@ class RecordConsentsRequest(_message.Message):
 
     CONSENTS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SKIP_RECORDED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the caller, so that a retry is recognized."""
+    skip_recorded: _builtins.bool
+    """Leaves out the consents that the caller recorded before under the same identifiers, whatever they say now."""
     @_builtins.property
     def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:
         """The consents; their state is ignored."""
@@ -425,10 +428,11 @@ class RecordConsentsRequest(_message.Message):
         *,
         consents: _abc.Iterable[Global___Consent] | None = ...,
         request_id: _builtins.str = ...,
+        skip_recorded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "request_id", b"request_id", "skip_recorded", b"skip_recorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,6 +448,7 @@ class RecordConsentsResponse(_message.Message):
     RECORDED_COUNT_FIELD_NUMBER: _builtins.int
     SEQUENCES_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
+    RECORDED_BEFORE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The sequence after the last of them."""
     recorded_count: _builtins.int
@@ -456,6 +461,10 @@ class RecordConsentsResponse(_message.Message):
     def log(self) -> _consent_log_pb2.LogExtension:
         """Proves that the new ones were logged."""
 
+    @_builtins.property
+    def recorded_before(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:
+        """Those that were left out, as they were recorded, each with the caller's body only."""
+
     def __init__(
         self,
         *,
@@ -463,10 +472,11 @@ class RecordConsentsResponse(_message.Message):
         recorded_count: _builtins.int = ...,
         sequences: _abc.Iterable[_builtins.int] | None = ...,
         log: _consent_log_pb2.LogExtension | None = ...,
+        recorded_before: _abc.Iterable[Global___Consent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["log", b"log", "recorded_count", b"recorded_count", "sequence", b"sequence", "sequences", b"sequences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log", b"log", "recorded_before", b"recorded_before", "recorded_count", b"recorded_count", "sequence", b"sequence", "sequences", b"sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -767,18 +777,24 @@ class GetConsentProofResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROOF_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proof(self) -> _consent_log_pb2.ConsentProof:
         """Every change of the consent alone, each proved."""
+
+    @_builtins.property
+    def consent(self) -> Global___Consent:
+        """The consent as it stands, with the caller's body only."""
 
     def __init__(
         self,
         *,
         proof: _consent_log_pb2.ConsentProof | None = ...,
+        consent: Global___Consent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
