@@ -199,22 +199,7 @@ def _parts(row: Mapping[str, str]) -> dict[str, object]:
 
 
 def _terms(form: SignedForm) -> ConsentTerms:
-    try:
-        relation = SignerRelation(form["signer_relation"])
-    except ValueError:
-        raise RequestInvalidError(
-            "it is no word of the vocabulary", field="signer_relation"
-        ) from None
-    try:
-        given = ConsentForm(form["form"])
-    except ValueError:
-        raise RequestInvalidError("it is no word of the vocabulary", field="form") from None
-    authentication = form.get("authentication")
-    if given is ConsentForm.ELECTRONIC and authentication is None:
-        raise RequestInvalidError(
-            "without ink, it says how the signer was authenticated (34 CFR 99.30(d))",
-            field="authentication",
-        )
+    relation, given = _words(form)
     everything = list(form["elements"]) == [ALL_RECORDS]
     return ConsentTerms(
         holder=form["holder"],
@@ -226,7 +211,7 @@ def _terms(form: SignedForm) -> ConsentTerms:
         classes=tuple(form.get("classes", ())),
         signer_relation=relation,
         form=given,
-        authentication=authentication,
+        authentication=form.get("authentication"),
         sign_date=form["sign_date"],
         start_date=form["start_date"],
         end_date=form["end_date"],
@@ -239,6 +224,21 @@ def _terms(form: SignedForm) -> ConsentTerms:
         copy_to_minor_student=form.get("copy_to_minor_student", False),
         not_required_for_service=form.get("not_required_for_service", False),
     )
+
+
+def _words(form: SignedForm) -> tuple[SignerRelation, ConsentForm]:
+    """Who signed, and in which form."""
+    if form["signer_relation"] not in list(SignerRelation):
+        raise RequestInvalidError("it is no word of the vocabulary", field="signer_relation")
+    if form["form"] not in list(ConsentForm):
+        raise RequestInvalidError("it is no word of the vocabulary", field="form")
+    given = ConsentForm(form["form"])
+    if given is ConsentForm.ELECTRONIC and form.get("authentication") is None:
+        raise RequestInvalidError(
+            "without ink, it says how the signer was authenticated (34 CFR 99.30(d))",
+            field="authentication",
+        )
+    return SignerRelation(form["signer_relation"]), given
 
 
 def _claim(row: Mapping[str, str]) -> IdentityClaim:
