@@ -74,6 +74,9 @@ OPTIONAL = (
     "specific_elements",
     *_YES_OR_NO,
 )
+_CONTENT = tuple(sorted({*REQUIRED, *OPTIONAL} - {"reference"}))
+_ONE_STUDENT = {*_CLAIM, "link_code", "recipients", "subject_ref", "scan_sha256", "reference"}
+_TERMS = tuple(set(_CONTENT) - _ONE_STUDENT - {"signer_name", "rights_evidence"})
 ALL_RECORDS = "all_education_records"
 """In the cell of elements: the form releases all education records in general."""
 
@@ -146,6 +149,7 @@ def consent_of_form(form: SignedForm, recorder: str, consent_id: str) -> OpenedC
             subject_refs=refs,
             signer_name=form.get("signer_name", ""),
             rights_evidence=form.get("rights_evidence", ""),
+            scan_digest=form.get("scan_digest", b""),
             reference=form.get("reference", ""),
         )
     )
@@ -172,14 +176,44 @@ def form_of_row(row: Mapping[str, str]) -> SignedForm:
     return cast("SignedForm", form)
 
 
+def consent_of_row(row: Mapping[str, str], recorder: str, consent_id: str) -> OpenedConsent:
+    """The consent that one line of a CSV file is; like `form_of_row` and `consent_of_form`.
+
+    Thousands of lines say the same but for student, signer and scan: what they share is read once.
+
+    Raises:
+        RequestInvalidError: naming the column that is wrong, never what it says.
+    """
+    terms = _terms_of(tuple([row.get(name, "") for name in _TERMS]))
+    named: Sequence[str] = () if terms.classes else (recorder,)
+    if row.get("recipients"):
+        named = _several(row["recipients"])
+    refs = {name: new_subject_ref() for name in named}
+    if row.get("subject_ref"):
+        refs[recorder] = row["subject_ref"]
+    scan = row.get("scan_sha256")
+    return require_whole(
+        OpenedConsent(
+            consent_id=consent_id,
+            recorder=recorder,
+            terms=terms,
+            link_code=row.get("link_code", "").encode(),
+            claim=_claim(row) if any(row.get(name) for name in _CLAIM) else None,
+            subject_refs=refs,
+            signer_name=row.get("signer_name", ""),
+            rights_evidence=row.get("rights_evidence", ""),
+            scan_digest=_digest(scan, "scan_sha256") if scan else b"",
+            reference=row.get("reference", ""),
+        )
+    )
+
+
 def consent_id_of(row: Mapping[str, str], secret: bytes) -> str:
     """The identifier of a line: the same for the same content, and foreseen by nobody else.
 
     The caller's own reference is no part of it.
     """
-    content = "\0".join(
-        f"{name}\0{row[name]}" for name in sorted(row) if row[name] and name != "reference"
-    )
+    content = "\0".join([f"{name}\0{row[name]}" for name in _CONTENT if row.get(name)])
     return hmac.digest(secret, content.encode(), hashlib.sha256).hex()[:32]
 
 
@@ -218,7 +252,6 @@ def _terms(form: SignedForm) -> ConsentTerms:
         form_version=form.get("form_version", ""),
         language=form.get("language", ""),
         form_text_digest=form.get("form_text_digest", b""),
-        scan_digest=form.get("scan_digest", b""),
         specific_elements=_elements(tuple(form.get("specific_elements", ()))),
         copy_requested_by_parent=form.get("copy_requested_by_parent", False),
         copy_to_minor_student=form.get("copy_to_minor_student", False),
@@ -242,9 +275,19 @@ def _words(form: SignedForm) -> tuple[SignerRelation, ConsentForm]:
 
 
 def _claim(row: Mapping[str, str]) -> IdentityClaim:
-    said = {name: row.get(name, "") for name in _CLAIM if name != "birth_date"}
     born = row.get("birth_date", "")
-    return IdentityClaim(**said, birth_date=_day(born, "birth_date") if born else None)
+    return IdentityClaim(
+        given_name=row.get("given_name", ""),
+        middle_name=row.get("middle_name", ""),
+        family_name=row.get("family_name", ""),
+        birth_date=_day(born, "birth_date") if born else None,
+        sex=row.get("sex", ""),
+        school_id=row.get("school_id", ""),
+        local_id=row.get("local_id", ""),
+        phone=row.get("phone", ""),
+        address=row.get("address", ""),
+        zip=row.get("zip", ""),
+    )
 
 
 def _authentication(row: Mapping[str, str]) -> Authentication:
@@ -267,6 +310,11 @@ def _authentication(row: Mapping[str, str]) -> Authentication:
 
 
 # Thousands of lines repeat the same few days and lists.
+
+
+@lru_cache(maxsize=4_096)
+def _terms_of(cells: tuple[str, ...]) -> ConsentTerms:
+    return _terms(form_of_row(dict(zip(_TERMS, cells, strict=True))))
 
 
 @lru_cache(maxsize=4_096)

@@ -18,8 +18,7 @@ from homeroom.consent_forms import (
     OPTIONAL,
     REQUIRED,
     consent_id_of,
-    consent_of_form,
-    form_of_row,
+    consent_of_row,
 )
 from homeroom.consent_terms import OpenedConsent
 from homeroom.consents import BATCH, Consents, RecordedConsent
@@ -195,10 +194,10 @@ def _consent(
     if len(cells) != len(columns):
         raise RequestInvalidError("it has more or fewer cells than there are columns", field="")
     row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
-    for name, cell in row.items():
-        if not cell.isprintable():
-            raise RequestInvalidError("it is no plain text", field=name)
-    return consent_of_form(form_of_row(row), recorder, consent_id_of(row, secret))
+    if not "".join(row.values()).isprintable():
+        wrong = next(name for name, cell in row.items() if not cell.isprintable())
+        raise RequestInvalidError("it is no plain text", field=wrong)
+    return consent_of_row(row, recorder, consent_id_of(row, secret))
 
 
 def _opened(file: Path) -> IO[str]:

@@ -162,7 +162,7 @@ def _record(opened: OpenedConsent) -> Mapping[str, Any]:
             "form_version": terms.form_version,
             "language": terms.language,
             "form_text_sha256": terms.form_text_digest.hex(),
-            "scan_sha256": terms.scan_digest.hex(),
+            "scan_sha256": opened.scan_digest.hex(),
             "agreement_id": terms.agreement_id,
         },
         "pii_controllers": {"holder": terms.holder, "collected_by": opened.recorder},

@@ -55,7 +55,6 @@ class ConsentTerms:
         sign_date: the day it was signed.
         start_date, end_date: the first and the last day it counts.
         form_version, language, form_text_digest: the form that was shown.
-        scan_digest: the SHA-256 digest of the scan of the signed paper.
         specific_elements: elements that the form asks for one by one.
         copy_requested_by_parent, copy_to_minor_student: who gets a copy of what is disclosed.
         not_required_for_service: whether the form says that a refusal changes no service.
@@ -77,7 +76,6 @@ class ConsentTerms:
     form_version: str = ""
     language: str = ""
     form_text_digest: bytes = b""
-    scan_digest: bytes = b""
     specific_elements: tuple[Element, ...] = ()
     copy_requested_by_parent: bool = False
     copy_to_minor_student: bool = False
@@ -114,7 +112,6 @@ class ConsentTerms:
         if self.language and not _LANGUAGE.fullmatch(self.language):
             raise RequestInvalidError("a language is a tag such as es", field="language")
         _require_digest(self.form_text_digest, "form_text_digest")
-        _require_digest(self.scan_digest, "scan_digest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +160,7 @@ class OpenedConsent:
         subject_refs: for each recipient the name by which it alone knows the student. In a
             recipient's body only its own; in the recorder's the others are there without names.
         signer_name, rights_evidence: who signed, and what shows their right; for the holder only.
+        scan_digest: the SHA-256 digest of the scan of the signed paper.
         reference: the recorder's own name for the student or the form; for the recorder only.
     """
 
@@ -174,6 +172,7 @@ class OpenedConsent:
     subject_refs: Mapping[str, str] = field(default_factory=dict, repr=False)
     signer_name: str = field(default="", repr=False)
     rights_evidence: str = field(default="", repr=False)
+    scan_digest: bytes = b""
     reference: str = field(default="", repr=False)
 
     @property
@@ -231,6 +230,7 @@ def require_whole(consent: OpenedConsent) -> OpenedConsent:
     texts = (consent.signer_name, consent.rights_evidence, consent.reference)
     if len(max(texts, key=len)) > _MAX_TEXT_LETTERS or not _plain("".join(texts)):
         raise RequestInvalidError("a text of the form is too long or no text", field="signer")
+    _require_digest(consent.scan_digest, "scan_digest")
     for recipient, subject_ref in consent.subject_refs.items():
         require_organization_id(recipient)
         require_subject_ref(subject_ref)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_body_pb2 as body_pb
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
-from homeroom.consent.messages import body_of, consent_of
+from homeroom.consent.messages import body_of, consent_of, terms_body
 from homeroom.consent_terms import OpenedConsent, require_whole
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import check_signed_by, decode, signed
@@ -165,7 +165,13 @@ def _sealed_bodies(
     consents: Sequence[OpenedConsent], audience: str, signing_key: SigningKey, sealing_key: bytes
 ) -> Iterable[pb.SealedBody]:
     recorder = consents[0].recorder
-    bodies = [body_of(one, audience).SerializeToString(deterministic=True) for one in consents]
+    # By identity: whoever made the consents keeps their terms while this runs.
+    said = {id(one.terms): one.terms for one in consents}
+    templates = {name: terms_body(terms) for name, terms in said.items()}
+    bodies = [
+        body_of(one, audience, templates[id(one.terms)]).SerializeToString(deterministic=True)
+        for one in consents
+    ]
     root, paths = tree_of([leaf_hash(body) for body in bodies])
     batch = body_pb.ConsentBatch(
         recorder=recorder, audience=audience, merkle_root=root, size=len(bodies)

@@ -16,15 +16,19 @@ from homeroom.question import Period, day_of, elements_named
 from homeroom.vocabulary import ConsentForm, SignerRelation
 
 
-def body_of(consent: OpenedConsent, audience: str) -> pb.ConsentBody:
-    """The body for one audience: the student's name and the signer's are for the holder alone."""
-    body = pb.ConsentBody(
-        consent_id=consent.consent_id,
-        recorder=consent.recorder,
-        recipients=_recipients(consent, audience),
-        signer=pb.Signer(relation=consent.terms.signer_relation),
-    )
-    _write_terms(body, consent.terms)
+def body_of(consent: OpenedConsent, audience: str, said: pb.ConsentBody) -> pb.ConsentBody:
+    """The body for one audience: the student's name and the signer's are for the holder alone.
+
+    Args:
+        consent: all of it.
+        audience: whom the body is for.
+        said: what `terms_body` says of the consent's terms; thousands of consents share theirs.
+    """
+    body = pb.ConsentBody()
+    body.CopyFrom(said)
+    body.consent_id, body.recorder = consent.consent_id, consent.recorder
+    body.recipients.extend(_recipients(consent, audience))
+    body.scan_digest = consent.scan_digest
     if audience == consent.recorder:
         body.reference = consent.reference
     if audience == consent.terms.holder:
@@ -64,8 +68,13 @@ def _recipients(consent: OpenedConsent, audience: str) -> list[pb.Recipient]:
     ]
 
 
-def _write_terms(body: pb.ConsentBody, terms: ConsentTerms) -> None:
-    body.holder, body.agreement_id = terms.holder, terms.agreement_id
+def terms_body(terms: ConsentTerms) -> pb.ConsentBody:
+    """A body that says the terms alone."""
+    body = pb.ConsentBody(
+        holder=terms.holder,
+        agreement_id=terms.agreement_id,
+        signer=pb.Signer(relation=terms.signer_relation),
+    )
     body.elements.extend(terms.elements)
     body.purposes.extend(terms.purposes)
     body.form = terms.form
@@ -79,11 +88,12 @@ def _write_terms(body: pb.ConsentBody, terms: ConsentTerms) -> None:
     if terms.authentication is not None:
         body.authentication.CopyFrom(_authentication_message(terms.authentication))
     body.form_version, body.language = terms.form_version, terms.language
-    body.form_text_digest, body.scan_digest = terms.form_text_digest, terms.scan_digest
+    body.form_text_digest = terms.form_text_digest
     body.specific_elements.extend(terms.specific_elements)
     body.copy_requested_by_parent = terms.copy_requested_by_parent
     body.copy_to_minor_student = terms.copy_to_minor_student
     body.not_required_for_service = terms.not_required_for_service
+    return body
 
 
 def _opened(body: pb.ConsentBody) -> OpenedConsent:
@@ -99,6 +109,7 @@ def _opened(body: pb.ConsentBody) -> OpenedConsent:
         subject_refs=refs,
         signer_name=body.signer.name,
         rights_evidence=body.signer.rights_evidence,
+        scan_digest=body.scan_digest,
         reference=body.reference,
     )
 
@@ -123,7 +134,6 @@ def _terms(body: pb.ConsentBody) -> ConsentTerms:
         form_version=body.form_version,
         language=body.language,
         form_text_digest=body.form_text_digest,
-        scan_digest=body.scan_digest,
         specific_elements=elements_named(body.specific_elements),
         copy_requested_by_parent=body.copy_requested_by_parent,
         copy_to_minor_student=body.copy_to_minor_student,

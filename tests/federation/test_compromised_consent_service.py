@@ -54,7 +54,7 @@ def test_a_consent_service_cannot_read_who_consented(federation: Federation) -> 
         everything = "\n".join(consents.iterdump()).encode()
         bodies = consents.execute(
             "SELECT consent_id, recorder, organization_id, sealed_key, place, sealed_evidence"
-            " FROM consent_body JOIN consent USING (consent_id)"
+            " FROM consent_body JOIN consent USING (sequence)"
         ).fetchall()
     hub = Keys.of(federation.layout, HUB)
 

@@ -53,7 +53,7 @@ def change_message(change: Change) -> pb.ConsentChange:
     """The message that carries one step."""
     message = pb.ConsentChange(sequence=change.sequence, previous_sequence=change.previous_sequence)
     if isinstance(change.what, Consent):
-        message.recorded.CopyFrom(_consent_message(change.what, pb.CONSENT_STATE_ACTIVE))
+        _write_consent(message.recorded, change.what, pb.CONSENT_STATE_ACTIVE)
     elif isinstance(change.what, Revocation):
         message.revoked.CopyFrom(_evidence_of(change.what))
     else:
@@ -140,21 +140,21 @@ def listed_message(listed: ListedConsent) -> pb.Consent:
 
 
 def _consent_message(consent: Consent, state: pb.ConsentState.ValueType) -> pb.Consent:
-    return pb.Consent(
-        consent_id=consent.consent_id,
-        recorder=consent.recorder,
-        holder=consent.holder,
-        bodies=[
-            pb.SealedBody(
-                organization_id=body.organization_id,
-                sealed_key=body.sealed_key,
-                place=body.place,
-                sealed_evidence=body.sealed_evidence,
-            )
-            for body in consent.bodies
-        ],
-        state=state,
-    )
+    message = pb.Consent()
+    _write_consent(message, consent, state)
+    return message
+
+
+def _write_consent(message: pb.Consent, consent: Consent, state: pb.ConsentState.ValueType) -> None:
+    message.consent_id, message.recorder = consent.consent_id, consent.recorder
+    message.holder, message.state = consent.holder, state
+    for body in consent.bodies:
+        message.bodies.add(
+            organization_id=body.organization_id,
+            sealed_key=body.sealed_key,
+            place=body.place,
+            sealed_evidence=body.sealed_evidence,
+        )
 
 
 def _evidence_of(revocation: Revocation) -> evidence_pb2.SignedStatement:

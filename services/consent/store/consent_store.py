@@ -55,7 +55,9 @@ class SqlConsentStore:
                 new = new_among(consents, steps.recorded_digests(connection, consent_ids))
             if new:
                 steps.write_consents(connection, new, sequence)
-            newest = max(steps.sequences_of(connection, consent_ids).values())
+            newest = sequence + len(new)
+            if len(new) < len(consents):
+                newest = max(steps.sequences_of(connection, consent_ids).values())
             return steps.note_answer(connection, request, Recorded(newest, len(new)))
 
     def revoke(self, request: ChangeRequest, revocation: Revocation) -> int:

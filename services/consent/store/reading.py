@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from homeroom.consent_log import ChangeKind, LogEntry
 from homeroom.signing import digest_of
@@ -28,25 +28,19 @@ def steps_of(
 ) -> list[Change]:
     """The steps of an organization's chain after a sequence and up to another, in order."""
     rows = connection.execute(
-        select(_CHANGE)
-        .where(
-            _CHANGE.c.organization_id == organization_id,
-            _CHANGE.c.sequence > after,
-            _CHANGE.c.sequence <= up_to,
-        )
+        _with_consents(organization_id)
+        .where(_CHANGE.c.sequence > after, _CHANGE.c.sequence <= up_to)
         .order_by(_CHANGE.c.sequence)
         .limit(limit)
     ).all()
-    recorded = [row.consent_id for row in rows if row.kind == ChangeKind.RECORDED]
     revoked = [row.consent_id for row in rows if row.kind == ChangeKind.REVOKED]
     told = [row.sequence for row in rows if row.kind not in {"recorded", "revoked"}]
-    consents = _consents(connection, organization_id, recorded)
     revocations = _revocations(connection, revoked)
     notices = _notices(connection, organization_id, told)
 
     def what(row: Row[Any]) -> Consent | Revocation | Notice:
         if row.kind == ChangeKind.RECORDED:
-            return consents[row.consent_id]
+            return _consent_of(row)
         if row.kind == ChangeKind.REVOKED:
             return revocations[row.consent_id]
         return notices[row.sequence]
@@ -59,47 +53,52 @@ def consents_after(
 ) -> list[ListedConsent]:
     """The consents that concern an organization after a sequence, as they stand."""
     rows = connection.execute(
-        select(_CHANGE.c.sequence, _CHANGE.c.consent_id)
-        .where(
-            _CHANGE.c.organization_id == organization_id,
-            _CHANGE.c.sequence > after,
-            _CHANGE.c.kind == ChangeKind.RECORDED,
-        )
+        _with_consents(organization_id)
+        .where(_CHANGE.c.sequence > after, _CHANGE.c.kind == ChangeKind.RECORDED)
         .order_by(_CHANGE.c.sequence)
         .limit(limit)
     ).all()
-    return _listed(connection, organization_id, rows)
+    return _listed(connection, rows)
 
 
 def consents_named(
     connection: Connection, organization_id: str, consent_ids: Sequence[str]
 ) -> list[ListedConsent]:
     """Those of the consents that concern an organization, oldest first."""
+    if not consent_ids:
+        return []
     rows = connection.execute(
-        select(_CONSENT.c.sequence, _CONSENT.c.consent_id)
-        .join(
-            _CHANGE,
-            and_(
-                _CHANGE.c.organization_id == organization_id,
-                _CHANGE.c.sequence == _CONSENT.c.sequence,
-            ),
-        )
+        _with_consents(organization_id)
         .where(_CONSENT.c.consent_id.in_(consent_ids))
-        .order_by(_CONSENT.c.sequence)
+        .order_by(_CHANGE.c.sequence)
     ).all()
-    return _listed(connection, organization_id, rows)
+    return _listed(connection, rows)
 
 
-def _listed(
-    connection: Connection, organization_id: str, rows: Sequence[Any]
-) -> list[ListedConsent]:
-    consent_ids = [row.consent_id for row in rows]
-    consents = _consents(connection, organization_id, consent_ids)
-    revocations = _revocations(connection, consent_ids)
+def _with_consents(organization_id: str) -> Select[Any]:
+    """An organization's steps, each with the consent that it recorded and its own body of it."""
+    own = and_(_BODY.c.sequence == _CHANGE.c.sequence, _BODY.c.organization_id == organization_id)
+    return (
+        select(
+            _CHANGE,
+            _CONSENT.c.recorder,
+            _CONSENT.c.holder,
+            _BODY.c.sealed_key,
+            _BODY.c.place,
+            _BODY.c.sealed_evidence,
+        )
+        .outerjoin(_CONSENT, _CONSENT.c.sequence == _CHANGE.c.sequence)
+        .outerjoin(_BODY, own)
+        .where(_CHANGE.c.organization_id == organization_id)
+    )
+
+
+def _listed(connection: Connection, rows: Sequence[Any]) -> list[ListedConsent]:
+    revocations = _revocations(connection, [row.consent_id for row in rows])
     return [
         ListedConsent(
             row.sequence,
-            consents[row.consent_id],
+            _consent_of(row),
             revocations[row.consent_id].revoke_time if row.consent_id in revocations else None,
         )
         for row in rows
@@ -150,33 +149,11 @@ def entries_of(connection: Connection, consent_id: str) -> list[LogEntry]:
     return sorted(entries, key=lambda entry: entry.sequence)
 
 
-def _consents(
-    connection: Connection, organization_id: str, consent_ids: Sequence[str]
-) -> Mapping[str, Consent]:
-    if not consent_ids:
-        return {}
-    own = and_(
-        _BODY.c.consent_id == _CONSENT.c.consent_id, _BODY.c.organization_id == organization_id
-    )
-    rows = connection.execute(
-        select(
-            _CONSENT.c.consent_id,
-            _CONSENT.c.recorder,
-            _CONSENT.c.holder,
-            _BODY.c.sealed_key,
-            _BODY.c.place,
-            _BODY.c.sealed_evidence,
-        )
-        .outerjoin(_BODY, own)
-        .where(_CONSENT.c.consent_id.in_(consent_ids))
-    )
-    return {row.consent_id: _consent_of(row, organization_id) for row in rows}
-
-
-def _consent_of(row: Any, organization_id: str) -> Consent:
+def _consent_of(row: Any) -> Consent:
     bodies: tuple[SealedBody, ...] = ()
     if row.sealed_key is not None:
-        bodies = (SealedBody(organization_id, row.sealed_key, row.place, row.sealed_evidence),)
+        own = SealedBody(row.organization_id, row.sealed_key, row.place, row.sealed_evidence)
+        bodies = (own,)
     return Consent(row.consent_id, row.recorder, row.holder, bodies)
 
 

@@ -36,15 +36,15 @@ class ConsentRow(ConsentTable, table=True):
     recorder: str
     holder: str
     digest: bytes = Field(sa_type=LargeBinary)
-    sequence: int = Field(sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger, index=True)
 
 
 class BodyRow(ConsentTable, table=True):
-    """A consent's body for one organization, sealed to it."""
+    """The body for one organization of the consent of that sequence, sealed to it."""
 
     __tablename__ = "consent_body"
 
-    consent_id: str = Field(primary_key=True)
+    sequence: int = Field(sa_type=BigInteger, primary_key=True)
     organization_id: str = Field(primary_key=True)
     sealed_key: bytes = Field(sa_type=LargeBinary)
     place: int

@@ -14,6 +14,7 @@ from services.consent.domain.revocations import Revocation
 from services.consent.store import log
 from services.consent.store.instants import microseconds_of
 from services.consent.store.tables import ConsentTable
+from services.runtime.database import insert_many
 
 _TABLES = ConsentTable.metadata.tables
 _SEQUENCE = _TABLES["consent_sequence"]
@@ -97,12 +98,12 @@ def sequences_of(connection: Connection, consent_ids: Sequence[str]) -> dict[str
 def parties_of(connection: Connection, consent_id: str) -> Parties | None:
     """Whom a consent concerns; None if there is none."""
     row = connection.execute(
-        select(_CONSENT.c.recorder, _CONSENT.c.holder).where(_CONSENT.c.consent_id == consent_id)
+        select(_CONSENT).where(_CONSENT.c.consent_id == consent_id)
     ).one_or_none()
     if row is None:
         return None
     readers = connection.scalars(
-        select(_BODY.c.organization_id).where(_BODY.c.consent_id == consent_id)
+        select(_BODY.c.organization_id).where(_BODY.c.sequence == row.sequence)
     )
     return Parties(row.recorder, row.holder, frozenset(readers))
 
@@ -115,32 +116,22 @@ def revoked_at(connection: Connection, consent_id: str) -> int | None:
 
 def write_consents(connection: Connection, consents: Sequence[Consent], sequence: int) -> None:
     """Adds new consents after a sequence, each one step further."""
-    numbered = list(enumerate(consents, start=sequence + 1))
     digests = [consent.digest() for consent in consents]
-    connection.execute(
-        insert(_CONSENT),
+    numbered = list(enumerate(zip(consents, digests, strict=True), start=sequence + 1))
+    insert_many(
+        connection,
+        _CONSENT,
         [
-            {
-                "consent_id": consent.consent_id,
-                "recorder": consent.recorder,
-                "holder": consent.holder,
-                "digest": digest,
-                "sequence": place,
-            }
-            for (place, consent), digest in zip(numbered, digests, strict=True)
+            (consent.consent_id, consent.recorder, consent.holder, digest, place)
+            for place, (consent, digest) in numbered
         ],
     )
-    connection.execute(
-        insert(_BODY),
+    insert_many(
+        connection,
+        _BODY,
         [
-            {
-                "consent_id": consent.consent_id,
-                "organization_id": body.organization_id,
-                "sealed_key": body.sealed_key,
-                "place": body.place,
-                "sealed_evidence": body.sealed_evidence,
-            }
-            for consent in consents
+            (place, body.organization_id, body.sealed_key, body.place, body.sealed_evidence)
+            for place, (consent, _) in numbered
             for body in consent.bodies
         ],
     )
@@ -148,7 +139,7 @@ def write_consents(connection: Connection, consents: Sequence[Consent], sequence
         connection,
         [
             LogEntry(place, ChangeKind.RECORDED, consent.consent_id, consent.recorder, digest)
-            for (place, consent), digest in zip(numbered, digests, strict=True)
+            for place, (consent, digest) in numbered
         ],
         [consent.concerned for consent in consents],
     )
@@ -215,17 +206,12 @@ def _write_steps(
     rows = []
     for entry, organization_ids in zip(entries, concerned, strict=True):
         for organization_id in sorted(organization_ids):
+            before = newest.get(organization_id, 0)
             rows.append(
-                {
-                    "organization_id": organization_id,
-                    "sequence": entry.sequence,
-                    "previous_sequence": newest.get(organization_id, 0),
-                    "kind": str(entry.kind),
-                    "consent_id": entry.consent_id,
-                }
+                (organization_id, entry.sequence, before, str(entry.kind), entry.consent_id)
             )
             newest[organization_id] = moved[organization_id] = entry.sequence
-    connection.execute(insert(_CHANGE), rows)
+    insert_many(connection, _CHANGE, rows)
     connection.execute(delete(_CHAIN).where(_CHAIN.c.organization_id.in_(list(moved))))
     connection.execute(
         insert(_CHAIN),

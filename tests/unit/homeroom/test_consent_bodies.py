@@ -44,7 +44,6 @@ TERMS = ConsentTerms(
     form_version="3",
     language="pt-BR",
     form_text_digest=b"t" * 32,
-    scan_digest=b"s" * 32,
     specific_elements=(Element.FREE_REDUCED_LUNCH_STATUS,),
     copy_requested_by_parent=True,
     copy_to_minor_student=True,
@@ -70,6 +69,7 @@ BY_CODE = OpenedConsent(
     subject_refs={"dsni": "ref-of-dsni", "ymca": "ref-of-ymca"},
     signer_name="Lucia Reyes",
     rights_evidence="court order 2025-17",
+    scan_digest=b"s" * 32,
 )
 BY_CLAIM = replace(BY_CODE, consent_id="cd" * 16, link_code=b"", claim=CLAIM)
 TOGETHER = [BY_CODE, BY_CLAIM, replace(BY_CODE, consent_id="ef" * 16)]

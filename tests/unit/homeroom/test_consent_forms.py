@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeroom.consent_forms import OPTIONAL, REQUIRED, consent_id_of, consent_of_form, form_of_row
+from homeroom.consent_forms import (
+    OPTIONAL,
+    REQUIRED,
+    consent_id_of,
+    consent_of_form,
+    consent_of_row,
+    form_of_row,
+)
 from homeroom.errors import RequestInvalidError
 from homeroom.question import Period
 from homeroom.vocabulary import ConsentForm, Element
@@ -59,7 +66,10 @@ EVERYTHING = (
 
 
 def opened(row: dict[str, str]) -> Any:
-    return consent_of_form(form_of_row(row), "dsni", "ab" * 16)
+    """The consent of a line, which is the same as that of the form it says."""
+    consent = consent_of_row(row, "dsni", "ab" * 16)
+    assert consent.terms == consent_of_form(form_of_row(row), "dsni", "ab" * 16).terms
+    return consent
 
 
 def test_the_shortest_line_is_for_the_recorder_itself() -> None:
@@ -89,7 +99,7 @@ def test_every_column_is_read() -> None:
     assert terms.authentication is not None
     assert terms.authentication.evidence_digest == bytes.fromhex("ee" * 32)
     assert terms.record_period == Period(dt.date(2025, 9, 1), dt.date(2026, 6, 30))
-    assert (terms.scan_digest, terms.form_text_digest) == (b"\xbb" * 32, b"\xaa" * 32)
+    assert (consent.scan_digest, terms.form_text_digest) == (b"\xbb" * 32, b"\xaa" * 32)
     assert terms.specific_elements == (Element.FREE_REDUCED_LUNCH_STATUS,)
     assert (terms.copy_requested_by_parent, terms.copy_to_minor_student) == (True, False)
     assert (terms.form_version, terms.language, terms.not_required_for_service) == ("3", "es", True)

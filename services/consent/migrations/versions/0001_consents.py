@@ -19,9 +19,10 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
     )
+    op.create_index("ix_consent_sequence", "consent", ["sequence"])
     op.create_table(
         "consent_body",
-        sa.Column("consent_id", sa.String(), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("organization_id", sa.String(), primary_key=True),
         sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
