@@ -73,11 +73,19 @@ def _query(question: "Question", requester: Organization) -> Facts:
         "elements": _sorted(question.elements),
         "level": LEVEL,
         "schools": _sorted(question.school_ids),
+        "named_students": len(question.subject_refs),
+        "onward_to": [],
     }
 
 
 def _user(user: User) -> Facts:
-    facts: Facts = {"role": user.role}
+    # A token that was checked names a person who acts for themselves, anywhere in the organization.
+    facts: Facts = {
+        "authenticated": True,
+        "role": user.role,
+        "capacity": "own",
+        "reach": "organization",
+    }
     if user.training_valid_to is not None:
         facts["training_valid_to"] = user.training_valid_to.isoformat()
     return facts
@@ -97,6 +105,8 @@ def _agreement(agreement: Agreement, purpose: str, requester: str) -> Facts:
         "purposes": _sorted(document.purposes),
         "legal_basis": _sorted(document.grounds_for(purpose)),
         "elements": _sorted(document.elements_for(purpose)),
+        "terms": _sorted(document.terms),
+        "redisclosure_to": _sorted(document.redisclosure_to),
         "effective_from": document.effective_from.isoformat(),
         "effective_to": document.effective_to.isoformat(),
     }

@@ -25,6 +25,7 @@ from services.runtime.policy import PolicyEngine, open_engine
 POLICY = Path(__file__).resolve().parent.parent / "policy"
 QUESTION = "homeroom/federation/question/document"
 FEDERATION = "homeroom/federation/decision/document"
+OF_THE_HOLDER = ("holder", "matters", "approvals", "state")
 LOCAL = "homeroom/local/decision/document"
 AMPLE_SECONDS = 5.0
 """How long a decision may take where what is decided matters and not how fast."""
@@ -59,8 +60,10 @@ def changed(base: dict[str, Any], *cases: dict[str, Any]) -> dict[str, Any]:
 
 def question_of(facts: dict[str, Any]) -> dict[str, Any]:
     """The input as the gateway knows it: without a holder and its state."""
-    known = {k: copy.deepcopy(v) for k, v in facts.items() if k not in ("holder", "state")}
+    known = {k: copy.deepcopy(v) for k, v in facts.items() if k not in OF_THE_HOLDER}
     known.get("agreement", {}).pop("schools", None)
+    for employer in ("employee_of_holder", "employee_of_authority"):
+        known.get("user", {}).pop(employer, None)
     return known
 
 
@@ -73,6 +76,7 @@ def read_groups() -> Iterator[tuple[str, dict[str, Any] | None, list[Case]]]:
     yield "refused", None, [_refused(base, case) for case in refused.values()]
     pairs = itertools.combinations((refused[name] for name in cases["pairs"]), 2)
     yield "pairs", None, [_refused(base, *pair) for pair in pairs]
+    yield "grounds", None, list(_of_grounds(base))
     narrowed = [_permitted(base, case) for case in local["permitted"]]
     yield "local", local["settings"], narrowed + [_refused(base, c) for c in local["refused"]]
 
@@ -136,6 +140,19 @@ def _member(facts: dict[str, Any], parents: list[str]) -> dict[str, Any]:
     return facts
 
 
+def _of_grounds(base: dict[str, Any]) -> Iterator[Case]:
+    """The cases of every ground but consent, each on what that ground needs."""
+    written = yaml.safe_load((POLICY / "conformance" / "grounds.yaml").read_text())
+    for ground, cases in written["grounds"].items():
+        facts = changed(base, {"set": {"query.basis": ground}}, cases["facts"])
+        matters = cases["facts"]["matter"].items()
+        facts["matters"] = {kind: {**written["held"], **stated} for kind, stated in matters}
+        for case in cases["permitted"]:
+            yield _permitted(facts, {**case, "name": f"{ground}: {case['name']}"})
+        for case in cases["refused"]:
+            yield _refused(facts, {**case, "name": f"{ground}: {case['name']}"})
+
+
 def _permitted(base: dict[str, Any], case: dict[str, Any]) -> Case:
     return Case(case["name"], changed(base, case), None, case)
 
@@ -158,9 +175,11 @@ def _broken(case: Case, met: dict[str, Any]) -> Iterator[str]:
     withheld = {entry["element"]: entry["reason"] for entry in met["withheld"]}
     if withheld != case.expected.get("withheld", {}):
         yield f"withheld {withheld}"
-    for part in ("elements", "schools"):
-        if met["grant"][part] != case.expected.get(part, met["grant"][part]):
-            yield f"granted {part} {met['grant'][part]}"
+    conditions, schools = met["grant"]["elements"], met["grant"]["schools"]
+    got = {"elements": sorted(conditions), "conditions": conditions, "schools": schools, **met}
+    for part in ("elements", "conditions", "schools", "obligations", "row_obligations"):
+        if got[part] != case.expected.get(part, got[part]):
+            yield f"{part} {got[part]}"
 
 
 def main() -> int:

@@ -10,6 +10,20 @@
 package homeroom.federation.agreement
 
 import data.homeroom.federation.clock
+import data.homeroom.federation.ground
+
+# A ground that needs none, or one by which the asker is no outsider.
+dispensed if ground.terms.agreement == "none"
+
+dispensed if {
+	input.query.basis == "school_official"
+	input.user.employee_of_holder == true
+}
+
+dispensed if {
+	input.query.basis == "audit_evaluation"
+	input.user.employee_of_authority == true
+}
 
 known if {
 	is_string(input.agreement.id)
@@ -19,9 +33,9 @@ known if {
 
 # A party is asked for its signature wherever the agreement names it, so that no list can drop one.
 fully_signed if {
-	every party in input.agreement.parties { party in input.agreement.signed_by }
-	every party in input.agreement.disclosers { party in input.agreement.signed_by }
-	every party in input.agreement.recipients { party in input.agreement.signed_by }
+	disclosing := array.concat(input.agreement.parties, input.agreement.disclosers)
+	named := {party | some party in array.concat(disclosing, input.agreement.recipients)}
+	count(named - {party | some party in input.agreement.signed_by}) == 0
 }
 
 in_effect if {
@@ -46,4 +60,11 @@ basis_agreed if input.query.basis in input.agreement.legal_basis
 
 level_agreed if input.query.level in data.federation.levels_within[input.agreement.level]
 
-ends_at := clock.end_of_day(input.agreement.effective_to)
+terms_complete if {
+	needed := object.get(data.federation.mandatory_terms, input.query.basis, [])
+	every term in needed { term in input.agreement.terms }
+}
+
+ends_at := clock.end_of_day(input.agreement.effective_to) if relied_on
+
+relied_on if not dispensed

@@ -3,14 +3,14 @@ package homeroom.federation.agreement_test
 import data.homeroom.federation.agreement
 import data.homeroom.federation.example_test as example
 
+facts := {
+	"known", "fully_signed", "in_effect", "requester_receives", "holder_discloses",
+	"purpose_agreed", "basis_agreed", "level_agreed", "terms_complete", "relied_on",
+}
+
 holds contains fact if {
 	some fact, value in agreement
 	value == true
-}
-
-facts := {
-	"known", "fully_signed", "in_effect", "requester_receives", "holder_discloses",
-	"purpose_agreed", "basis_agreed", "level_agreed",
 }
 
 test_all_hold if {
@@ -18,7 +18,24 @@ test_all_hold if {
 	agreement.ends_at == "2026-07-31T23:59:59Z" with input as example.facts
 }
 
-test_none_holds_without_agreement if holds == set() with input as example.without("/agreement")
+test_none_holds_without_agreement if {
+	holds == {"relied_on", "terms_complete"} with input as example.without("/agreement")
+}
+
+test_who_needs_none if {
+	every basis in ["transfer", "emergency", "aggregate"] {
+		agreement.dispensed with input as example.claiming(basis)
+		not agreement.ends_at with input as example.claiming(basis)
+	}
+	official := example.claiming("school_official")
+	not agreement.dispensed with input as official
+	agreement.dispensed with input as example.changed(official, "/user/employee_of_holder", true)
+	audit := example.claiming("audit_evaluation")
+	not agreement.dispensed with input as audit
+	agreement.dispensed with input as example.changed(audit, "/user/employee_of_authority", true)
+	study := example.claiming("studies")
+	not agreement.dispensed with input as example.changed(study, "/user/employee_of_holder", true)
+}
 
 test_each_fact_fails_alone if {
 	cases := {
@@ -35,19 +52,12 @@ test_each_fact_fails_alone if {
 		"/agreement/recipients": [["harbor_ps"], "requester_receives"],
 		"/agreement/disclosers": [["neighborhood_initiative"], "holder_discloses"],
 		"/query/purpose": ["research", "purpose_agreed"],
-		"/query/basis": ["studies", "basis_agreed"],
+		"/agreement/legal_basis": [["studies"], "basis_agreed"],
 		"/agreement/level": ["aggregate", "level_agreed"],
 	}
 	every path, case in cases {
 		facts - {case[1]} == holds with input as example.with_value(path, case[0])
 	}
-}
-
-test_a_level_includes_those_below_it if {
-	wide := example.with_value("/query/level", "aggregate")
-	agreement.level_agreed with input as wide
-	narrow := json.patch(wide, [{"op": "add", "path": "/agreement/level", "value": "aggregate"}])
-	agreement.level_agreed with input as narrow
 }
 
 test_both_must_be_parties if {
@@ -59,4 +69,11 @@ test_both_must_be_parties if {
 test_first_and_last_day_are_in_effect if {
 	agreement.in_effect with input as example.with_value("/now", "2025-08-01T00:00:00Z")
 	agreement.in_effect with input as example.with_value("/now", "2026-07-31T23:59:59Z")
+}
+
+test_a_level_includes_those_below_it if {
+	wide := example.with_value("/query/level", "aggregate")
+	agreement.level_agreed with input as wide
+	narrow := json.patch(wide, [{"op": "add", "path": "/agreement/level", "value": "aggregate"}])
+	agreement.level_agreed with input as narrow
 }

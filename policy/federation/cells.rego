@@ -8,6 +8,6 @@
 package homeroom.federation.cells
 
 min_size := max({data.federation.min_cell_size, size}) if {
-	size := object.get(input.agreement, "min_cell_size", data.federation.min_cell_size)
+	size := object.get(object.get(input, "agreement", {}), "min_cell_size", data.federation.min_cell_size)
 	is_number(size)
 }

@@ -11,5 +11,8 @@ test_the_larger_counts if {
 
 test_what_is_no_number_gives_no_size if {
 	not cells.min_size with input as example.with_value("/agreement/min_cell_size", "99")
-	not cells.min_size with input as example.without("/agreement")
+}
+
+test_without_an_agreement_the_federation_says if {
+	cells.min_size == 10 with input as example.without("/agreement")
 }

@@ -7,13 +7,18 @@ package homeroom.federation.decision
 
 import data.homeroom.federation.agreement
 import data.homeroom.federation.cells
+import data.homeroom.federation.conditions
+import data.homeroom.federation.delegation
 import data.homeroom.federation.elements
 import data.homeroom.federation.ground
 import data.homeroom.federation.holder_reasons
+import data.homeroom.federation.matter
+import data.homeroom.federation.onward
 import data.homeroom.federation.question_reasons
 import data.homeroom.federation.requester
 import data.homeroom.federation.schools
 import data.homeroom.federation.state
+import data.homeroom.federation.withheld
 
 codes := question_reasons.codes | holder_reasons.codes
 
@@ -25,16 +30,16 @@ codes := question_reasons.codes | holder_reasons.codes
 #   citation: 34 CFR 99.30(a), 99.31, 99.33(d); requirements R01, R38, R57, R59
 document := {
 	"allow": true,
-	"reasons": [ground.reason],
-	"withheld": sort(elements.withheld),
+	"reasons": [ground.terms.reason],
+	"withheld": sort(withheld.entries),
 	"grant": {
-		"elements": sort(elements.granted),
+		"elements": conditions.granted,
 		"schools": schools.granted,
-		"consent_elements": sort(ground.consent_elements),
 	},
 	"min_cell_size": cells.min_size,
-	"obligations": sort(ground.obligations),
-	"not_after": not_after,
+	"obligations": sort({code | some code in ground.terms.obligations} | onward.obligations),
+	"row_obligations": ground.terms.row_obligations,
+	"not_after": min(ends),
 } if {
 	input.schema == 1
 	elements.some_granted
@@ -46,5 +51,13 @@ document := {"allow": false, "reasons": sort(codes), "withheld": []} if {
 	count(codes) > 0
 }
 
-# Until then the same facts give the same answer; afterwards the node asks again.
-not_after := min({agreement.ends_at, requester.training_ends_at, state.ends_at})
+# Until the first of these the same facts give the same answer; afterwards the node asks again.
+ends contains agreement.ends_at
+
+ends contains delegation.ends_at
+
+ends contains matter.ends_at
+
+ends contains requester.training_ends_at
+
+ends contains state.ends_at

@@ -9,12 +9,12 @@ test_allowed if {
 		"reasons": ["permitted_by_consent"],
 		"withheld": [],
 		"grant": {
-			"elements": ["daily_attendance", "school_of_enrollment"],
+			"elements": {"daily_attendance": ["consented"], "school_of_enrollment": ["consented"]},
 			"schools": {"only": ["elm_k8", "river_high"]},
-			"consent_elements": ["daily_attendance", "school_of_enrollment"],
 		},
 		"min_cell_size": 10,
 		"obligations": ["inform_redisclosure_limits", "offer_copy_to_parent"],
+		"row_obligations": ["attach_contested_statement"],
 		"not_after": "2026-03-10T14:00:25Z",
 	} with input as example.facts
 }
@@ -22,7 +22,7 @@ test_allowed if {
 test_part_is_withheld if {
 	facts := example.with_value("/query/elements", ["daily_attendance", "gpa", "ssn"])
 	document := decision.document with input as facts
-	document.grant.elements == ["daily_attendance"]
+	document.grant.elements == {"daily_attendance": ["consented"]}
 	document.withheld == [
 		{"element": "gpa", "reason": "agreement_element_out_of_scope"},
 		{"element": "ssn", "reason": "user_no_legitimate_interest"},
@@ -59,4 +59,29 @@ test_the_earliest_end_counts if {
 test_another_schema_has_no_document if {
 	not decision.document with input as example.with_value("/schema", 2)
 	not decision.document with input as {}
+}
+
+test_every_ground_can_be_allowed if {
+	every basis in object.keys(example.needs) - {"directory_information", "partner_record"} {
+		document := decision.document with input as example.claiming(basis)
+		document.reasons == [data.federation.grounds[basis].reason]
+	}
+}
+
+test_a_matter_and_a_delegation_end if {
+	facts := example.changed(example.claiming("emergency"), "/matters/emergency/valid_to", "2026-03-10T15:00:00Z")
+	document := decision.document with input as facts
+	document.not_after == "2026-03-10T15:00:00Z"
+	delegated := json.patch(facts, [
+		{"op": "add", "path": "/user/capacity", "value": "delegated"},
+		{"op": "add", "path": "/user/delegation", "value": {
+			"by": "registrar-1",
+			"valid_to": "2026-03-10",
+			"withdrawn": false,
+			"covers": {"all": true},
+		}},
+		{"op": "add", "path": "/matters/emergency/valid_to", "value": "2026-03-11T00:00:00Z"},
+	])
+	shorter := decision.document with input as delegated
+	shorter.not_after == "2026-03-10T23:59:59Z"
 }

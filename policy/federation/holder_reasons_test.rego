@@ -3,12 +3,19 @@ package homeroom.federation.holder_reasons_test
 import data.homeroom.federation.example_test as example
 import data.homeroom.federation.holder_reasons
 
-test_none_when_all_is_in_order if holder_reasons.codes == set() with input as example.facts
+test_none_when_all_is_in_order if {
+	holder_reasons.codes == set() with input as example.facts
+	every basis in object.keys(example.needs) - {"directory_information", "partner_record"} {
+		holder_reasons.codes == set() with input as example.claiming(basis)
+	}
+}
 
 test_each_failure_has_its_code if {
 	cases := {
+		"/state/registry_confirmed_at": ["2026-03-10T13:00:00Z", "authorization_state_stale"],
 		"/state/consent_confirmed_at": ["2026-03-10T13:00:00Z", "authorization_state_stale"],
 		"/agreement/disclosers": [[], "agreement_party_mismatch"],
+		"/agreement/state": ["ended", "agreement_not_in_effect"],
 		"/query/schools": [["other_school"], "agreement_school_out_of_scope"],
 		"/holder/dataset_elements": [[], "request_not_specific"],
 	}
@@ -17,6 +24,28 @@ test_each_failure_has_its_code if {
 	}
 }
 
+test_conditions_of_the_ground if {
+	facts := json.remove(example.claiming("child_welfare"), ["/matters"])
+	holder_reasons.codes == {"child_welfare_not_responsible"} with input as facts
+}
+
+test_part_b_without_a_ground if {
+	facts := json.patch(example.facts, [
+		{"op": "add", "path": "/query/basis", "value": "none"},
+		{"op": "add", "path": "/query/elements", "value": ["iep"]},
+		{"op": "add", "path": "/matters", "value": {"idea": example.held({"situation": "transition_services"})}},
+	])
+	"idea_consent_required" in holder_reasons.codes with input as facts
+}
+
+test_outsiders_need_an_agreement if {
+	facts := json.remove(example.claiming("school_official"), ["/agreement"])
+	holder_reasons.codes == {"agreement_missing", "agreement_element_out_of_scope"} & holder_reasons.codes with input as facts
+	"agreement_missing" in holder_reasons.codes with input as facts
+	employee := example.changed(facts, "/user/employee_of_holder", true)
+	holder_reasons.codes == set() with input as employee
+}
+
 test_terms_of_no_agreement_are_not_reasons if {
-	holder_reasons.codes == set() with input as example.without("/agreement")
+	holder_reasons.codes == {"agreement_missing"} with input as example.without("/agreement")
 }

@@ -15,7 +15,7 @@ import data.homeroom.federation.question_reasons
 # entrypoint: true
 # custom:
 #   citation: 34 CFR 99.30(a), 99.31; requirements R01
-document := {"allow": true, "reasons": [ground.reason]} if {
+document := {"allow": true, "reasons": [ground.terms.reason]} if {
 	input.schema == 1
 	elements.some_permitted
 	count(question_reasons.codes) == 0

@@ -7,54 +7,69 @@
 #   citation: law/requirements.md section 1, suggested order of checks
 package homeroom.federation.question_reasons
 
-import data.homeroom.federation.agreement
+import data.homeroom.federation.agreement_reasons
+import data.homeroom.federation.delegation
 import data.homeroom.federation.elements
 import data.homeroom.federation.ground
+import data.homeroom.federation.onward
 import data.homeroom.federation.request
 import data.homeroom.federation.requester
-import data.homeroom.federation.users
+import data.homeroom.federation.withheld
 
+# METADATA
+# custom: {citation: 34 CFR 99.31(c)}
 codes contains "identity_not_authenticated" if not requester.user_authenticated
 
+# METADATA
+# custom: {citation: "34 CFR 99.31(c), 99.67(c)-(e)"}
 codes contains requester.refused_as if not requester.organization_active
 
+# METADATA
+# custom: {citation: 34 CFR 300.623(c)}
 codes contains "user_untrained" if {
 	requester.user_authenticated
 	not requester.user_trained
 }
 
+# METADATA
+# custom: {citation: 34 CFR 99.31(c)}
+codes contains "user_delegation_invalid" if {
+	requester.user_authenticated
+	not delegation.in_effect
+}
+
+# METADATA
+# custom: {citation: "PTAC, data minimization"}
 codes contains "request_not_specific" if not request.specific
 
-codes contains "purpose_not_permitted_by_basis" if not ground.known
+codes contains "request_not_specific" if {
+	ground.known
+	not request.level_served
+}
 
-codes contains "agreement_missing" if not agreement.known
+codes contains "request_not_specific" if not request.students_named
+
+# METADATA
+# custom: {citation: "34 CFR 99.30(a), 99.31"}
+codes contains ground.refused_as if not ground.known
+
+# METADATA
+# custom: {citation: 20 USC 1232h(c)(1)(E)}
+codes contains "purpose_not_permitted_by_basis" if not request.purpose_open
+
+# METADATA
+# custom: {citation: 34 CFR 99.33(a)(1)}
+codes contains "redisclosure_not_permitted" if {
+	ground.known
+	not onward.covered
+}
 
 codes contains code if {
-	agreement.known
-	some code in terms
+	ground.terms.agreement == "always"
+	some code in agreement_reasons.codes
 }
 
-codes contains entry.reason if {
-	agreement.known
-	agreement.purpose_agreed
+codes contains code if {
 	not elements.some_permitted
-	some entry in elements.withheld
-}
-
-terms contains "agreement_not_fully_signed" if not agreement.fully_signed
-
-terms contains "agreement_not_in_effect" if not agreement.in_effect
-
-terms contains "agreement_party_mismatch" if not agreement.requester_receives
-
-terms contains "agreement_purpose_mismatch" if not agreement.purpose_agreed
-
-terms contains "purpose_not_permitted_by_basis" if {
-	agreement.purpose_agreed
-	not agreement.basis_agreed
-}
-
-terms contains "user_no_legitimate_interest" if {
-	requester.user_authenticated
-	not users.admitted
+	some [_, code] in withheld.by_question
 }

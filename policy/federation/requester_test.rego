@@ -20,6 +20,23 @@ test_refused_by_standing if {
 	}
 }
 
+test_bar_has_a_last_day if {
+	barred := example.with_value("/requester/standing", "debarred")
+	until := "/requester/debarred_until"
+	requester.organization_active with input as example.changed(barred, until, "2026-03-09")
+	not requester.organization_active with input as example.changed(barred, until, "2026-03-10")
+}
+
+test_emergency_and_order_go_to_the_unregistered if {
+	every basis in ["emergency", "judicial_order"] {
+		unknown := example.changed(example.claiming(basis), "/requester/standing", "unknown")
+		requester.organization_active with input as unknown
+		not requester.organization_active with input as example.changed(unknown, "/requester/standing", "suspended")
+	}
+	other := example.changed(example.claiming("transfer"), "/requester/standing", "unknown")
+	not requester.organization_active with input as other
+}
+
 test_standing_of_another_organization_does_not_count if {
 	facts := example.with_value("/requester/organization_id", "harbor_ps")
 	not requester.organization_active with input as facts
@@ -37,8 +54,16 @@ test_training_covers_its_last_day if {
 	not requester.user_trained with input as example.with_value("/user/training_valid_to", "2026-03-09")
 }
 
+test_parents_need_no_training if {
+	parent := json.remove(example.claiming("parent_or_student_access"), ["/user/training_valid_to"])
+	requester.user_trained with input as parent
+	not requester.training_ends_at with input as parent
+}
+
 test_nobody_is_not_known if {
 	not requester.user_authenticated with input as example.without("/user")
+	not requester.user_authenticated with input as example.with_value("/user/authenticated", false)
+	not requester.user_authenticated with input as example.without("/user/role")
 	not requester.user_trained with input as example.without("/user")
 	not requester.user_trained with input as example.without("/user/training_valid_to")
 }

@@ -7,18 +7,25 @@
 #   citation: requirements R59 and section 2.1
 package homeroom.federation.schools
 
+import data.homeroom.federation.agreement
+
 asks_for_all if input.query.schools == []
 
 asked contains school if some school in input.query.schools
 
 covers_all if input.agreement.schools == {"all": true}
 
+# Without an agreement nothing but the question and its ground narrows the schools.
+covers_all if agreement.dispensed
+
 listed contains school if {
 	object.keys(input.agreement.schools) == {"only"}
 	some school in input.agreement.schools.only
 }
 
-shared := asked & listed
+limited if not covers_all
+
+shared := asked & listed if limited
 
 granted := {"all": true} if {
 	asks_for_all
@@ -31,6 +38,7 @@ granted := {"only": sort(asked)} if {
 }
 
 granted := {"only": sort(listed)} if {
+	limited
 	asks_for_all
 	count(listed) > 0
 }

@@ -42,3 +42,9 @@ test_covered if schools.covered with input as example.facts
 test_not_covered_without_a_question if {
 	not schools.covered with input as example.without("/query/schools")
 }
+
+test_without_an_agreement_the_question_says if {
+	schools.granted == {"all": true} with input as example.claiming("transfer")
+	named := example.changed(example.claiming("transfer"), "/query/schools", ["pine_middle"])
+	schools.granted == {"only": ["pine_middle"]} with input as named
+}

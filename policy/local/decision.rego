@@ -15,14 +15,7 @@ import data.homeroom.local.facts
 # entrypoint: true
 # custom:
 #   citation: 34 CFR 99.31(d); requirements R36
-document := {
-	"allow": true,
-	"reasons": [],
-	"withheld": sort(facts.withheld),
-	"schools": facts.settings.schools,
-	"min_cell_size": facts.settings.min_cell_size,
-	"obligations": sort(facts.settings.obligations),
-} if {
+document := object.union(limits, lifetime) if {
 	legible
 	facts.open_to_requester
 }
@@ -31,6 +24,17 @@ document := {"allow": false, "reasons": ["local_rule_withheld"], "withheld": []}
 	legible
 	not facts.open_to_requester
 }
+
+limits := {
+	"allow": true,
+	"reasons": [],
+	"withheld": sort(facts.withheld),
+	"schools": facts.settings.schools,
+	"min_cell_size": facts.settings.min_cell_size,
+	"obligations": sort(facts.settings.obligations),
+}
+
+lifetime := {"not_after": end | end := min(facts.ends)}
 
 legible if {
 	input.schema == 1

@@ -9,6 +9,7 @@ question := {
 
 settings := {
 	"never_share": ["gpa"],
+	"approval_required": ["course_grades"],
 	"closed_to": [],
 	"schools": {"only": ["elm_k8"]},
 	"min_cell_size": 15,
@@ -30,11 +31,28 @@ test_takes_away_what_the_file_says if {
 	decision.document == {
 		"allow": true,
 		"reasons": [],
-		"withheld": [{"element": "gpa", "reason": "local_rule_withheld"}],
+		"withheld": [
+			{"element": "course_grades", "reason": "approval_not_granted"},
+			{"element": "gpa", "reason": "local_rule_withheld"},
+		],
 		"schools": {"only": ["elm_k8"]},
 		"min_cell_size": 15,
 		"obligations": ["offer_hearing"],
 	} with input as question with data.local as settings
+}
+
+test_ends_with_the_approval_it_relies_on if {
+	approved := object.union(question, {
+		"now": "2026-03-10T14:00:00Z",
+		"approvals": [{
+			"element": "course_grades",
+			"state": "granted",
+			"valid_to": "2026-03-10T15:00:00Z",
+		}],
+	})
+	document := decision.document with input as approved with data.local as settings
+	document.not_after == "2026-03-10T15:00:00Z"
+	document.withheld == [{"element": "gpa", "reason": "local_rule_withheld"}]
 }
 
 test_refuses_a_closed_requester if {

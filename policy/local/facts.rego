@@ -11,6 +11,7 @@ settings := data.local
 
 settings_complete if {
 	is_array(settings.never_share)
+	is_array(settings.approval_required)
 	is_array(settings.closed_to)
 	is_array(settings.obligations)
 	is_number(settings.min_cell_size)
@@ -23,7 +24,34 @@ open_to_requester if {
 	every closed in settings.closed_to { closed != requester }
 }
 
+# A steward of the organization approved the element for this requester and purpose, until an instant.
+approved contains approval.element if some approval in lasting
+
+lasting contains approval if {
+	some approval in input.approvals
+	approval.state == "granted"
+	instant(input.now) <= instant(approval.valid_to)
+}
+
+# What was approved ends with the approval, and the node asks again.
+ends contains approval.valid_to if {
+	some approval in lasting
+	approval.element in input.query.elements
+	approval.element in settings.approval_required
+}
+
+instant(text) := text if {
+	is_string(text)
+	regex.match(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`, text)
+}
+
 withheld contains {"element": element, "reason": "local_rule_withheld"} if {
 	some element in input.query.elements
 	element in settings.never_share
+}
+
+withheld contains {"element": element, "reason": "approval_not_granted"} if {
+	some element in input.query.elements
+	element in settings.approval_required
+	not approved[element]
 }

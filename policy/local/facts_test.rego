@@ -4,6 +4,7 @@ import data.homeroom.local.facts
 
 settings := {
 	"never_share": ["course_grades"],
+	"approval_required": ["test_scores"],
 	"closed_to": ["shelter_network"],
 	"schools": {"all": true},
 	"min_cell_size": 10,
@@ -31,4 +32,29 @@ test_withholds_what_is_never_shared if {
 		"element": "course_grades",
 		"reason": "local_rule_withheld",
 	}} with input.query.elements as asked with data.local as settings
+}
+
+approving(state, until) := {
+	"now": "2026-03-10T14:00:00Z",
+	"query": {"elements": ["test_scores"]},
+	"approvals": [{"element": "test_scores", "state": state, "valid_to": until}],
+}
+
+waiting := {{"element": "test_scores", "reason": "approval_not_granted"}}
+
+test_waits_for_an_approval if {
+	facts.withheld == waiting with input.query.elements as ["test_scores"] with data.local as settings
+	every state in ["pending", "denied", ""] {
+		unapproved := approving(state, "2026-04-01T00:00:00Z")
+		facts.withheld == waiting with input as unapproved with data.local as settings
+	}
+}
+
+test_approved_until_it_lapses if {
+	granted := approving("granted", "2026-03-10T14:00:00Z")
+	facts.withheld == set() with input as granted with data.local as settings
+	facts.ends == {"2026-03-10T14:00:00Z"} with input as granted with data.local as settings
+	every past in ["2026-03-10T13:59:59Z", "2026-04-01", "later", 7] {
+		facts.withheld == waiting with input as approving("granted", past) with data.local as settings
+	}
 }

@@ -3,7 +3,13 @@
 import asyncio
 
 from homeroom.facts import Facts
-from services.node.domain.decision import Decision, meet, parse_federation, parse_local
+from services.node.domain.decision import (
+    Decision,
+    meet,
+    parse_federation,
+    parse_local,
+    require_enforced,
+)
 from services.node.settings import NodeSettings
 from services.runtime.policy import PolicyEngine, open_engine
 
@@ -37,7 +43,8 @@ class NodePolicies:
             self.federation.decide(FEDERATION_DECISION, facts),
             self.local.decide(LOCAL_DECISION, facts),
         )
-        return meet(parse_federation(federation, facts["query"]["elements"]), parse_local(local))
+        met = meet(parse_federation(federation, facts["query"]["elements"]), parse_local(local))
+        return require_enforced(met)
 
     async def close(self) -> None:
         """Closes both engines."""

@@ -11,7 +11,7 @@ from tools.policy_vectors import FEDERATION, LOCAL, POLICY, QUESTION
 
 __all__ = ["FEDERATION", "GROUPS", "LOCAL", "POLICY", "QUESTION"]
 
-GROUPS = ("permitted", "refused", "pairs", "local")
+GROUPS = ("permitted", "refused", "pairs", "grounds", "local")
 
 
 class Engines(NamedTuple):
@@ -51,11 +51,13 @@ def at_most(new: Decision | None, old: Decision | None) -> bool:
         return False
     return (
         new.grant.elements <= old.grant.elements
+        and all(old.grant.conditions[e] <= words for e, words in new.grant.conditions.items())
         and new.grant.schools & old.grant.schools == new.grant.schools
-        and old.grant.consent_elements & new.grant.elements <= new.grant.consent_elements
         and new.grant.min_cell_size >= old.grant.min_cell_size
         and new.grant.obligations >= old.grant.obligations
-        and new.grant.not_after <= old.grant.not_after
+        and new.grant.row_obligations >= old.grant.row_obligations
+        # What is released of less may rely on less, and so stand longer.
+        and (new.grant.not_after <= old.grant.not_after or new.grant.elements < old.grant.elements)
     )
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from homeroom.vocabulary import Element, Obligation, ReasonCode
+from homeroom.vocabulary import (
+    ORDER_OF_CHECKS,
+    Basis,
+    Element,
+    Obligation,
+    ReasonCode,
+    RowCondition,
+)
 from tests.policy.conformance import POLICY
 
 RULES = sorted(
@@ -26,8 +33,10 @@ def test_rule_file_is_in_style(file: Path) -> None:
     assert source.startswith("# METADATA\n# title: ")
     assert "\n# description:" in source.partition("\npackage ")[0]
     assert file.with_name(f"{file.stem}_test.rego").is_file()
-    assert len(source.splitlines()) <= 65
-    code = "\n".join(line for line in source.splitlines() if not line.startswith("#"))
+    lines = [line for line in source.splitlines() if not line.startswith("#")]
+    assert len(lines) <= 70
+    assert len(source.splitlines()) <= 100
+    code = "\n".join(lines)
     assert not re.search(r"\b(else|null|sprintf|with)\b", code)
     assert not re.search(r"\bnot input\b|\bnot \w+\(", code), "only a fact is negated"
 
@@ -48,14 +57,46 @@ def test_policies_speak_the_shared_vocabulary() -> None:
         code
         for file in RULES
         for code in re.findall(
-            r'(?:contains|reason :=|"reason":|refused_as :=) "([a-z_]+)"', file.read_text()
+            r'(?:(?:codes|terms) contains|"reason":|refused_as :=|contains \[element,) "([a-z_]+)"',
+            file.read_text(),
         )
     }
     constants = {*CONSTANTS["never_shared"].values(), *CONSTANTS["refused_standings"].values()}
-    assert len(codes) > 10
+    constants |= {ground["reason"] for ground in CONSTANTS["grounds"].values()}
+    assert len(codes) > 25
     assert codes | constants <= set(ReasonCode)
     assert CONSTANTS["elements"].keys() | CONSTANTS["never_shared"].keys() == set(Element)
     assert CONSTANTS["elements"].keys().isdisjoint(CONSTANTS["never_shared"])
+
+
+def test_conditions_and_grounds_speak_the_shared_vocabulary() -> None:
+    """Each row condition, ground and obligation of the rules is a word that everyone knows."""
+    source = (POLICY / "federation" / "conditions.rego").read_text()
+    words = set(re.findall(r'(?:on_every_element contains|on_trait\["\w+"\] :=) "(\w+)"', source))
+    for ground in CONSTANTS["grounds"].values():
+        words |= set(ground["conditions"])
+        assert {*ground["obligations"], *ground["row_obligations"]} <= set(Obligation)
+    assert words == set(RowCondition)
+    assert CONSTANTS["consent_conditions"].keys() <= words
+    assert CONSTANTS["grounds"].keys() == set(Basis)
+    assert CONSTANTS["traits"].keys() <= set(Element)
+
+
+def test_checks_have_one_order() -> None:
+    """The policy and everyone who explains its answers put the refusals in the same order."""
+    assert CONSTANTS["order_of_checks"] == [code.value for code in ORDER_OF_CHECKS]
+    assert set(ORDER_OF_CHECKS) == {c for c in ReasonCode if not c.startswith("permitted_")}
+
+
+@pytest.mark.parametrize("file", RULES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_every_rule_that_refuses_cites_its_law(file: Path) -> None:
+    """The rule's own METADATA, or that of its package, names where it comes from."""
+    source = file.read_text()
+    head = source.partition("\npackage ")[0]
+    refuses = re.search(r"^(codes|terms|withheld|by_\w+) contains \S*\"", source, re.MULTILINE)
+    assert not refuses or "citation:" in head
+    for rule in re.findall(r'((?:^#.*\n)*)^(?:codes|terms) contains "', source, re.MULTILINE):
+        assert "citation" in rule or "citation:" in head
 
 
 def test_schemas_speak_the_shared_vocabulary() -> None:
@@ -64,7 +105,8 @@ def test_schemas_speak_the_shared_vocabulary() -> None:
         permission, denial = json.loads((POLICY / "schema" / f"{name}.json").read_text())["oneOf"]
         refusals = {code for code in ReasonCode if not code.startswith("permitted_")}
         assert set(denial["properties"]["reasons"]["items"]["enum"]) == refusals
-        assert set(permission["properties"]["obligations"]["items"]["enum"]) == set(Obligation)
+        for part in {"obligations", "row_obligations"} & permission["properties"].keys():
+            assert set(permission["properties"][part]["items"]["enum"]) == set(Obligation)
         withheld = permission["properties"]["withheld"]["items"]["properties"]
         assert set(withheld["element"]["enum"]) == set(Element)
 

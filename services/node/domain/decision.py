@@ -8,19 +8,29 @@ import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from homeroom.errors import PolicyUnavailableError
-from homeroom.vocabulary import Element, Obligation, ReasonCode
+from homeroom.vocabulary import Element, Obligation, ReasonCode, RowCondition
 
-Word = TypeVar("Word", Element, Obligation, ReasonCode)
+Word = TypeVar("Word", Element, Obligation, ReasonCode, RowCondition)
 
 _PERMITTED = "permitted_"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 _DENIED_KEYS = frozenset({"allow", "reasons", "withheld"})
-_FEDERATION_KEYS = _DENIED_KEYS | {"grant", "min_cell_size", "obligations", "not_after"}
+_FEDERATION_KEYS = _DENIED_KEYS | {
+    "grant",
+    "min_cell_size",
+    "obligations",
+    "row_obligations",
+    "not_after",
+}
 _LOCAL_KEYS = _DENIED_KEYS | {"schools", "min_cell_size", "obligations"}
-_GRANT_KEYS = frozenset({"elements", "schools", "consent_elements"})
+_GRANT_KEYS = frozenset({"elements", "schools"})
+
+ENFORCED = frozenset({RowCondition.CONSENTED})
+"""The row conditions that a node holds its answers to. With any other it answers nothing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,16 +65,28 @@ class Grant:
     """What may be released, and on what terms.
 
     Attributes:
-        consent_elements: those of the elements that need a consent for each student.
+        conditions: each element that may be released, and what each student's own facts must say
+            before theirs is.
+        row_obligations: what goes with a record that calls for it, such as a statement on file.
         not_after: until then the same facts give the same decision.
     """
 
-    elements: frozenset[Element]
+    conditions: Mapping[Element, frozenset[RowCondition]]
     schools: Schools
-    consent_elements: frozenset[Element]
     min_cell_size: int
     obligations: frozenset[Obligation]
+    row_obligations: frozenset[Obligation]
     not_after: dt.datetime
+
+    @property
+    def elements(self) -> frozenset[Element]:
+        return frozenset(self.conditions)
+
+    @property
+    def consent_elements(self) -> frozenset[Element]:
+        """Those of the elements that need a consent for each student."""
+        needs = RowCondition.CONSENTED
+        return frozenset(element for element, words in self.conditions.items() if needs in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +141,14 @@ class Decision:
         }
         if self.grant is not None:
             document["grant"] = {
-                "elements": sorted(self.grant.elements),
+                "elements": {
+                    element.value: sorted(words) for element, words in self.grant.conditions.items()
+                },
                 "schools": self.grant.schools.document(),
-                "consent_elements": sorted(self.grant.consent_elements),
             }
             document["min_cell_size"] = self.grant.min_cell_size
             document["obligations"] = sorted(self.grant.obligations)
+            document["row_obligations"] = sorted(self.grant.row_obligations)
             document["not_after"] = self.grant.not_after.strftime(_INSTANT)
         return document
 
@@ -145,11 +169,11 @@ def parse_federation(document: Mapping[str, Any], asked: Collection[str]) -> Fed
     granted = document["grant"]
     _require_keys(granted, _GRANT_KEYS)
     grant = Grant(
-        elements=_words(Element, granted["elements"]),
+        conditions=_conditions(granted["elements"]),
         schools=_schools(granted["schools"]),
-        consent_elements=_words(Element, granted["consent_elements"]),
         min_cell_size=_count(document["min_cell_size"]),
         obligations=_words(Obligation, document["obligations"]),
+        row_obligations=_words(Obligation, document["row_obligations"]),
         not_after=_instant(document["not_after"]),
     )
     reasons = _words(ReasonCode, document["reasons"])
@@ -157,7 +181,7 @@ def parse_federation(document: Mapping[str, Any], asked: Collection[str]) -> Fed
     permitted = bool(reasons) and all(code.startswith(_PERMITTED) for code in reasons)
     if not permitted or not grant.elements or grant.schools.none:
         _refuse("a permission without a ground or without a grant")
-    if not grant.elements <= set(asked) or not grant.consent_elements <= grant.elements:
+    if not grant.elements <= set(asked):
         _refuse("a grant of more than was asked")
     if grant.elements & {entry.element for entry in withheld}:
         _refuse("an element both granted and withheld")
@@ -194,11 +218,11 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
         entry for entry in local.withheld if entry.element in federation.grant.elements
     )
     grant = Grant(
-        elements=federation.grant.elements - taken,
+        conditions=_left_of(federation.grant.conditions, taken),
         schools=federation.grant.schools & local.limits.schools,
-        consent_elements=federation.grant.consent_elements - taken,
         min_cell_size=max(federation.grant.min_cell_size, local.limits.min_cell_size),
         obligations=federation.grant.obligations | local.limits.obligations,
+        row_obligations=federation.grant.row_obligations,
         not_after=min(
             federation.grant.not_after, local.limits.not_after or federation.grant.not_after
         ),
@@ -208,6 +232,26 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
         codes |= {ReasonCode.LOCAL_RULE_WITHHELD} if grant.schools.none else set()
         return Decision(frozenset(codes), frozenset(), grant=None)
     return Decision(federation.reasons, federation.withheld | lost, grant)
+
+
+def require_enforced(decision: Decision) -> Decision:
+    """The same decision, if a node can hold every row to what it asks.
+
+    Raises:
+        PolicyUnavailableError: if some element waits for something that is not enforced yet, or for
+            nothing at all.
+    """
+    if decision.grant is not None and any(
+        not words or not words <= ENFORCED for words in decision.grant.conditions.values()
+    ):
+        _refuse("a condition that this node does not enforce")
+    return decision
+
+
+def _left_of(
+    conditions: Mapping[Element, frozenset[RowCondition]], taken: Collection[Element]
+) -> Mapping[Element, frozenset[RowCondition]]:
+    return MappingProxyType({e: words for e, words in conditions.items() if e not in taken})
 
 
 def _refuse(why: str) -> NoReturn:
@@ -246,6 +290,13 @@ def _words(vocabulary: type[Word], values: object) -> frozenset[Word]:
     if len(words) != len(values):
         _refuse("a word is repeated")
     return words
+
+
+def _conditions(value: object) -> Mapping[Element, frozenset[RowCondition]]:
+    if not isinstance(value, dict):
+        _refuse("the granted elements are no object")
+    elements = _words(Element, list(value))
+    return MappingProxyType({e: _words(RowCondition, value[e.value]) for e in elements})
 
 
 def _withheld(values: object) -> frozenset[Withheld]:

@@ -9,6 +9,12 @@ from homeroom.question import Question
 from homeroom.vocabulary import Element
 from tests.unit.gateway.federation import NOW, USER, agreement, document, organization
 
+KNOWN = {
+    "authenticated": True,
+    "role": "case_worker",
+    "capacity": "own",
+    "reach": "organization",
+}
 QUESTION = Question(
     agreement_version=1,
     agreement_id="A-1",
@@ -38,9 +44,11 @@ def test_the_facts_are_exactly_these() -> None:
             "elements": ["daily_attendance", "school_of_enrollment"],
             "level": "student",
             "schools": ["10", "20"],
+            "named_students": len(QUESTION.subject_refs),
+            "onward_to": [],
         },
         "requester": {"organization_id": "cbo", "kind": "district", "standing": "active"},
-        "user": {"role": "case_worker", "training_valid_to": "2026-12-31"},
+        "user": KNOWN | {"training_valid_to": "2026-12-31"},
         "agreement": {
             "id": "A-1",
             "version": 3,
@@ -53,6 +61,8 @@ def test_the_facts_are_exactly_these() -> None:
             "legal_basis": ["consent"],
             "purposes": ["direct_service", "program_evaluation"],
             "elements": ["daily_attendance"],
+            "terms": [str(term) for term in sorted(AGREEMENT.document.terms)],
+            "redisclosure_to": [],
             "level": "student",
             "effective_from": "2026-01-01",
             "effective_to": "2026-12-31",
@@ -62,7 +72,7 @@ def test_the_facts_are_exactly_these() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     assert "agreement" not in facts(relied_on=None)
-    assert facts(trained=False)["user"] == {"role": "case_worker"}
+    assert facts(trained=False)["user"] == KNOWN
 
 
 def test_roles_are_named_when_the_agreement_limits_them() -> None:
@@ -81,11 +91,7 @@ def test_a_person_is_named_only_where_the_agreement_names_users() -> None:
 
     told = facts(agreement(named))
 
-    assert told["user"] == {
-        "user_id": "u1",
-        "role": "case_worker",
-        "training_valid_to": "2026-12-31",
-    }
+    assert told["user"] == KNOWN | {"user_id": "u1", "training_valid_to": "2026-12-31"}
     assert told["agreement"]["named_users"] == ["u1", "u2"]  # type: ignore[index]  # a JSON object
 
 

@@ -17,7 +17,7 @@ from homeroom.federation import (
 )
 from homeroom.question import Question
 from homeroom.users import Issuer, User
-from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCode
+from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCode, RowCondition
 from services.node.domain.decision import Decision, Grant, Schools, Withheld
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.ruling import Asked, Holder
@@ -121,11 +121,11 @@ def permission(
         reasons=frozenset({ReasonCode.PERMITTED_BY_CONSENT}),
         withheld=frozenset(Withheld(e, code) for e, code in (withheld or {}).items()),
         grant=Grant(
-            elements=granted,
+            conditions={element: frozenset({RowCondition.CONSENTED}) for element in granted},
             schools=schools or Schools(),
-            consent_elements=granted,
             min_cell_size=10,
             obligations=frozenset({Obligation.INFORM_REDISCLOSURE_LIMITS}),
+            row_obligations=frozenset(),
             not_after=NOW + dt.timedelta(seconds=25),
         ),
     )

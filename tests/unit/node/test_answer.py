@@ -204,11 +204,11 @@ async def test_elements_that_no_family_was_asked_about_do_not_leave() -> None:
         granted.reasons,
         granted.withheld,
         grant=type(granted.grant)(
-            elements=granted.grant.elements,
+            conditions=dict.fromkeys(granted.grant.elements, frozenset()),
             schools=Schools(),
-            consent_elements=frozenset(),
             min_cell_size=10,
             obligations=frozenset(),
+            row_obligations=frozenset(),
             not_after=NOW,
         ),
     )

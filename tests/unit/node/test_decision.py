@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeroom.errors import PolicyUnavailableError
-from homeroom.vocabulary import Element, Obligation, ReasonCode
-from services.node.domain.decision import Schools, meet, parse_federation, parse_local
+from homeroom.vocabulary import Element, Obligation, ReasonCode, RowCondition
+from services.node.domain.decision import (
+    Schools,
+    meet,
+    parse_federation,
+    parse_local,
+    require_enforced,
+)
 
 PERMITS = sorted(code for code in ReasonCode if code.startswith("permitted_"))
 REFUSES = sorted(code for code in ReasonCode if not code.startswith("permitted_"))
@@ -23,12 +29,12 @@ def permission() -> dict[str, Any]:
         "reasons": ["permitted_by_consent"],
         "withheld": [{"element": "gpa", "reason": "agreement_element_out_of_scope"}],
         "grant": {
-            "elements": ["daily_attendance", "suspensions"],
+            "elements": {"daily_attendance": ["consented"], "suspensions": ["consented"]},
             "schools": {"only": ["elm_k8", "river_high"]},
-            "consent_elements": ["daily_attendance", "suspensions"],
         },
         "min_cell_size": 10,
         "obligations": ["inform_redisclosure_limits"],
+        "row_obligations": ["attach_contested_statement"],
         "not_after": "2026-03-10T14:00:25Z",
     }
 
@@ -58,6 +64,7 @@ schools = st.one_of(
     st.builds(lambda s: {"only": sorted(s)}, st.sets(st.sampled_from(["a", "b", "c", "d"]))),
 )
 obligations = st.lists(st.sampled_from([o.value for o in Obligation]), unique=True)
+conditions = st.lists(st.sampled_from([c.value for c in RowCondition]), unique=True)
 denials = st.lists(st.sampled_from(REFUSES), min_size=1, unique=True).map(lambda c: denial(*c))
 
 
@@ -70,12 +77,12 @@ def permissions(draw: st.DrawFn) -> dict[str, Any]:
         "reasons": [draw(st.sampled_from(PERMITS))],
         "withheld": [],
         "grant": {
-            "elements": granted,
+            "elements": {element.value: draw(conditions) for element in granted},
             "schools": some,
-            "consent_elements": draw(st.lists(st.sampled_from(granted), unique=True)),
         },
         "min_cell_size": draw(st.integers(1, 50)),
         "obligations": draw(obligations),
+        "row_obligations": draw(obligations),
         "not_after": draw(instants),
     }
 
@@ -115,7 +122,9 @@ def test_meet_never_releases_more_than_either(fed: dict[str, Any], loc: dict[str
         assert met.grant.obligations >= theirs.obligations
         assert theirs.not_after is None or met.grant.not_after <= theirs.not_after
     assert met.grant.elements == federation.grant.elements - taken != frozenset()
-    assert met.grant.consent_elements == federation.grant.consent_elements & met.grant.elements
+    assert met.grant.row_obligations >= federation.grant.row_obligations
+    for element, words in met.grant.conditions.items():
+        assert words >= federation.grant.conditions[element]
     assert met.grant.elements.isdisjoint(entry.element for entry in met.withheld)
 
 
@@ -154,6 +163,26 @@ def test_permission_is_read_whole() -> None:
     assert met.document() == permission()
 
 
+@pytest.mark.parametrize(
+    "words", [[], ["on_caseload"], ["consented", "specifically_consented"], ["deidentified"]]
+)
+def test_what_is_not_enforced_is_not_answered(words: list[str]) -> None:
+    """A condition that the node cannot hold each row to, or none at all, is no decision here."""
+    document = permission()
+    document["grant"]["elements"]["suspensions"] = words
+    decision = meet(parse_federation(document, ASKED), parse_local(limits()))
+    with pytest.raises(PolicyUnavailableError):
+        require_enforced(decision)
+
+
+def test_what_is_enforced_is_answered() -> None:
+    """Consent alone, and any denial, pass unchanged."""
+    allowed = meet(parse_federation(permission(), ASKED), parse_local(limits()))
+    denied = meet(parse_federation(denial("org_suspended"), ASKED), parse_local(limits()))
+    assert require_enforced(allowed) is allowed
+    assert require_enforced(denied) is denied
+
+
 BAD_PARTS: list[tuple[str, Any]] = [
     ("allow", 1),
     ("allow", "true"),
@@ -178,6 +207,8 @@ BAD_PARTS: list[tuple[str, Any]] = [
     ("min_cell_size", 0),
     ("obligations", ["dance"]),
     ("obligations", ["offer_hearing", "offer_hearing"]),
+    ("row_obligations", ["dance"]),
+    ("row_obligations", None),
     ("not_after", "2026-03-10"),
     ("not_after", "2026-3-10T14:00:25Z"),
     ("not_after", "2026-13-10T14:00:25Z"),
@@ -194,11 +225,16 @@ def test_malformed_part_is_no_permission(part: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "value"),
     [
+        ("elements", {}),
         ("elements", []),
-        ("elements", ["daily_attendance", "name"]),
-        ("elements", ["shoe_size"]),
+        ("elements", ["daily_attendance"]),
+        ("elements", {"daily_attendance": ["consented"], "name": ["consented"]}),
+        ("elements", {"shoe_size": ["consented"]}),
+        ("elements", {"daily_attendance": ["wished_for"]}),
+        ("elements", {"daily_attendance": ["consented", "consented"]}),
+        ("elements", {"daily_attendance": "consented"}),
+        ("elements", {"daily_attendance": None}),
         ("elements", "daily_attendance"),
-        ("consent_elements", ["gpa"]),
         ("schools", {"only": []}),
         ("schools", {"all": False}),
         ("schools", {"all": 1}),
