@@ -110,7 +110,8 @@ def _relies(facts: Facts, change: Callable[[Facts], None]) -> bool:
     """Whether the ground that is claimed rests on what is taken back."""
     ground = GROUNDS.get(facts["query"]["basis"], {})
     if change in (_ended, _expired, _unsigned):
-        return bool(ground.get("agreement") != "none")
+        own = facts.get("user", {}).get("employee_of_holder", False)
+        return bool(ground.get("agreement") != "none") and not own
     if change is _untrained:
         return not ground.get("untrained")
     return not (change is _stale and ground.get("unregistered"))
