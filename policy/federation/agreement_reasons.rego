@@ -13,41 +13,52 @@ import data.homeroom.federation.users
 
 codes contains "agreement_missing" if not agreement.known
 
-codes contains code if {
+# METADATA
+# custom: {citation: "PTAC, written agreement checklist"}
+codes contains "agreement_not_fully_signed" if {
+	not agreement.fully_signed
 	agreement.known
-	some code in terms
 }
 
 # METADATA
 # custom: {citation: "PTAC, written agreement checklist"}
-terms contains "agreement_not_fully_signed" if not agreement.fully_signed
-
-# METADATA
-# custom: {citation: "PTAC, written agreement checklist"}
-terms contains "agreement_not_in_effect" if not agreement.in_effect
+codes contains "agreement_not_in_effect" if {
+	not agreement.in_effect
+	agreement.known
+}
 
 # METADATA
 # custom: {citation: "34 CFR 99.33(a)"}
-terms contains "agreement_party_mismatch" if not agreement.requester_receives
+codes contains "agreement_party_mismatch" if {
+	not agreement.requester_receives
+	agreement.known
+}
 
 # METADATA
 # custom: {citation: "34 CFR 99.31(a)(6)(iii)(C), 99.35(a)(3)"}
-terms contains "agreement_terms_incomplete" if not agreement.terms_complete
+codes contains "agreement_terms_incomplete" if {
+	not agreement.terms_complete
+	agreement.known
+}
 
 # METADATA
 # custom: {citation: "34 CFR 99.33(a)(2)"}
-terms contains "agreement_purpose_mismatch" if not agreement.purpose_agreed
+codes contains "agreement_purpose_mismatch" if {
+	not agreement.purpose_agreed
+	agreement.known
+}
 
 # METADATA
 # custom: {citation: "34 CFR 99.31"}
-terms contains "purpose_not_permitted_by_basis" if {
-	agreement.purpose_agreed
+codes contains "purpose_not_permitted_by_basis" if {
 	not agreement.basis_agreed
+	agreement.purpose_agreed
 }
 
 # METADATA
 # custom: {citation: "PTAC and NDPA, authorized users; 34 CFR 99.33(a)(2)"}
-terms contains "user_no_legitimate_interest" if {
-	requester.user_authenticated
+codes contains "user_no_legitimate_interest" if {
 	not users.admitted
+	requester.user_authenticated
+	agreement.known
 }

@@ -24,15 +24,15 @@ on_every_element contains condition if some condition in ground.terms.conditions
 # METADATA
 # custom: {citation: "34 CFR 99.31(a)(1)(ii): need to know"}
 on_every_element contains "on_caseload" if {
-	by_consent
 	not works_for_all
+	by_consent
 }
 
 # METADATA
 # custom: {citation: "34 CFR 99.30(b)(3), 99.33(a)(1)"}
 on_every_element contains "onward_consented" if {
-	by_consent
 	count(input.query.onward_to) > 0
+	by_consent
 }
 
 # METADATA

@@ -30,19 +30,20 @@ codes := question_reasons.codes | holder_reasons.codes
 #   citation: 34 CFR 99.30(a), 99.31, 99.33(d); requirements R01, R38, R57, R59
 document := {
 	"allow": true,
-	"reasons": [ground.terms.reason],
+	"reasons": [terms.reason],
 	"withheld": sort(withheld.entries),
 	"grant": {
 		"elements": conditions.granted,
 		"schools": schools.granted,
 	},
 	"min_cell_size": cells.min_size,
-	"obligations": sort({code | some code in ground.terms.obligations} | onward.obligations),
-	"row_obligations": ground.terms.row_obligations,
+	"obligations": sort({code | some code in terms.obligations} | onward.obligations),
+	"row_obligations": terms.row_obligations,
 	"not_after": min(ends),
 } if {
 	input.schema == 1
 	elements.some_granted
+	terms := ground.terms
 	count(codes) == 0
 }
 

@@ -11,10 +11,13 @@ package homeroom.federation.derived
 import data.homeroom.federation.elements
 import data.homeroom.federation.query
 
-computed := {element | some [element, "derived"] in query.traits}
+supported := query.asked - {element |
+	some [element, "derived"] in query.traits
+	not sourced[element]
+}
 
-supported := (query.asked - computed) | {element |
-	some element in (computed & query.asked)
+sourced contains element if {
+	some [element, "derived"] in query.traits
 	sources := input.holder.derived_from[element]
 	count(sources) > 0
 	every source in sources { elements.served[source] }

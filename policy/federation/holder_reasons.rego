@@ -27,8 +27,8 @@ codes contains "authorization_state_stale" if not state.registry_confirmed
 # METADATA
 # custom: {citation: 34 CFR 300.9(c)(3)}
 codes contains "authorization_state_stale" if {
-	conditions.consents_decide
 	not state.consents_confirmed
+	conditions.consents_decide
 }
 
 # METADATA
@@ -40,36 +40,35 @@ codes contains "idea_consent_required" if {
 }
 
 codes contains code if {
-	not agreement.dispensed
 	some code in agreement_reasons.codes
+	agreement.relied_on
 }
 
 codes contains code if {
-	not agreement.dispensed
-	agreement.known
-	some code in terms
-}
-
-codes contains code if {
-	elements.some_permitted
 	not elements.some_granted
+	elements.some_permitted
 	some [element, code] in withheld.by_holder
 	elements.permitted[element]
 }
 
 # The question names elements that may be shared, and the dataset has none of them.
 codes contains "request_not_specific" if {
-	elements.some_permitted
 	not elements.some_held
+	elements.some_permitted
 }
 
 # METADATA
 # custom: {citation: 34 CFR 99.33(a)}
-terms contains "agreement_party_mismatch" if not agreement.holder_discloses
+codes contains "agreement_party_mismatch" if {
+	not agreement.holder_discloses
+	agreement.known
+	agreement.relied_on
+}
 
 # METADATA
 # custom: {citation: requirements R59}
-terms contains "agreement_school_out_of_scope" if {
-	agreement.purpose_agreed
+codes contains "agreement_school_out_of_scope" if {
 	not schools.covered
+	agreement.known
+	agreement.purpose_agreed
 }

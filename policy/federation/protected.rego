@@ -10,9 +10,7 @@ package homeroom.federation.protected
 import data.homeroom.federation.ground
 import data.homeroom.federation.query
 
-open := query.considered - closed
-
-closed := {element |
+open := query.considered - {element |
 	some [element, trait] in query.traits
 	not open_traits[trait]
 }

@@ -27,15 +27,15 @@ codes contains requester.refused_as if not requester.organization_active
 # METADATA
 # custom: {citation: 34 CFR 300.623(c)}
 codes contains "user_untrained" if {
-	requester.user_authenticated
 	not requester.user_trained
+	requester.user_authenticated
 }
 
 # METADATA
 # custom: {citation: 34 CFR 99.31(c)}
 codes contains "user_delegation_invalid" if {
-	requester.user_authenticated
 	not delegation.in_effect
+	requester.user_authenticated
 }
 
 # METADATA
@@ -43,8 +43,8 @@ codes contains "user_delegation_invalid" if {
 codes contains "request_not_specific" if not request.specific
 
 codes contains "request_not_specific" if {
-	ground.known
 	not request.level_served
+	ground.known
 }
 
 codes contains "request_not_specific" if not request.students_named
@@ -60,13 +60,13 @@ codes contains "purpose_not_permitted_by_basis" if not request.purpose_open
 # METADATA
 # custom: {citation: 34 CFR 99.33(a)(1)}
 codes contains "redisclosure_not_permitted" if {
-	ground.known
 	not onward.covered
+	ground.known
 }
 
 codes contains code if {
-	ground.terms.agreement == "always"
 	some code in agreement_reasons.codes
+	ground.terms.agreement == "always"
 }
 
 codes contains code if {

@@ -9,26 +9,20 @@ package homeroom.federation.schools
 
 import data.homeroom.federation.agreement
 
-asks_for_all if input.query.schools == []
-
-asked contains school if some school in input.query.schools
+asked := {school | some school in input.query.schools}
 
 covers_all if input.agreement.schools == {"all": true}
 
 # Without an agreement nothing but the question and its ground narrows the schools.
 covers_all if agreement.dispensed
 
-listed contains school if {
+listed := {school | some school in input.agreement.schools.only} if {
 	object.keys(input.agreement.schools) == {"only"}
-	some school in input.agreement.schools.only
+	agreement.relied_on
 }
 
-limited if not covers_all
-
-shared := asked & listed if limited
-
 granted := {"all": true} if {
-	asks_for_all
+	input.query.schools == []
 	covers_all
 }
 
@@ -38,11 +32,13 @@ granted := {"only": sort(asked)} if {
 }
 
 granted := {"only": sort(listed)} if {
-	limited
-	asks_for_all
+	input.query.schools == []
 	count(listed) > 0
 }
 
-granted := {"only": sort(shared)} if count(shared) > 0
+granted := {"only": sort(shared)} if {
+	shared := asked & listed
+	count(shared) > 0
+}
 
 covered if is_object(granted)

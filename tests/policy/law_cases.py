@@ -24,38 +24,13 @@ _SITUATIONS = {
 def question_facts(case: Case) -> Facts:
     """The input that a holder's node would give the policies for a case."""
     facts = case["facts"]
-    organization, user = facts["requester"]["org"], facts["requester"]["user"]
-    request, holder = facts["request"], facts["holder"]
     asked: Facts = {
         "schema": 1,
         "now": facts["now"],
-        "query": {
-            "requester": organization,
-            "purpose": facts["purpose"],
-            "basis": facts["basis_claimed"],
-            "dataset": "students",
-            "elements": request["elements"],
-            "level": request["level"],
-            "schools": request["schools"] or [],
-            "named_students": len(request["students"]),
-            "onward_to": [request["onward_to"]] if request["onward_to"] else [],
-        },
-        "requester": {
-            "organization_id": organization,
-            "kind": facts["requester"]["kind"],
-            "standing": facts["requester"]["standing"],
-            "debarred_until": facts["requester"]["debarred_until"],
-        },
-        "user": _user(user),
-        "holder": {
-            "organization_id": holder["org"],
-            "kind": holder["kind"],
-            "ferpa_covered": holder["ferpa_covered"],
-            "notices": _notices(holder["notices"]),
-            "dataset_elements": request["elements"],
-            "derived_from": request["derived_from"] or {},
-            "max_state_age_seconds": holder["local_rules"]["max_state_age_seconds"],
-        },
+        "query": _query(facts),
+        "requester": _requester(facts["requester"]),
+        "user": _user(facts["requester"]["user"]),
+        "holder": _holder(facts),
         "agreement": _agreement(facts),
         "matters": _matters(facts),
         "approvals": _approvals(case),
@@ -83,6 +58,39 @@ def _known(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _known(part) for name, part in value.items() if part is not None}
     return [_known(part) for part in value] if isinstance(value, list) else value
+
+
+def _query(facts: Mapping[str, Any]) -> Facts:
+    request = facts["request"]
+    return {
+        "requester": facts["requester"]["org"],
+        "purpose": facts["purpose"],
+        "basis": facts["basis_claimed"],
+        "dataset": "students",
+        "elements": request["elements"],
+        "level": request["level"],
+        "schools": request["schools"] or [],
+        "named_students": len(request["students"]),
+        "onward_to": [request["onward_to"]] if request["onward_to"] else [],
+    }
+
+
+def _requester(requester: Mapping[str, Any]) -> Facts:
+    same = {name: requester[name] for name in ("kind", "standing", "debarred_until")}
+    return {"organization_id": requester["org"], **same}
+
+
+def _holder(facts: Mapping[str, Any]) -> Facts:
+    holder, request = facts["holder"], facts["request"]
+    return {
+        "organization_id": holder["org"],
+        "kind": holder["kind"],
+        "ferpa_covered": holder["ferpa_covered"],
+        "notices": _notices(holder["notices"]),
+        "dataset_elements": request["elements"],
+        "derived_from": request["derived_from"] or {},
+        "max_state_age_seconds": holder["local_rules"]["max_state_age_seconds"],
+    }
 
 
 def _user(user: Mapping[str, Any]) -> Facts:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from homeroom.vocabulary import ORDER_OF_CHECKS
+from homeroom.checks import ORDER_OF_CHECKS
 from services.node.domain.decision import Decision
 from services.runtime.policy import PolicyEngine, open_engine
 from tests.policy.conformance import POLICY, Engines, decide

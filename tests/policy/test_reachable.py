@@ -4,7 +4,8 @@ What the policies say is read from the conformance vectors. What the node says o
 from the row conditions; what disclosure control says comes from the counts of an answer.
 """
 
-from homeroom.vocabulary import ReasonCode, RowCondition
+from homeroom.checks import RowCondition
+from homeroom.vocabulary import ReasonCode
 from tests.policy.conformance import GROUPS, read_group
 
 OF_A_STUDENT = {

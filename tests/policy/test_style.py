@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from homeroom.vocabulary import (
-    ORDER_OF_CHECKS,
-    Basis,
-    Element,
-    Obligation,
-    ReasonCode,
-    RowCondition,
-)
+from homeroom.checks import ORDER_OF_CHECKS, RowCondition
+from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
 from tests.policy.conformance import POLICY
 
 RULES = sorted(

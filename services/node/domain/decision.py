@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
+from homeroom.checks import RowCondition
 from homeroom.errors import PolicyUnavailableError
-from homeroom.vocabulary import Element, Obligation, ReasonCode, RowCondition
+from homeroom.vocabulary import Element, Obligation, ReasonCode
 
 Word = TypeVar("Word", Element, Obligation, ReasonCode, RowCondition)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from homeroom.agreement import AgreementDocument
+from homeroom.checks import RowCondition
 from homeroom.facts import Facts
 from homeroom.federation import (
     Agreement,
@@ -17,7 +18,7 @@ from homeroom.federation import (
 )
 from homeroom.question import Question
 from homeroom.users import Issuer, User
-from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCode, RowCondition
+from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCode
 from services.node.domain.decision import Decision, Grant, Schools, Withheld
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.ruling import Asked, Holder

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeroom.checks import RowCondition
 from homeroom.errors import PolicyUnavailableError
-from homeroom.vocabulary import Element, Obligation, ReasonCode, RowCondition
+from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.decision import (
     Schools,
     meet,
