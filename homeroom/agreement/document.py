@@ -33,6 +33,7 @@ from homeroom.agreement.fields import (
 from homeroom.agreement.schedule import Level, Schedule
 from homeroom.agreement.terms import AgreementTerm, terms_of
 from homeroom.errors import RequestInvalidError
+from homeroom.signing import digest_of
 from homeroom.vocabulary import AgreementKind, Basis, Element
 
 _FIRST_VERSION = 1
@@ -207,6 +208,11 @@ class AgreementDocument(Frozen):
         """The bytes to sign: JSON with sorted keys, one way to write each document."""
         content = self.model_dump(mode="json")
         return json.dumps(content, sort_keys=True, ensure_ascii=False, indent=1).encode()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 digest of the bytes to sign, in hexadecimal."""
+        return digest_of(self.encode()).hex()
 
     @property
     def purposes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from homeroom.cli import agreement, consent, development, node, organization, query
+from homeroom.cli import agreement, agreement_file, consent, development, node, organization, query
 from homeroom.cli.exits import EXIT_OF_REASON, ExitCode
 from homeroom.cli.terminal import show_json, tell
 from homeroom.errors import HomeroomError, InternalError, NotPermittedError, RequestInvalidError
@@ -93,6 +93,7 @@ app = typer.Typer(
 app.command("query")(query.query)
 app.command("explain")(query.explain)
 app.add_typer(organization.app, name="org")
+agreement_file.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(consent.app, name="consent")
 app.add_typer(node.app, name="node")

@@ -94,6 +94,9 @@ def test_the_client_needs_nothing_of_the_servers() -> None:
     named = {_normal(requirement) for requirement in _PROJECT["project"]["dependencies"]}
     # Brought by grpcio-status, whose messages they are; imported only by who has it already.
     named |= {"googleapis-common-protos", "pandas"}
+    # An extra: only who prints agreements needs it, and is told so.
+    extras = _PROJECT["project"]["optional-dependencies"]
+    named |= {_normal(requirement) for requirement in extras["print"]}
     bringing = packages_distributions()
     foreign = {
         f"{name_of(file)} imports {top}"
