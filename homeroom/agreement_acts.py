@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from homeroom.agreement import AgreementDocument, Schools
+from homeroom.agreement.mandatory import require_mandatory_terms
+from homeroom.agreement.rendering import rendering_of
 from homeroom.agreement_statements import read_statement, write_statement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.clock import utc_now
@@ -77,6 +79,7 @@ class AgreementActs:
         With the next version of an agreement that is in force, this is how it is amended.
         """
         self._require_own_keys(document)
+        require_mandatory_terms(document)
         content = document.encode()
         action = Proposal(digest_of(content), rendering_digest_of(document))
         return await self._say(
@@ -86,6 +89,7 @@ class AgreementActs:
     async def counter(self, document: AgreementDocument) -> ListedAgreement:
         """Offers a changed document in place of the one that is proposed; all sign anew."""
         self._require_own_keys(document)
+        require_mandatory_terms(document)
         content = document.encode()
         action = CounterProposal(digest_of(content), rendering_digest_of(document))
         return await self._say(
@@ -267,6 +271,7 @@ class AgreementActs:
         self, document: AgreementDocument, kind: type[Proposal] | type[CounterProposal]
     ) -> ListedAgreement:
         self._require_own_keys(document)
+        require_mandatory_terms(document)
         content = document.encode()
         offer = document.version, kind(digest_of(content), rendering_digest_of(document))
         return await self._say(document.agreement_id, lambda _known: offer, content)
@@ -325,12 +330,16 @@ class AgreementActs:
 
 
 def rendering_digest_of(document: AgreementDocument) -> bytes:
-    """The SHA-256 digest of a document as it is printed, which parties sign beside its own."""
-    return digest_of(document.encode())
+    """The SHA-256 digest of a document as people read it, which parties sign beside its own."""
+    return digest_of(rendering_of(document))
 
 
 def _require_same_print(known: KnownAgreement, version: Version) -> None:
-    if rendering_digest_of(known.document(version)) != version.rendering_digest:
+    document = known.document(version)
+    if document.encode() != known.contents[version.terms.digest]:
+        # The page shows the document as it is always written; other bytes could hide something.
+        raise EvidenceInvalidError("the document is not written in the one way that is signed")
+    if rendering_digest_of(document) != version.rendering_digest:
         raise EvidenceInvalidError("the document prints here as something else than was proposed")
 
 
