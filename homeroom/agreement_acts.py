@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from homeroom.agreement import AgreementDocument, Schools
 from homeroom.agreement.mandatory import require_mandatory_terms
-from homeroom.agreement.rendering import rendering_of
+from homeroom.agreement.rendering import rendering_digest_of, require_rendering
 from homeroom.agreement_statements import read_statement, write_statement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.clock import utc_now
@@ -121,7 +121,7 @@ class AgreementActs:
             if shown is not None and shown != content:
                 raise ChangedMeanwhileError("the document is not the one that was shown")
             self._require_own_keys(known.document(proposed))
-            _require_same_print(known, proposed)
+            require_rendering(content, proposed.rendering_digest)
             return version, Signature(proposed.terms.digest, proposed.rendering_digest)
 
         # Whoever has been shown the document signs it whatever the others do meanwhile.
@@ -173,7 +173,7 @@ class AgreementActs:
 
         def said(known: KnownAgreement) -> Said:
             version = _in_force(known)
-            _require_same_print(known, version)
+            require_rendering(known.contents[version.terms.digest], version.rendering_digest)
             return version.terms.version, Joining(
                 document_digest=version.terms.digest,
                 rendering_digest=version.rendering_digest,
@@ -327,20 +327,6 @@ class AgreementActs:
             raise RequestInvalidError("this organization is no party of it", field="parties")
         if (party.signing_key_id, party.sealing_key_id) != own:
             raise EvidenceInvalidError("the document names other keys for this organization")
-
-
-def rendering_digest_of(document: AgreementDocument) -> bytes:
-    """The SHA-256 digest of a document as people read it, which parties sign beside its own."""
-    return digest_of(rendering_of(document))
-
-
-def _require_same_print(known: KnownAgreement, version: Version) -> None:
-    document = known.document(version)
-    if document.encode() != known.contents[version.terms.digest]:
-        # The page shows the document as it is always written; other bytes could hide something.
-        raise EvidenceInvalidError("the document is not written in the one way that is signed")
-    if rendering_digest_of(document) != version.rendering_digest:
-        raise EvidenceInvalidError("the document prints here as something else than was proposed")
 
 
 def _of_known(

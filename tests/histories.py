@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from homeroom.agreement import AgreementDocument
-from homeroom.agreement_acts import rendering_digest_of
+from homeroom.agreement.rendering import rendering_digest_of
 from homeroom.agreement_statements import write_statement
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb

@@ -5,13 +5,14 @@ read and what machines read cannot part. Whoever signs renders the document agai
 other side made is never believed.
 """
 
-import hashlib
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from homeroom.agreement.document import AgreementDocument
 from homeroom.agreement.outline import is_draft, outline_of
+from homeroom.errors import EvidenceInvalidError
+from homeroom.signing import digest_of
 
 RENDERING_VERSION = 1
 """Counts up with every change of the words or the form, for the digests change with them."""
@@ -30,9 +31,28 @@ def rendering_of(document: AgreementDocument) -> bytes:
     return page.encode()
 
 
+def rendering_digest_of(document: AgreementDocument) -> bytes:
+    """The SHA-256 digest of the page, which parties sign beside the document's own."""
+    return digest_of(rendering_of(document))
+
+
 def rendering_digest(document: AgreementDocument) -> str:
-    """The SHA-256 digest of the page, in hexadecimal."""
-    return hashlib.sha256(rendering_of(document)).hexdigest()
+    """The same digest in hexadecimal, as people compare it."""
+    return rendering_digest_of(document).hex()
+
+
+def require_rendering(content: bytes, digest: bytes) -> None:
+    """Checks that a document is read here as its proposer says.
+
+    Raises:
+        EvidenceInvalidError: if the page has another digest, or the document is written otherwise
+            than it is shown.
+    """
+    document = AgreementDocument.parse(content)
+    if document.encode() != content:
+        raise EvidenceInvalidError("the document is not written in the one way that is signed")
+    if rendering_digest_of(document) != digest:
+        raise EvidenceInvalidError("the document prints here as something else than was proposed")
 
 
 @cache

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from pydantic import BaseModel
 from pypdf import PdfReader
@@ -22,8 +23,14 @@ from homeroom.agreement import schedule as schedule_models
 from homeroom.agreement.file import read_draft, template_of
 from homeroom.agreement.outline import UNKNOWN_KEY
 from homeroom.agreement.printing import print_agreement
-from homeroom.agreement.rendering import rendering_digest, rendering_of
+from homeroom.agreement.rendering import (
+    rendering_digest,
+    rendering_digest_of,
+    rendering_of,
+    require_rendering,
+)
 from homeroom.agreement.wording import CLAUSES, label
+from homeroom.errors import EvidenceInvalidError
 from homeroom.vocabulary import AgreementKind
 from tests.agreement_documents import documents
 from tests.organizations import Member, document_of
@@ -209,3 +216,15 @@ def test_a_text_longer_than_a_page_is_printed() -> None:
     document = AgreementDocument.model_validate(written | {"clauses": {"study": study}})
 
     assert print_agreement(document).startswith(b"%PDF-")
+
+
+def test_only_the_page_that_is_made_here_is_signed() -> None:
+    """Another digest, or bytes that hide something the page does not show, are refused."""
+    content = document_of((Member.new("harbor"), Member.new("shelter"))).encode()
+    page = rendering_digest_of(AgreementDocument.parse(content))
+
+    require_rendering(content, page)
+    with pytest.raises(EvidenceInvalidError, match="prints here as something else"):
+        require_rendering(content, bytes(32))
+    with pytest.raises(EvidenceInvalidError, match="not written in the one way"):
+        require_rendering(content + b"\n", page)
