@@ -22,7 +22,9 @@ from homeroom.agreement.outline import is_draft
 from homeroom.agreement.terms import AgreementTerm
 from homeroom.errors import RequestInvalidError
 from homeroom.federation import FederationState
+from homeroom.histories import Histories
 from homeroom.vocabulary import AgreementKind
+from tests.histories import signed_by_all
 from tests.organizations import Member, document_of
 from tests.unit.node import federation as small
 
@@ -278,18 +280,20 @@ def test_keys_come_from_the_registry_alone() -> None:
 
 
 def test_a_new_version_names_the_document_it_supersedes() -> None:
-    state = small.federation()
-    former = replace(state.agreements["A-1"], digest=b"\x07" * 32)
-    state = replace(state, agreements={"A-1": former})
+    state, former = small.federation(), small.document()
+    history = signed_by_all(former, [small.HOLDER.signer, small.REQUESTER.signer])
+    known = Histories().read([history], state.organizations)
     said = {
-        **former.document.model_dump(mode="json", exclude={"supersedes"}),
-        "parties": {p.organization_id: p.role for p in former.document.parties},
+        **former.model_dump(mode="json", exclude={"supersedes"}),
+        "parties": {p.organization_id: p.role for p in former.parties},
         "version": 2,
     }
 
-    assert compile_agreement(yaml.safe_dump(said), state).supersedes == "07" * 32
+    next_one = compile_agreement(yaml.safe_dump(said), replace(state, known=known))
+
+    assert next_one.supersedes == former.digest
     with pytest.raises(RequestInvalidError, match="supersedes"):
-        compile_agreement(yaml.safe_dump({**said, "version": 3}), state)
+        compile_agreement(yaml.safe_dump({**said, "version": 3}), replace(state, known=known))
 
 
 def test_a_member_that_is_written_twice_is_no_document() -> None:
