@@ -16,7 +16,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.decision import Decision
 from services.node.domain.log import GENESIS, Entry, EntryKind, Position, encode_content
 from services.node.domain.replica import Evidence, Freshness
-from services.node.domain.selection import Covered, RowReader, Selection
+from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
 
 Step = Callable[[], None]
 Row = tuple[str, Mapping[str, Any]]
@@ -93,10 +93,15 @@ class FakeLog:
     events: list[str] = field(default_factory=list)
     refused: set[EntryKind] = field(default_factory=set)
     entries: list[tuple[EntryKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
+    disclosed: list[tuple[int, int]] = field(default_factory=list)
     _digest: str = GENESIS
 
     async def append(
-        self, kind: EntryKind, query_digest: bytes, content: Mapping[str, Any]
+        self,
+        kind: EntryKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        disclosed: Sequence[tuple[int, int]] = (),
     ) -> Position:
         await asyncio.sleep(0)
         if kind in self.refused:
@@ -107,6 +112,7 @@ class FakeLog:
         entry = Entry(self._digest, index, kind, query_digest.hex(), 0, encode_content(content))
         self._digest = entry.digest
         self.entries.append((kind, query_digest, content))
+        self.disclosed += disclosed
         self.events.append(str(kind))
         return Position(index, entry.digest)
 
@@ -123,12 +129,14 @@ class FakeRecords:
     Attributes:
         batches: the rows of each batch.
         grants: what each family allows at the moment; a test changes it between batches.
+        windows: the grants that are for the records of some days, by subject_ref.
         before: what happens before a batch is handed out, by the batch's number.
     """
 
     batches: Sequence[Sequence[Row]]
     grants: dict[str, frozenset[Element]]
     events: list[str] = field(default_factory=list)
+    windows: dict[str, frozenset[Window]] = field(default_factory=dict)
     before: dict[int, Step] = field(default_factory=dict)
     opened: list[Selection] = field(default_factory=list)
     closed: int = 0
@@ -136,15 +144,19 @@ class FakeRecords:
     async def open(self, selection: Selection) -> RowReader:
         self.opened.append(selection)
         self.events.append("opened")
-        return FakeReader(self, selection, await self.covered(selection))
+        return FakeReader(self, selection, (await self.covered(selection)).elements)
 
-    async def covered(self, selection: Selection) -> Covered:
+    async def covered(self, selection: Selection) -> Coverage:
         asked = selection.subject_refs
-        return {
+        covered = {
             ref: elements & selection.elements
             for ref, elements in self.grants.items()
             if elements & selection.elements and (asked is None or ref in asked)
         }
+        students = [(number, 1) for number, _ in enumerate(covered)]
+        return Coverage(
+            covered, {ref: self.windows[ref] for ref in covered if ref in self.windows}, students
+        )
 
 
 @dataclass

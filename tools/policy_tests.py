@@ -17,6 +17,9 @@ from services.runtime.policy import PolicyFolder, find_opa
 POLICY = Path(__file__).resolve().parent.parent / "policy"
 FOLDERS = (POLICY / "federation", POLICY / "local")
 
+ABOUT_CONSENTS = ("consent_check", "consent_paper", "consent_scope", "consent_signer")
+"""The packages whose input is a batch of consents, not a question."""
+
 
 def run_with_binary(opa: Path, folder: Path) -> list[str]:
     """Formats, compiles and tests one folder; returns what is wrong."""
@@ -25,12 +28,7 @@ def run_with_binary(opa: Path, folder: Path) -> list[str]:
     steps = {
         "not formatted": ["fmt", "--diff", "--fail", str(folder)],
         "does not compile": ["check", "--strict", *limits, *compiled],
-        "does not fit the schema": [
-            "check",
-            "-s",
-            str(POLICY / "schema" / "input.json"),
-            *compiled,
-        ],
+        **_schema_checks(folder),
         "a test fails": ["test", "--fail-on-empty", *compiled],
         "not covered by tests": ["test", "--coverage", "--threshold=100", *compiled],
     }
@@ -42,6 +40,18 @@ def run_with_binary(opa: Path, folder: Path) -> list[str]:
         if what == "a test fails" and not ran.returncode:
             sys.stdout.write(f"policy tests: {folder.name}: {ran.stdout.strip()}\n")
     return wrong
+
+
+def _schema_checks(folder: Path) -> dict[str, list[str]]:
+    """How each package is compared with what it is asked: a question, or a batch of consents."""
+    asked, batches = (str(POLICY / "schema" / name) for name in ("input.json", "consents.json"))
+    ignored = [f"--ignore={name}*" for name in (*ABOUT_CONSENTS, "consent_example")]
+    checks = {"does not fit the schema": ["check", "-s", asked, *ignored, "--bundle", str(folder)]}
+    about = [str(file) for name in ABOUT_CONSENTS for file in folder.glob(f"{name}.rego")]
+    if about:
+        shared = [str(folder / name) for name in ("clock.rego", "data.json")]
+        checks["does not fit the schema of consents"] = ["check", "-s", batches, *about, *shared]
+    return checks
 
 
 def run_embedded(folder: Path) -> list[str]:

@@ -27,6 +27,7 @@ QUESTION = "homeroom/federation/question/document"
 FEDERATION = "homeroom/federation/decision/document"
 OF_THE_HOLDER = ("holder", "matters", "approvals", "state")
 LOCAL = "homeroom/local/decision/document"
+CONSENT_CHECK = "homeroom/federation/consent_check/document"
 AMPLE_SECONDS = 5.0
 """How long a decision may take where what is decided matters and not how fast."""
 
@@ -81,6 +82,29 @@ def read_groups() -> Iterator[tuple[str, dict[str, Any] | None, list[Case]]]:
     yield "local", local["settings"], narrowed + [_refused(base, c) for c in local["refused"]]
 
 
+def read_consent_cases() -> list[Case]:
+    """The cases of the check of consents, each with what is wrong with it."""
+    cases = yaml.safe_load((POLICY / "conformance" / "consents.yaml").read_text())
+    return [
+        Case(case["name"], changed(cases["base"], case), set(case.get("codes", ())), case)
+        for case in cases["cases"]
+    ]
+
+
+async def consent_vectors(federation: PolicyEngine, wrong: list[str]) -> list[dict[str, Any]]:
+    """What the policy finds of each case; what is not as promised is added to `wrong`."""
+    vectors = []
+    for case in read_consent_cases():
+        found = await federation.decide(CONSENT_CHECK, case.facts)
+        paper, scope = found["papers"]["0"], found["scopes"]["0"]
+        codes = {*paper["codes"], *scope["codes"]}
+        expected = case.expected.get("paper", {})
+        if codes != case.codes or any(paper.get(key) != day for key, day in expected.items()):
+            wrong.append(f"consents: {case.name}: found {paper} {scope}")
+        vectors.append({"name": case.name, "input": case.facts, "found": found})
+    return vectors
+
+
 @asynccontextmanager
 async def local_folder(settings: dict[str, Any] | None) -> AsyncIterator[Path]:
     """The local template's folder, or a copy of it with other settings."""
@@ -127,6 +151,7 @@ async def write_vectors() -> list[str]:
             await local.close()
         files[group] = {"settings": settings} if settings else {}
         files[group]["vectors"] = vectors
+    files["consents"] = {"vectors": await consent_vectors(federation, wrong)}
     await federation.close()
     for group, content in files.items() if not wrong else ():
         path = POLICY / "conformance" / "vectors" / f"{group}.json"

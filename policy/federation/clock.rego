@@ -31,3 +31,11 @@ seconds_after(nanoseconds, seconds) := time.format([
 	"UTC",
 	"2006-01-02T15:04:05Z",
 ])
+
+day_before(day) := substring(seconds_after(instant(concat("", [day, "T00:00:00Z"])), -86400), 0, 10)
+
+# 29 February of a common year is no day, and still stands between two others.
+years_before(day, years) := concat("", [
+	format_int(to_number(substring(day, 0, 4)) - years, 10),
+	substring(day, 4, 6),
+])

@@ -22,3 +22,8 @@ test_reads_no_other_day if {
 		not clock.day(written)
 	}
 }
+
+test_steps_back_a_day_and_years if {
+	clock.day_before("2026-03-01") == "2026-02-28"
+	clock.years_before("2026-03-10", 18) == "2008-03-10"
+}

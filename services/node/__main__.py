@@ -4,6 +4,7 @@ Without a verb it serves, with its settings in HOMEROOM_NODE_*.
 """
 
 import csv
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from homeroom.errors import HomeroomError
+from homeroom.clock import utc_now
+from homeroom.errors import HomeroomError, RequestInvalidError
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
 from services.node.server import build_server, open_stores
 from services.node.settings import NodeSettings
+from services.node.store.rights import RightsKind
 from services.runtime.process import EXIT_FAILED, run_service
 
 RecordsUrl = Annotated[
@@ -114,6 +118,71 @@ def link_codes(
     told.print(f"{count:,} codes written; destroy the file once the forms are printed")
 
 
+@app.command("rights")
+def rights(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
+    student_id: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's id.")],
+    records_url: RecordsUrl,
+    state_url: StateUrl,
+    kind: Annotated[
+        RightsKind | None,
+        typer.Option("--set", help="What to note; left out, shows what is noted."),
+    ] = None,
+    person: Annotated[str, typer.Option(help="Whom a court's order or a note names.")] = "",
+    from_day: Annotated[
+        dt.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="The first day in college."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take the note back.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Notes who holds the rights over a student's records, or shows what is noted.
+
+    What families allowed about the student counts again once the node has settled it anew.
+    """
+    students = open_stores(records_url, state_url).students
+    student_key = students.key_of(student_id)
+    if student_key is None:
+        raise RequestInvalidError("the records have no student of that id", field="student")
+    if kind is not None:
+        _require_rights(kind, person, from_day, clear=clear)
+        if clear:
+            students.clear(student_key, kind, person)
+        else:
+            students.note(student_key, kind, person, from_day.date() if from_day else None)
+    noted = students.noted(student_key)
+    if as_json:
+        written = [
+            {"kind": one.kind, "person": one.person, "from": one.from_day and str(one.from_day)}
+            for one in noted
+        ]
+        sys.stdout.write(json.dumps({"rights": written}) + "\n")
+    for one in () if as_json else noted:
+        told.print(f"{one.kind} {one.person} {one.from_day or ''}".rstrip(), markup=False)
+
+
+@app.command("ending")
+def ending(
+    records_url: RecordsUrl,
+    state_url: StateUrl,
+    within: Annotated[int, typer.Option(min=0, help="How many days ahead to look.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the consents that will end: by their own date, or on the student's 18th birthday."""
+    stores, today = open_stores(records_url, state_url), utc_now().date()
+    found = list(stores.consents.ending(today, today + dt.timedelta(days=within)))
+    if as_json:
+        written = [
+            {"consent_id": o.consent_id, "recorder": o.recorder, "last_date": str(o.last_date)}
+            for o in found
+        ]
+        sys.stdout.write(json.dumps({"consents": written}) + "\n")
+        return
+    table = Table("consent", "recorder", "last day")
+    for one in found:
+        table.add_row(one.consent_id, one.recorder, str(one.last_date))
+    told.print(table)
+
+
 @app.command("check-log")
 def check_log(records_url: RecordsUrl, state_url: StateUrl, as_json: AsJson = False) -> None:
     """Checks that no entry of the node's log is missing or was changed."""
@@ -127,6 +196,15 @@ def check_log(records_url: RecordsUrl, state_url: StateUrl, as_json: AsJson = Fa
         told.print(f"the log is broken at entry {broken} of {size:,}")
     if broken is not None:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _require_rights(
+    kind: RightsKind, person: str, from_day: dt.datetime | None, *, clear: bool
+) -> None:
+    if (kind is RightsKind.POSTSECONDARY) is bool(person):
+        raise RequestInvalidError("a court's order and a note name a person", field="person")
+    if kind is RightsKind.POSTSECONDARY and from_day is None and not clear:
+        raise RequestInvalidError("postsecondary education has a first day", field="from")
 
 
 def main() -> int:

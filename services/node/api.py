@@ -13,7 +13,7 @@ from homeroom.errors import NotPermittedError
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
-from services.node.domain.consents import ConsentProblem
+from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
 from services.runtime.admission import admit_query

@@ -1,6 +1,8 @@
 """Asks the federation's and the organization's own policy, apart, and meets their decisions."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from homeroom.facts import Facts
 from services.node.domain.decision import (
@@ -13,6 +15,7 @@ from services.node.domain.decision import (
 from services.node.settings import NodeSettings
 from services.runtime.policy import PolicyEngine, open_engine
 
+CONSENT_CHECK = "homeroom/federation/consent_check/document"
 FEDERATION_DECISION = "homeroom/federation/decision/document"
 LOCAL_DECISION = "homeroom/local/decision/document"
 
@@ -50,3 +53,17 @@ class NodePolicies:
         """Closes both engines."""
         await self.federation.close()
         await self.local.close()
+
+
+class ConsentPolicy:
+    """The federation's rules about consents; implements `ConsentRules`."""
+
+    def __init__(self, federation: PolicyEngine) -> None:
+        self._federation = federation
+
+    @property
+    def revision(self) -> str:
+        return self._federation.revision
+
+    async def check(self, facts: Facts) -> Mapping[str, Any]:
+        return await self._federation.decide(CONSENT_CHECK, facts)

@@ -13,7 +13,9 @@ from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
 from services.node.api import NodeApi
 from services.node.domain.answer import Answerer
-from services.node.domain.consents import ConsentProblem
+from services.node.domain.consent_book import ConsentBook
+from services.node.domain.consent_check import ConsentCheck
+from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.ruling import Holder
 from services.node.migrations import (
     RECORDS,
@@ -21,15 +23,18 @@ from services.node.migrations import (
     STATE,
     STATE_VERSION_TABLE,
 )
-from services.node.peers import ConsentFeed, NodeReplica
-from services.node.policy import NodePolicies
+from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Reporting, Settling
+from services.node.policy import ConsentPolicy, NodePolicies
 from services.node.settings import NodeSettings
 from services.node.store.answers import AnswerStore
+from services.node.store.consents import ConsentStore
 from services.node.store.database import bring_up_to_date
 from services.node.store.datasets import SOURCES
 from services.node.store.log import LogStore
 from services.node.store.records import RecordStore
 from services.node.store.state import StateStore
+from services.node.store.students import StudentStore
+from services.node.store.subject_refs import SubjectRefStore
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.database import open_database
@@ -48,6 +53,8 @@ class Stores:
 
     records: RecordStore
     state: StateStore
+    consents: ConsentStore
+    students: StudentStore
     log: LogStore
     answers: AnswerStore
 
@@ -64,10 +71,10 @@ class Counts:
         return {dataset.name: counted[SOURCES[dataset.name].table.name] for dataset in CATALOG}
 
     def active_consents(self, now: dt.datetime) -> int:
-        return self.stores.state.active_consents(now)
+        return self.stores.consents.active_consents(now)
 
     def problems(self) -> Mapping[ConsentProblem, int]:
-        return self.stores.state.problems()
+        return self.stores.consents.problems()
 
     def log_size(self) -> int:
         return self.stores.log.size()
@@ -81,12 +88,14 @@ def open_stores(records_url: str, state_url: str) -> Stores:
     """Brings both databases up to date and opens them."""
     bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
     bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
-    state = open_database(state_url)
+    state, records = open_database(state_url), open_database(records_url)
     return Stores(
         records=RecordStore(records_url),
-        state=StateStore(state, open_database(records_url)),
+        state=StateStore(state, records),
+        consents=ConsentStore(state),
+        students=StudentStore(state, records),
         log=LogStore(state),
-        answers=AnswerStore(records_url, state_url),
+        answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
     )
 
 
@@ -106,14 +115,7 @@ async def build_server(settings: NodeSettings) -> Server:
     registry = RegistryFeed(
         settings.federation, bytes.fromhex(settings.registry_key), utc_now, stores.state
     )
-    consents = ConsentFeed(
-        settings.identity(Role.NODE),
-        bytes.fromhex(settings.consent_key),
-        sealing_key,
-        stores.state,
-        registry,
-        utc_now,
-    )
+    consents = _consent_feed(settings, stores, policies, sealing_key, registry)
     replica = NodeReplica(registry, consents, stores.state)
     answerer = Answerer(holder, replica, policies, stores.answers, stores.log, utc_now)
     server = Server(settings, ACCESS)
@@ -122,12 +124,42 @@ async def build_server(settings: NodeSettings) -> Server:
         server.grpc,
     )
     server.resources.push_async_callback(policies.close)
-    _follow(server, settings, registry, consents)
+    reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, utc_now)
+    _follow(server, settings, registry, consents, reporting)
+    settling = Settling(consents, stores.consents, registry, stores.answers.changed_consents)
+    server.in_background(settling.run(policies.federation.revision), "settling consents again")
     return server
 
 
+def _consent_feed(
+    settings: NodeSettings,
+    stores: Stores,
+    policies: NodePolicies,
+    sealing_key: SealingKey,
+    registry: RegistryFeed,
+) -> ConsentFeed:
+    book = ConsentBook(
+        settings.organization_id,
+        stores.consents,
+        stores.students,
+        ConsentCheck(ConsentPolicy(policies.federation)),
+    )
+    return ConsentFeed(
+        settings.identity(Role.NODE),
+        bytes.fromhex(settings.consent_key),
+        ConsentReading(settings.organization_id, sealing_key),
+        book,
+        registry,
+        utc_now,
+    )
+
+
 def _follow(
-    server: Server, settings: NodeSettings, registry: RegistryFeed, consents: ConsentFeed
+    server: Server,
+    settings: NodeSettings,
+    registry: RegistryFeed,
+    consents: ConsentFeed,
+    reporting: Reporting,
 ) -> None:
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
@@ -143,4 +175,4 @@ def _follow(
     server.ready_after(consents.first_confirmation)
     server.in_background(registry.follow(registry_channel), "registry feed")
     server.in_background(consents.follow(consent_channel), "consent feed")
-    server.in_background(consents.settle_whenever_the_registry_changes(), "settling consents again")
+    server.in_background(reporting.run(consent_channel), "verdicts")

@@ -1,14 +1,24 @@
 """A node's databases for a test, on SQLite and on PostgreSQL alike."""
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from homeroom.vocabulary import Element
+from services.node.domain.consent_book import Settled, Verdict
+from services.node.domain.consents import AgeRule, Grant, Student
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE, STATE, STATE_VERSION_TABLE
-from services.runtime.database import upgrade
+from services.runtime.database import open_database, upgrade
+from tests.organizations import NOW
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+DAY = dt.timedelta(days=1)
+FAR = NOW + 300 * DAY
+ANA = Student(7, dt.date(2012, 2, 29))
 
 
 class Urls:
@@ -20,6 +30,14 @@ class Urls:
         upgrade(records, RECORDS, version_table=RECORDS_VERSION_TABLE)
         upgrade(state, STATE, version_table=STATE_VERSION_TABLE)
 
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """A table's rows as another process sees them."""
+        engine = open_database(self.state)
+        with engine.connect() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(select(table))]
+        engine.dispose()
+        return rows
+
 
 @pytest.fixture(params=BACKENDS)
 def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Urls]:
@@ -29,3 +47,37 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Urls]:
         yield Urls(url, url)
     else:
         yield Urls(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
+
+
+def grant(student_key: int = 7, **changed: Any) -> Grant:
+    """A grant of attendance to helpers, valid since yesterday."""
+    fields: dict[str, Any] = {
+        "student_key": student_key,
+        "recipient": "helpers",
+        "purpose": "direct_service",
+        "elements": frozenset({Element.DAILY_ATTENDANCE}),
+        "valid_from": NOW - DAY,
+        "valid_to": FAR,
+        "age_rule": AgeRule.NONE,
+    }
+    return Grant(**(fields | changed))
+
+
+def settled(
+    consent_id: str = "c1",
+    *grants: Grant,
+    refs: Mapping[str, str] | None = None,
+    **changed: Any,
+) -> Settled:
+    """An accepted consent of a parent, with the grants it makes."""
+    fields: dict[str, Any] = {
+        "consent_id": consent_id,
+        "recorder": "helpers",
+        "evidence": b"\x00signed",
+        "student": ANA,
+        "problem": None,
+        "grants": grants,
+        "verdict": Verdict((), FAR.date()),
+        "subject_refs": {"helpers": "ref"} if refs is None else refs,
+    }
+    return Settled(**(fields | changed))

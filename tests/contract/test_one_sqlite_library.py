@@ -32,6 +32,8 @@ async def test_a_commit_after_an_answer_was_read_is_seen_by_every_other_process(
         dataset=dataset_named("attendance"),
         elements=frozenset({Element.DAILY_ATTENDANCE}),
         recipient="asker",
+        classes=frozenset(),
+        agreement_id="A-1",
         purpose="direct_service",
         schools=Schools(),
         subject_refs=None,
@@ -39,7 +41,7 @@ async def test_a_commit_after_an_answer_was_read_is_seen_by_every_other_process(
         instant=_NOW,
     )
     for sequence in range(1, 6):
-        stores.state.confirm(Progress(sequence, sequence, _NOW))
+        stores.consents.confirm(Progress(sequence, sequence, _NOW))
         reader = await stores.answers.open(selection)
         while await reader.next_batch() is not None:
             pass

@@ -12,7 +12,7 @@ from homeroom.answer import Outcome
 from homeroom.errors import ERROR_OF_REASON, Reason
 from services.consent.store.tables import ConsentTable
 from services.node.__main__ import app as node_command
-from services.node.domain.consents import ConsentProblem
+from services.node.domain.consent_problems import ConsentProblem
 from services.node.intake.run import FORMATS
 from services.node.settings import NodeSettings
 from services.node.store.records.tables import RecordTable

@@ -21,7 +21,13 @@ from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
-from services.node.domain.selection import Narrowing, Records, RowReader, still_permits
+from services.node.domain.selection import (
+    Coverage,
+    Narrowing,
+    Records,
+    RowReader,
+    still_permits,
+)
 
 _LONGEST_TRUST = dt.timedelta(seconds=5)
 """How long an answer relies on grants that it read, for they also end by themselves."""
@@ -97,10 +103,10 @@ class Answerer:
         if named and self._holder.organization_id not in named:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
-        ruling = await self._rule_and_record(asked)
+        ruling, coverage = await self._rule_and_record(asked)
         if ruling.agreement is None:
             raise NotPermittedError("no permitted answer")
-        release = _Release(self, asked, ruling)
+        release = _Release(self, asked, ruling, coverage)
         if ruling.selection is None or asked.question.validate_only:
             yield await release.close()
             return
@@ -118,7 +124,7 @@ class Answerer:
         evidence.require_fresh(now, self._holder.max_state_age)
         return await rule(asked, self._holder, evidence, self._policies, now)
 
-    async def _rule_and_record(self, asked: Asked) -> Ruling:
+    async def _rule_and_record(self, asked: Asked) -> tuple[Ruling, Coverage]:
         question = asked.question
         try:
             await self._replica.wait_for(
@@ -137,8 +143,13 @@ class Answerer:
                 {**_who(asked), "reason": str(undecided.reason)},
             )
             raise
-        await self._log.append(EntryKind.DECIDED, asked.digest, _decided(asked, ruling))
-        return ruling
+        coverage = Coverage({})
+        if ruling.selection is not None and not question.validate_only:
+            coverage = await self._records.covered(ruling.selection)
+        await self._log.append(
+            EntryKind.DECIDED, asked.digest, _decided(asked, ruling), coverage.students
+        )
+        return ruling, coverage
 
 
 def _is_behind(asked: Asked, ruling: Ruling) -> bool:
@@ -158,8 +169,11 @@ def _require_version(asked: Asked, ruling: Ruling) -> None:
 class _Release:
     """Releases one answer, batch by batch."""
 
-    def __init__(self, answerer: Answerer, asked: Asked, ruling: Ruling) -> None:
+    def __init__(
+        self, answerer: Answerer, asked: Asked, ruling: Ruling, coverage: Coverage
+    ) -> None:
         self._answerer = answerer
+        self._coverage = coverage
         self._asked = asked
         self._ruling = ruling
         self._begun = ruling.selection
@@ -249,8 +263,9 @@ class _Release:
             return False
         self._looked_at = now
         self._ruling = replace(ruling, evidence=latest.evidence)
-        covered = await answerer._records.covered(replace(begun, instant=now))
-        self._narrowing = Narrowing(covered, begun.dataset)
+        narrowed = replace(begun, instant=now, classes=latest.selection.classes)
+        coverage = await answerer._records.covered(narrowed)
+        self._narrowing = Narrowing(coverage.since(self._coverage), begun.dataset)
         return True
 
     def _seal(self, rows: bytes) -> SealedRows:

@@ -1,72 +1,127 @@
 """What a consent allows at the node that holds the records: grants, or the reason it allows none.
 
-A grant is one student, one element, one recipient and one purpose, from one instant to another.
-Consents become grants when they arrive, so that a query joins instead of deciding.
+A grant is for one student, one recipient and one purpose: some elements, from one instant to
+another. Consents become grants when they arrive, so that a query joins instead of deciding.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
-from homeroom.vocabulary import ConsentForm, Element, SignerRelation
+from homeroom.question import Period
+from homeroom.vocabulary import Element, SignerRelation
+from services.node.domain.consent_check import Checked, CheckedPaper
+from services.node.domain.consent_forms import recipients_of
 
-_PARENTS = frozenset(
-    {SignerRelation.PARENT, SignerRelation.GUARDIAN, SignerRelation.ACTING_AS_PARENT}
-)
 _ADULT_YEARS = 18
 
 
-class ConsentProblem(StrEnum):
-    """Why a consent that arrived allows nothing here; told to the organization's own steward."""
+class AgeRule(IntEnum):
+    """How a student's age decides, at each instant, whether a grant still counts."""
 
-    EVIDENCE_INVALID = "evidence_invalid"
-    RECORDER_NOT_A_PARTY = "recorder_not_a_party"
-    LINK_CODE_UNKNOWN = "link_code_unknown"
-    BIRTH_DATE_UNKNOWN = "birth_date_unknown"
-    CONSENT_FORM_INVALID = "consent_form_invalid"
-    CONSENT_SIGNER_NOT_ENTITLED = "consent_signer_not_entitled"
+    NONE = 0  # a student in postsecondary education signed
+    MINOR = 1  # a parent signed: until the 18th birthday
+    OF_AGE = 2  # a student of age signed
 
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """What deciding about a consent needs of a student."""
+    """What deciding about a consent needs of a student.
+
+    Attributes:
+        postsecondary_from: the first day in postsecondary education, if there is one.
+        limited, entitled: the persons whose rights a court has ended, and those whom the holder's
+            staff has noted as entitled in spite of a name that is alike.
+    """
 
     student_key: int
     birth_date: dt.date | None
+    postsecondary_from: dt.date | None = None
+    limited: tuple[str, ...] = ()
+    entitled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One permission: valid from the first instant up to, and not at, the last."""
+    """One permission: valid from the first instant up to, and not at, the last.
+
+    Attributes:
+        recipient: an organization, or a class of them as `class:name`.
+        agreement_id: the agreement under which it counts; empty for each.
+        record_period: the days that the records are about; None means every day.
+    """
 
     student_key: int
-    element: Element
     recipient: str
     purpose: str
-    subject_ref: str
+    elements: frozenset[Element]
     valid_from: dt.datetime
     valid_to: dt.datetime
+    age_rule: AgeRule
+    agreement_id: str = ""
+    record_period: Period | None = None
 
 
-def problem_of(terms: ConsentTerms, student: Student | None) -> ConsentProblem | None:
-    """Why these terms allow nothing for the student their link code names; None if they do."""
-    if student is None:
-        return ConsentProblem.LINK_CODE_UNKNOWN
-    if student.birth_date is None or student.birth_date > terms.sign_date:
-        # Nobody signs for a student who is not born: then the date in the records is wrong.
-        return ConsentProblem.BIRTH_DATE_UNKNOWN
-    if terms.form is ConsentForm.ORAL or terms.sign_date > terms.end_date:
-        return ConsentProblem.CONSENT_FORM_INVALID
-    if not _signer_entitled(terms, eighteenth_birthday(student.birth_date)):
-        return ConsentProblem.CONSENT_SIGNER_NOT_ENTITLED
-    return None
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A part of a consent that was taken back.
+
+    Attributes:
+        elements: empty means every element; recipients: empty means every recipient.
+    """
+
+    elements: frozenset[Element]
+    recipients: frozenset[str]
+
+    @property
+    def whole(self) -> bool:
+        return not self.elements and not self.recipients
 
 
-def grants_of(consent: OpenedConsent, student: Student) -> Sequence[Grant]:
+def grants_of(
+    consent: OpenedConsent, student: Student, checked: Checked, paper: CheckedPaper
+) -> Sequence[Grant]:
     """The grants of a consent without a problem; none if its time is empty."""
-    return list(_grants(consent, student))
+    terms = consent.terms
+    elements = checked.released(terms)
+    valid_from, valid_to = _start_of(paper.first_day), _end_of(paper.last_day)
+    rule = _age_rule(terms, student)
+    if rule is AgeRule.MINOR and student.birth_date is not None:
+        # A parent's consent stops serving when the rights move to the student.
+        valid_to = min(valid_to, _start_of(eighteenth_birthday(student.birth_date)))
+    if valid_from >= valid_to or not elements:
+        return ()
+    return [
+        Grant(
+            student.student_key,
+            recipient,
+            purpose,
+            elements,
+            valid_from,
+            valid_to,
+            rule,
+            terms.agreement_id,
+            terms.record_period,
+        )
+        for recipient in recipients_of(consent)
+        for purpose in terms.purposes
+    ]
+
+
+def narrowed(grants: Iterable[Grant], withdrawn: Iterable[Withdrawn]) -> Sequence[Grant]:
+    """What is left of grants once parts of their consent were taken back."""
+    parts = list(withdrawn)
+    if not parts:
+        return list(grants)
+    return [left for grant in grants for left in _narrowed(grant, parts)]
+
+
+def last_date_of(grants: Iterable[Grant]) -> dt.date | None:
+    """The last day on which any of them counts."""
+    ends = [grant.valid_to for grant in grants]
+    return (max(ends) - dt.timedelta(seconds=1)).date() if ends else None
 
 
 def eighteenth_birthday(birth_date: dt.date) -> dt.date:
@@ -82,35 +137,29 @@ def eighteenth_birthday(birth_date: dt.date) -> dt.date:
         return dt.date(year, 3, 1)
 
 
-def _signer_entitled(terms: ConsentTerms, of_age: dt.date) -> bool:
-    if terms.signer_relation in _PARENTS:
-        return terms.sign_date < of_age
-    return terms.signer_relation is SignerRelation.ELIGIBLE_STUDENT and terms.sign_date >= of_age
+def adults_born_by(day: dt.date) -> dt.date:
+    """The latest birth date of those who are of age on a day."""
+    year = max(day.year - _ADULT_YEARS, dt.MINYEAR)
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return dt.date(year, 2, 28)
 
 
-def _grants(consent: OpenedConsent, student: Student) -> Iterator[Grant]:
-    terms = consent.terms
-    if student.birth_date is None:
-        return
-    valid_from = _start_of(max(terms.start_date, terms.sign_date))
-    valid_to = _end_of(terms.end_date)
-    if terms.signer_relation in _PARENTS:
-        # A parent's consent stops serving when the rights move to the student.
-        valid_to = min(valid_to, _start_of(eighteenth_birthday(student.birth_date)))
-    if valid_from >= valid_to:
-        return
-    for recipient, subject_ref in consent.subject_refs.items():
-        for purpose in terms.purposes:
-            for element in terms.elements:
-                yield Grant(
-                    student.student_key,
-                    element,
-                    recipient,
-                    purpose,
-                    subject_ref,
-                    valid_from,
-                    valid_to,
-                )
+def _age_rule(terms: ConsentTerms, student: Student) -> AgeRule:
+    if terms.signer_relation is not SignerRelation.ELIGIBLE_STUDENT:
+        return AgeRule.MINOR
+    moved = student.postsecondary_from
+    return AgeRule.NONE if moved is not None and moved <= terms.sign_date else AgeRule.OF_AGE
+
+
+def _narrowed(grant: Grant, withdrawn: Sequence[Withdrawn]) -> Iterator[Grant]:
+    left = grant.elements
+    for part in withdrawn:
+        if not part.recipients or grant.recipient in part.recipients:
+            left -= part.elements or left
+    if left:
+        yield replace(grant, elements=left)
 
 
 def _start_of(day: dt.date) -> dt.datetime:

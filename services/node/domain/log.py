@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -35,9 +35,19 @@ class Log(Protocol):
     """Where entries are appended."""
 
     async def append(
-        self, kind: EntryKind, query_digest: bytes, content: Mapping[str, Any]
+        self,
+        kind: EntryKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        disclosed: Sequence[tuple[int, int]] = (),
     ) -> Position:
-        """Writes one entry durably.
+        """Writes one entry durably, and with it whose records the answer may hold.
+
+        Args:
+            kind: what the entry tells.
+            query_digest: the query it is about.
+            content: what it says; no student.
+            disclosed: the key of each student, and its elements as one number.
 
         Raises:
             QueryReplayedError: if this kind of entry was written for this query before.

@@ -82,7 +82,8 @@ async def rule(
     asked = replace(asked, requester=_requester_now(asked, evidence.federation))
     agreement = _agreement_relied_on(asked, evidence.federation)
     decision = await policies.decide(_facts(asked, agreement, holder, evidence, now))
-    return Ruling(decision, agreement, evidence, _selection(asked, decision, agreement, now))
+    selection = _selection(asked, decision, agreement, evidence.federation, now)
+    return Ruling(decision, agreement, evidence, selection)
 
 
 def _requester_now(asked: Asked, federation: FederationState) -> Organization:
@@ -175,7 +176,11 @@ def _state(evidence: Evidence) -> Facts:
 
 
 def _selection(
-    asked: Asked, decision: Decision, agreement: Agreement | None, now: dt.datetime
+    asked: Asked,
+    decision: Decision,
+    agreement: Agreement | None,
+    federation: FederationState,
+    now: dt.datetime,
 ) -> Selection | None:
     if decision.grant is None or agreement is None:
         return None
@@ -192,6 +197,8 @@ def _selection(
         dataset=dataset,
         elements=elements,
         recipient=asked.requester.organization_id,
+        classes=federation.classes_of(asked.requester.organization_id, now.date()),
+        agreement_id=question.agreement_id,
         purpose=question.purpose,
         schools=_narrowed(decision.grant.schools, question.school_ids),
         subject_refs=None if question.everyone else question.subject_refs,

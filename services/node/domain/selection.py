@@ -1,8 +1,8 @@
 """Which rows a decision lets leave: the selection, its reader, and who is covered."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from homeroom.catalog import SUBJECT_REF, Dataset
 from homeroom.question import Period
 from homeroom.vocabulary import Element
+from services.node.domain.consent_forms import CLASS
 from services.node.domain.decision import Schools
 
 ROWS_PER_BATCH = 4_096
@@ -23,6 +24,7 @@ class Selection:
 
     Attributes:
         elements: those that may leave, for students whose family allows them.
+        classes: the classes of recipients that the requester is in at the instant.
         subject_refs: the students asked for; None means everyone who is covered.
         instant: the moment at which grants must be valid.
     """
@@ -30,11 +32,18 @@ class Selection:
     dataset: Dataset
     elements: frozenset[Element]
     recipient: str
+    classes: frozenset[str]
+    agreement_id: str
     purpose: str
     schools: Schools
     subject_refs: tuple[str, ...] | None
     period: Period | None
     instant: dt.datetime
+
+    @property
+    def recipients(self) -> list[str]:
+        """By what families may have named the requester: itself, or a class that it is in."""
+        return [self.recipient, *sorted(CLASS + name for name in self.classes)]
 
     @property
     def schema(self) -> pa.Schema:
@@ -43,6 +52,34 @@ class Selection:
 
 Covered = Mapping[str, frozenset[Element]]
 """For each subject_ref the elements that may leave now."""
+
+Window = tuple[int, str, str]
+"""What one grant for the records of some days releases: its elements, the first and last day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Who is covered at one instant.
+
+    Attributes:
+        windows: for a student whose grants are for the records of some days, each such grant.
+        students: the key of each student whose records may leave, and its elements as one number.
+    """
+
+    elements: Covered
+    windows: Mapping[str, frozenset[Window]] = field(default_factory=dict)
+    students: Sequence[tuple[int, int]] = ()
+
+    def since(self, begun: "Coverage") -> Covered:
+        """What of an answer's beginning is still covered.
+
+        A row does not say which grant released it: where one for some days is gone, the student is.
+        """
+        return {
+            ref: elements
+            for ref, elements in self.elements.items()
+            if begun.windows.get(ref, frozenset()) <= self.windows.get(ref, frozenset())
+        }
 
 
 class RowReader(Protocol):
@@ -64,8 +101,11 @@ class Records(Protocol):
         """Begins to read a selection, joined to the grants valid at its instant."""
         ...
 
-    async def covered(self, selection: Selection) -> Covered:
-        """Who is covered at the selection's instant, and by which elements."""
+    async def covered(self, selection: Selection) -> Coverage:
+        """Who is covered at the selection's instant, and by which elements.
+
+        Whoever the requester has no name for is given one.
+        """
         ...
 
 

@@ -8,43 +8,41 @@ each other's file locks, and a commit can be lost (https://sqlite.org/howtocorru
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Dialect,
-    Select,
-    and_,
-    case,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
-from homeroom.catalog import SUBJECT_REF
-from homeroom.vocabulary import Element
-from services.node.domain.selection import ROWS_PER_BATCH, Covered, RowReader, Selection
-from services.node.store.datasets import SOURCES, Source
-from services.node.store.records.tables import RecordTable
-from services.node.store.state_tables import CONSENT_GRANT
-
-_STUDENT = RecordTable.metadata.tables["student"]
-_GRANT = CONSENT_GRANT.c
+from services.node.domain.selection import (
+    ROWS_PER_BATCH,
+    Coverage,
+    RowReader,
+    Selection,
+    Window,
+)
+from services.node.store.consent_changes import consents_to_settle_again
+from services.node.store.element_bits import bit_of, elements_in, mask_of
+from services.node.store.permitted import (
+    limited_by_period,
+    rows_permitted,
+    rows_permitted_by_period,
+    students_covered,
+)
+from services.node.store.subject_refs import SubjectRefStore
 
 
 class AnswerStore:
     """The node's records and grants, read for answers; implements `Records`."""
 
-    def __init__(self, records_url: str, state_url: str) -> None:
+    def __init__(self, records_url: str, state_url: str, names: SubjectRefStore) -> None:
         self._records_url = make_url(records_url)
         self._state_url = make_url(state_url)
+        self._names = names
         self._sqlite = self._records_url.get_backend_name() == "sqlite"
         self._dialect: Dialect = (
             sqlite.dialect(paramstyle="qmark")
@@ -55,26 +53,35 @@ class AnswerStore:
     async def open(self, selection: Selection) -> RowReader:
         return await asyncio.to_thread(self._open, selection)
 
-    async def covered(self, selection: Selection) -> Covered:
+    async def covered(self, selection: Selection) -> Coverage:
         return await asyncio.to_thread(self._covered, selection)
 
+    def changed_consents(self) -> list[int]:
+        """The consents whose students' birth dates are others than those they were settled by."""
+        return [key for (key,) in self._fetch(consents_to_settle_again())]
+
     def _open(self, selection: Selection) -> RowReader:
-        statement, parameters = self._compiled(rows_permitted(selection))
+        ((limited,),) = self._fetch(limited_by_period(selection))
+        chosen = rows_permitted_by_period(selection) if limited else rows_permitted(selection)
+        statement, parameters = self._compiled(chosen)
         if self._sqlite:
             return SqliteReader(self._sqlite_connection(), statement, parameters, selection.schema)
         return ArrowReader(self._postgres_connection(), statement, parameters, selection.schema)
 
-    def _covered(self, selection: Selection) -> Covered:
-        permitted = students_permitted(selection)
-        elements = _in_order(selection)
-        statement = select(permitted.c.subject_ref, *_flags(permitted, elements))
+    def _covered(self, selection: Selection) -> Coverage:
+        grants = self._fetch(students_covered(selection))
+        nameless = {key for key, name, *_ in grants if name is None}
+        if nameless:
+            # Their consent names a class of recipients: it could propose no name.
+            self._names.name(selection.recipient, sorted(nameless))
+            grants = self._fetch(students_covered(selection))
+        return _coverage(grants, selection)
+
+    def _fetch(self, chosen: Select[Any]) -> list[Any]:
         connection = self._sqlite_connection() if self._sqlite else self._postgres_connection()
         with closing(connection), closing(connection.cursor()) as cursor:
-            cursor.execute(*self._compiled(statement))
-            return {
-                ref: frozenset(e for e, flag in zip(elements, flags, strict=True) if flag)
-                for ref, *flags in cursor.fetchall()
-            }
+            cursor.execute(*self._compiled(chosen))
+            return list(cursor.fetchall())
 
     def _postgres_connection(self) -> Any:
         uri = self._records_url.set(drivername="postgresql")
@@ -176,90 +183,25 @@ class ArrowReader:
         self._connection.close()
 
 
-def students_permitted(selection: Selection) -> CTE:
-    """The students with a valid grant: key, subject_ref, and a flag for each element."""
-    instant = int(selection.instant.timestamp())
-    conditions: list[ColumnElement[bool]] = [
-        _GRANT.recipient == selection.recipient,
-        _GRANT.purpose == selection.purpose,
-        _GRANT.valid_from <= instant,
-        _GRANT.valid_to > instant,
-        _GRANT.element.in_([str(element) for element in _in_order(selection)]),
-    ]
-    if selection.subject_refs is not None:
-        conditions.append(_GRANT.subject_ref.in_(selection.subject_refs))
-    return (
-        select(
-            _GRANT.student_key,
-            func.min(_GRANT.subject_ref).label(SUBJECT_REF),
-            *(
-                func.max(case((_GRANT.element == str(element), 1), else_=0)).label(f"e_{element}")
-                for element in _in_order(selection)
-            ),
-        )
-        .where(and_(*conditions))
-        .group_by(_GRANT.student_key)
-        .cte("permitted")
+def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
+    """Who is covered, by grants: student, name, elements, the records' period."""
+    asked, row_element = mask_of(selection.elements), selection.dataset.row_element
+    needed = bit_of(row_element) if row_element is not None else asked
+    masks: dict[int, int] = {}
+    names: dict[int, str] = {}
+    windows: dict[str, set[Window]] = {}
+    for key, name, elements, first, last in grants:
+        if name is None:
+            continue
+        masks[key] = masks.get(key, 0) | (elements & asked)
+        names[key] = name
+        if first is not None:
+            windows.setdefault(name, set()).add((elements & asked, str(first), str(last)))
+    return Coverage(
+        {names[key]: elements_in(mask) for key, mask in masks.items()},
+        {name: frozenset(some) for name, some in windows.items()},
+        [(key, mask) for key, mask in masks.items() if mask & needed],
     )
-
-
-def rows_permitted(selection: Selection) -> Select[Any]:
-    """The rows that may leave; a value that its family has not allowed is null."""
-    source = SOURCES[selection.dataset.name]
-    permitted = students_permitted(selection)
-    columns = [
-        case((permitted.c[f"e_{column.element}"] == 1, source.column(column.name))).label(
-            column.name
-        )
-        for column in selection.dataset.columns_of(selection.elements)
-    ]
-    statement = (
-        select(permitted.c.subject_ref, *columns)
-        .select_from(permitted)
-        .join(source.table, source.table.c.student_key == permitted.c.student_key)
-        .where(source.where, *_in_scope(selection, source), *_in_period(selection, source))
-    )
-    if selection.dataset.row_element is not None:
-        statement = statement.where(permitted.c[f"e_{selection.dataset.row_element}"] == 1)
-    if source.table is not _STUDENT:
-        statement = statement.join(_STUDENT, _STUDENT.c.student_key == permitted.c.student_key)
-    return statement
-
-
-def _in_order(selection: Selection) -> Sequence[Element]:
-    return [e for e in selection.dataset.elements if e in selection.elements]
-
-
-def _flags(permitted: CTE, elements: Sequence[Element]) -> list[ColumnElement[int]]:
-    return [permitted.c[f"e_{element}"] for element in elements]
-
-
-def _in_scope(selection: Selection, source: Source) -> list[ColumnElement[bool]]:
-    """Keeps rows of covered schools, about students who are at one now.
-
-    A row that names its school decides by it where the student's present school is not known.
-    """
-    schools = selection.schools.only
-    if schools is None:
-        return []
-    named = sorted(schools)
-    if source.school is None or source.table is _STUDENT:
-        return [_STUDENT.c.school_id.in_(named)]
-    present = func.coalesce(_STUDENT.c.school_id, source.school)
-    return [source.school.in_(named), present.in_(named)]
-
-
-def _in_period(selection: Selection, source: Source) -> list[ColumnElement[bool]]:
-    period, first, last = selection.period, source.first_day, source.last_day
-    if period is None or first is None or last is None:
-        # A dataset without days says what is so now, whatever the period.
-        return []
-    if first is last:
-        return [first >= period.start_date, first <= period.end_date]
-    return [
-        first <= period.end_date,
-        or_(last.is_(None), last >= period.start_date),
-    ]
 
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text
@@ -17,7 +17,7 @@ from services.node.domain.log import (
     Position,
     encode_content,
 )
-from services.node.store.state_tables import LOG_ENTRY
+from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
 from services.runtime.database import writing
 
 
@@ -30,10 +30,14 @@ class LogStore:
         self._turn = threading.Lock()
 
     async def append(
-        self, kind: EntryKind, query_digest: bytes, content: Mapping[str, Any]
+        self,
+        kind: EntryKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        disclosed: Sequence[tuple[int, int]] = (),
     ) -> Position:
         return await asyncio.to_thread(
-            self._append, str(kind), query_digest.hex(), encode_content(content)
+            self._append, str(kind), query_digest.hex(), encode_content(content), disclosed
         )
 
     def size(self) -> int:
@@ -68,7 +72,9 @@ class LogStore:
             previous = entry.digest
         return None
 
-    def _append(self, kind: str, query_digest: str, content: str) -> Position:
+    def _append(
+        self, kind: str, query_digest: str, content: str, disclosed: Sequence[tuple[int, int]]
+    ) -> Position:
         try:
             with self._turn, writing(self._state) as connection:
                 log_index, previous = _next_place(connection)
@@ -84,11 +90,26 @@ class LogStore:
                         digest=entry.digest,
                     )
                 )
+                if disclosed:
+                    _note_disclosed(connection, log_index, disclosed)
         except IntegrityError:
             raise QueryReplayedError("this query was asked before") from None
         except (SQLAlchemyError, OSError):
             raise LogUnavailableError("the log cannot be written") from None
         return Position(log_index, entry.digest)
+
+
+def _note_disclosed(
+    connection: Connection, log_index: int, disclosed: Sequence[tuple[int, int]]
+) -> None:
+    """Keeps, beside an answer's first entry, whose records it may hold."""
+    connection.execute(
+        insert(DISCLOSED),
+        [
+            {"log_index": log_index, "student_key": key, "elements": elements}
+            for key, elements in disclosed
+        ],
+    )
 
 
 def _next_place(connection: Connection) -> tuple[int, str]:

@@ -1,8 +1,10 @@
-"""The tables of what a node knows and has done: consents, grants, link codes, evidence, the log.
+"""The tables of what a node knows and has done: evidence, link codes, the log, what it disclosed.
 
 They stand apart from the records, so that a long import never delays a revocation or a log entry.
 Instants are whole seconds since 1970 in UTC: integers compare alike in every database.
 """
+
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, MetaData, SQLModel
@@ -33,54 +35,6 @@ class AgreementMemoryRow(StateTable, table=True):
     head: bytes = Field(sa_type=LargeBinary)
 
 
-class ConsentProgressRow(StateTable, table=True):
-    """How far this node has followed the consent service; one row."""
-
-    __tablename__ = "consent_progress"
-
-    progress_id: int = Field(default=1, primary_key=True)
-    sequence: int = Field(sa_type=BigInteger)
-    organization_sequence: int = Field(sa_type=BigInteger)
-    confirmed_at: int = Field(sa_type=BigInteger)
-
-
-class ConsentRow(StateTable, table=True):
-    """A consent that arrived here: the recorder's signed statement, and what became of it.
-
-    A revocation may be known before its consent: then `statement` is empty.
-    """
-
-    __tablename__ = "consent"
-
-    consent_id: str = Field(primary_key=True)
-    recorder: str
-    statement: bytes = Field(sa_type=LargeBinary)
-    student_key: int | None = Field(default=None, sa_type=BigInteger)
-    problem: str | None = Field(default=None, index=True)
-    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class ConsentGrantRow(StateTable, table=True):
-    """One permission of one consent: student, element, recipient, purpose, from, to."""
-
-    __tablename__ = "consent_grant"
-    __table_args__ = (
-        # The order in which a query narrows: who asks, why, for whom, what.
-        Index("ix_consent_grant_query", "recipient", "purpose", "student_key", "element"),
-        Index("ix_consent_grant_consent", "consent_id"),
-    )
-
-    grant_id: int | None = Field(default=None, primary_key=True)
-    consent_id: str
-    student_key: int = Field(sa_type=BigInteger)
-    element: str
-    recipient: str
-    purpose: str
-    subject_ref: str
-    valid_from: int = Field(sa_type=BigInteger)
-    valid_to: int = Field(sa_type=BigInteger)
-
-
 class LinkCodeRow(StateTable, table=True):
     """The digest of a random code that was printed on a form for one student."""
 
@@ -88,6 +42,20 @@ class LinkCodeRow(StateTable, table=True):
 
     code_digest: str = Field(primary_key=True)
     student_key: int = Field(sa_type=BigInteger, index=True)
+
+
+class DisclosedRow(StateTable, table=True):
+    """One student whose records an answer may have held; written with the answer's first entry."""
+
+    __tablename__ = "disclosed"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_disclosed_student_key", "student_key"),
+        {"sqlite_with_rowid": False},
+    )
+
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+    student_key: int = Field(primary_key=True, sa_type=BigInteger)
+    elements: int = Field(sa_type=BigInteger)
 
 
 class LogEntryRow(StateTable, table=True):
@@ -105,14 +73,13 @@ class LogEntryRow(StateTable, table=True):
     digest: str
 
 
-def _table(row: type[StateTable]) -> Table:
+def table_of(row: type[StateTable]) -> Table:
+    """The table of a row."""
     return StateTable.metadata.tables[str(row.__tablename__)]
 
 
-SAVED_SNAPSHOT = _table(SavedSnapshotRow)
-AGREEMENT_MEMORY = _table(AgreementMemoryRow)
-CONSENT_PROGRESS = _table(ConsentProgressRow)
-CONSENT = _table(ConsentRow)
-CONSENT_GRANT = _table(ConsentGrantRow)
-LINK_CODE = _table(LinkCodeRow)
-LOG_ENTRY = _table(LogEntryRow)
+SAVED_SNAPSHOT = table_of(SavedSnapshotRow)
+AGREEMENT_MEMORY = table_of(AgreementMemoryRow)
+LINK_CODE = table_of(LinkCodeRow)
+DISCLOSED = table_of(DisclosedRow)
+LOG_ENTRY = table_of(LogEntryRow)

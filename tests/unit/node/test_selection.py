@@ -38,6 +38,8 @@ def selection(
         dataset=dataset_named("attendance"),
         elements=elements,
         recipient="helpers",
+        classes=frozenset(),
+        agreement_id="A-1",
         purpose="direct_service",
         schools=schools or Schools(),
         subject_refs=None,

@@ -22,40 +22,8 @@ def upgrade() -> None:
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
     )
-    op.create_table(
-        "consent_progress",
-        sa.Column("progress_id", sa.Integer(), primary_key=True),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("organization_sequence", sa.BigInteger(), nullable=False),
-        sa.Column("confirmed_at", sa.BigInteger(), nullable=False),
-    )
-    op.create_table(
-        "consent",
-        sa.Column("consent_id", sa.String(), primary_key=True),
-        sa.Column("recorder", sa.String(), nullable=False),
-        sa.Column("statement", sa.LargeBinary(), nullable=False),
-        sa.Column("student_key", sa.BigInteger(), nullable=True),
-        sa.Column("problem", sa.String(), nullable=True, index=True),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-    )
-    op.create_table(
-        "consent_grant",
-        sa.Column("grant_id", sa.Integer(), primary_key=True),
-        sa.Column("consent_id", sa.String(), nullable=False),
-        sa.Column("student_key", sa.BigInteger(), nullable=False),
-        sa.Column("element", sa.String(), nullable=False),
-        sa.Column("recipient", sa.String(), nullable=False),
-        sa.Column("purpose", sa.String(), nullable=False),
-        sa.Column("subject_ref", sa.String(), nullable=False),
-        sa.Column("valid_from", sa.BigInteger(), nullable=False),
-        sa.Column("valid_to", sa.BigInteger(), nullable=False),
-    )
-    op.create_index(
-        "ix_consent_grant_query",
-        "consent_grant",
-        ["recipient", "purpose", "student_key", "element"],
-    )
-    op.create_index("ix_consent_grant_consent", "consent_grant", ["consent_id"])
+    _create_consents()
+    _create_subject_refs()
     op.create_table(
         "link_code",
         sa.Column("code_digest", sa.String(), primary_key=True),
@@ -71,4 +39,119 @@ def upgrade() -> None:
         sa.Column("previous_digest", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.UniqueConstraint("kind", "query_digest"),
+    )
+    op.create_table(
+        "disclosed",
+        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("elements", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_disclosed_student_key", "disclosed", ["student_key"])
+
+
+def _create_consents() -> None:
+    op.create_table(
+        "consent_progress",
+        sa.Column("progress_id", sa.Integer(), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("organization_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "consent_rules",
+        sa.Column("rules_id", sa.Integer(), primary_key=True),
+        sa.Column("revision", sa.String(), nullable=False),
+    )
+    op.create_table(
+        "consent",
+        sa.Column(
+            "consent_key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+        ),
+        sa.Column("consent_id", sa.String(), nullable=False, unique=True),
+        sa.Column("recorder", sa.String(), nullable=False),
+        sa.Column("evidence", sa.LargeBinary(), nullable=False),
+        sa.Column("student_key", sa.BigInteger(), nullable=True),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("code_digest", sa.String(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.Column("verdict", sa.String(), nullable=True),
+        sa.Column("last_date", sa.Date(), nullable=True),
+        sa.Column("due", sa.Boolean(), nullable=False),
+        sa.Column("report_due", sa.Boolean(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+    )
+    for column in ("student_key", "problem", "code_digest", "last_date"):
+        _create_index("consent", column, f"{column} IS NOT NULL")
+    for flag in ("due", "report_due"):
+        _create_flag_index("consent", flag, [flag])
+    op.create_table(
+        "consent_withdrawal",
+        sa.Column("consent_id", sa.String(), primary_key=True),
+        sa.Column("recipient", sa.String(), primary_key=True),
+        sa.Column("elements", sa.BigInteger(), nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger(), nullable=False),
+    )
+    _create_index("consent_withdrawal", "recipient", "recipient <> ''")
+    op.create_table(
+        "consent_grant",
+        sa.Column("recipient", sa.String(), primary_key=True),
+        sa.Column("purpose", sa.String(), primary_key=True),
+        sa.Column("student_key", sa.BigInteger(), primary_key=True),
+        sa.Column("consent_key", sa.BigInteger(), primary_key=True),
+        sa.Column("elements", sa.BigInteger(), nullable=False),
+        sa.Column("valid_from", sa.BigInteger(), nullable=False),
+        sa.Column("valid_to", sa.BigInteger(), nullable=False),
+        sa.Column("age_rule", sa.Integer(), nullable=False),
+        sa.Column("agreement_id", sa.String(), nullable=False),
+        sa.Column("record_from", sa.Date(), nullable=True),
+        sa.Column("record_to", sa.Date(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_consent_grant_consent_key", "consent_grant", ["consent_key"])
+    op.create_index("ix_consent_grant_student_key", "consent_grant", ["student_key"])
+    _create_index("consent_grant", "record_from", "record_from IS NOT NULL")
+
+
+def _create_subject_refs() -> None:
+    op.create_table(
+        "subject_ref",
+        sa.Column("recipient", sa.String(), primary_key=True),
+        sa.Column("subject_ref", sa.String(), primary_key=True),
+        sa.Column("student_key", sa.BigInteger(), nullable=True),
+        sa.Column("in_use", sa.Boolean(), nullable=False),
+        sa.Column("retired_at", sa.BigInteger(), nullable=True),
+        sa.Column("replaced_by", sa.String(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    _create_flag_index("subject_ref", "in_use", ["recipient", "student_key"], unique=True)
+    op.create_table(
+        "student_rights",
+        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.String(), primary_key=True),
+        sa.Column("person", sa.String(), primary_key=True),
+        sa.Column("from_day", sa.Date(), nullable=True),
+    )
+
+
+def _create_index(table: str, column: str, where: str) -> None:
+    """An index of the few rows that are looked for by this column."""
+    op.create_index(
+        f"ix_{table}_{column}",
+        table,
+        [column],
+        sqlite_where=sa.text(where),
+        postgresql_where=sa.text(where),
+    )
+
+
+def _create_flag_index(table: str, flag: str, columns: list[str], *, unique: bool = False) -> None:
+    """An index of the rows that have a flag, which each database writes in its own way."""
+    op.create_index(
+        f"ix_{table}_{flag}",
+        table,
+        columns,
+        unique=unique,
+        sqlite_where=sa.text(f"{flag} = 1"),
+        postgresql_where=sa.text(flag),
     )

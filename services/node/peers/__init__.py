@@ -1,0 +1,9 @@
+"""Whom a node follows: the registry, and the consent service."""
+
+from services.node.peers.consent_feed import ConsentFeed
+from services.node.peers.consent_reading import ConsentReading
+from services.node.peers.replica import NodeReplica
+from services.node.peers.reporting import Reporting
+from services.node.peers.settling import Settling
+
+__all__ = ["ConsentFeed", "ConsentReading", "NodeReplica", "Reporting", "Settling"]

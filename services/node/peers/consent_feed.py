@@ -1,0 +1,216 @@
+"""Follows the consent service, and settles what it says of this organization's records."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
+from homeroom.clock import Clock
+from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
+from homeroom.evidence import check_signature, decode
+from homeroom.federation import FederationState
+from homeroom.identity import Identity
+from homeroom.signing import Domain
+from services.node.domain.consent_book import Arrived, Change, ConsentBook, Progress
+from services.node.domain.replica import Freshness
+from services.node.peers.consent_reading import ConsentReading
+from services.runtime.logs import log
+from services.runtime.registry_feed import RegistryFeed
+
+if TYPE_CHECKING:
+    from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
+
+_AHEAD = dt.timedelta(seconds=5)
+_SILENCE_SECONDS = 10.0
+_BATCH = 500
+_QUEUE = 20
+_PASSING = (
+    grpc.aio.AioRpcError,
+    EvidenceInvalidError,
+    LogUnavailableError,
+    StateStaleError,
+    TimeoutError,
+)
+"""What a watch is begun anew after; anything else is a fault of ours, and ends the node."""
+
+
+class ConsentFeed:
+    """Follows the consent service and keeps, on disk, what it says of this organization.
+
+    Attributes:
+        epoch: counts up whenever what is permitted may have changed.
+    """
+
+    def __init__(
+        self,
+        own: Identity,
+        consent_key: bytes,
+        reading: ConsentReading,
+        book: ConsentBook,
+        registry: RegistryFeed,
+        clock: Clock,
+    ) -> None:
+        self._own = own
+        self._organization_id = own.organization_id
+        self._consent_key = consent_key
+        self._reading = reading
+        self._book = book
+        self._shelf = book.shelf
+        self._registry = registry
+        self._clock = clock
+        self._progress = self._shelf.progress()
+        self._changed = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._confirmed_here = False
+        self.epoch = 0
+
+    @property
+    def freshness(self) -> Freshness:
+        """How far consents are known."""
+        return Freshness(self._progress.sequence, self._progress.confirmed_at)
+
+    async def wait_for(self, sequence: int, seconds: float) -> bool:
+        """Waits until a sequence has been seen; False if it was not in time."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: self._progress.sequence >= sequence)
+        except TimeoutError:
+            return False
+        return True
+
+    async def first_confirmation(self) -> None:
+        """Waits until the consent service has confirmed what is known here."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._confirmed_here)
+
+    async def follow(self, channel: grpc.aio.Channel) -> None:
+        """Watches the consent service for as long as the node runs, reconnecting when it must."""
+        stub: ConsentServiceAsyncStub = ConsentServiceStub(channel)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(_PASSING),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+        ):
+            with attempt:
+                await self._watch(stub)
+
+    async def settle(self, due: Sequence[Arrived]) -> None:
+        """Settles consents again that came before.
+
+        Raises:
+            StateStaleError: if no state of the registry is known, or it has expired.
+            PolicyUnavailableError: if the policy gave no usable finding.
+        """
+        state = self._registry.state()
+        async with self._turn:
+            read = await asyncio.to_thread(lambda: [self._reading.again(one, state) for one in due])
+            await self._book.settle_again(read, state, self._clock())
+            self.epoch += 1
+
+    async def _watch(self, stub: "ConsentServiceAsyncStub") -> None:
+        self._registry.state()  # without it no recorder's signature can be checked
+        after = self._progress.organization_sequence
+        call = stub.WatchConsents(pb.WatchConsentsRequest(after_sequence=after))
+        events: asyncio.Queue[pb.WatchConsentsResponse] = asyncio.Queue(_QUEUE)
+        reading = asyncio.ensure_future(_read(call, events))
+        try:
+            while True:
+                await self._take(await _next_events(events, reading))
+        finally:
+            reading.cancel()
+            call.cancel()
+
+    async def _take(self, events: Sequence[pb.WatchConsentsResponse]) -> None:
+        changes = [change for event in events for change in event.changes.changes]
+        progress = self._progress
+        for event in events:
+            for change in event.changes.changes:
+                progress = _advanced(progress, change)
+            if event.HasField("heartbeat"):
+                progress = self._confirmed(progress, event.heartbeat)
+        async with self._turn:
+            if changes:
+                state = self._registry.state()
+                read = await asyncio.to_thread(self._read, changes, state)
+                await self._book.take(read, progress, state, self._clock())
+            elif progress.sequence != self._progress.sequence:
+                await asyncio.to_thread(self._shelf.confirm, progress)
+            async with self._changed:
+                self._progress = progress
+                self._confirmed_here |= any(event.HasField("heartbeat") for event in events)
+                if changes:
+                    self.epoch += 1
+                self._changed.notify_all()
+
+    def _confirmed(self, progress: Progress, evidence: evidence_pb2.SignedStatement) -> Progress:
+        if len(evidence.signatures) != 1:
+            raise EvidenceInvalidError("the consent service signs alone")
+        check_signature(
+            Domain.CONSENT_HEARTBEAT, evidence.statement, evidence.signatures[0], self._consent_key
+        )
+        beat = decode(pb.ConsentHeartbeat, evidence.statement)
+        meant = (beat.federation, beat.organization_id)
+        beat_time = beat.beat_time.ToDatetime(dt.UTC)
+        if meant != (self._own.federation, self._organization_id):
+            raise EvidenceInvalidError("a heartbeat for another organization")
+        if beat.organization_sequence != progress.organization_sequence:
+            raise EvidenceInvalidError("a change of consents is missing")
+        if beat.sequence < progress.sequence or beat_time > self._clock() + _AHEAD:
+            raise EvidenceInvalidError("the consent service went back, or its clock is ahead")
+        return replace(progress, sequence=beat.sequence, confirmed_at=beat_time)
+
+    def _read(
+        self, changes: Sequence[pb.ConsentChange], state: FederationState
+    ) -> Sequence[Change]:
+        now = self._clock()
+        read = (self._reading.change(change, state, now) for change in changes)
+        return [change for change in read if change is not None]
+
+
+def _advanced(progress: Progress, change: pb.ConsentChange) -> Progress:
+    """Follows the chain of this organization's changes: none may be missing."""
+    last = progress.organization_sequence
+    if change.previous_sequence != last or change.sequence <= last:
+        raise EvidenceInvalidError("a change of consents is missing")
+    return replace(
+        progress,
+        sequence=max(progress.sequence, change.sequence),
+        organization_sequence=change.sequence,
+    )
+
+
+async def _read(
+    call: "grpc.aio.UnaryStreamCall[pb.WatchConsentsRequest, pb.WatchConsentsResponse]",
+    events: asyncio.Queue[pb.WatchConsentsResponse],
+) -> None:
+    async for event in call:
+        await events.put(event)
+    raise TimeoutError
+
+
+async def _next_events(
+    events: asyncio.Queue[pb.WatchConsentsResponse], reading: asyncio.Future[None]
+) -> Sequence[pb.WatchConsentsResponse]:
+    """The next event, and those that wait behind it: they are applied in one transaction."""
+    arriving = asyncio.ensure_future(events.get())
+    try:
+        async with asyncio.timeout(_SILENCE_SECONDS):
+            either: set[asyncio.Future[Any]] = {arriving, reading}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not arriving.done():
+            arriving.cancel()
+    if not arriving.done():
+        log.info("the consent service ended the stream")
+        await reading
+        raise TimeoutError
+    taken = [arriving.result()]
+    while sum(len(e.changes.changes) for e in taken) < _BATCH and not events.empty():
+        taken.append(events.get_nowait())
+    return taken

@@ -1,0 +1,172 @@
+"""Keeps the names by which each recipient knows students: one in use for each pair.
+
+Names are random and derived from nothing. A recorder proposes them; the holder makes its own where
+nothing was proposed, or what was is another student's or was given up.
+"""
+
+import datetime as dt
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from services.node.store.consent_tables import SUBJECT_REF
+from services.node.store.lists import in_lists
+from services.runtime.database import writing
+
+_REF = SUBJECT_REF.c
+_NAME_BYTES = 16
+_MOST_STEPS = 100
+
+
+class Named(NamedTuple):
+    """A recipient, a student, and the name that is proposed; empty where none is."""
+
+    recipient: str
+    student_key: int
+    proposed: str
+
+
+class SubjectRefStore:
+    """The names of students, in SQLite or PostgreSQL."""
+
+    def __init__(self, state: Engine) -> None:
+        self._state = state
+
+    def name(self, recipient: str, student_keys: Iterable[int]) -> None:
+        """Gives each student a name that this recipient has none for."""
+        with writing(self._state) as connection:
+            allot(connection, [Named(recipient, key, "") for key in student_keys])
+
+
+def allot(connection: Connection, wanted: Iterable[Named]) -> None:
+    """Sees that each recipient has a name in use for its student, and knows the proposed ones."""
+    named = list(dict.fromkeys(wanted))
+    in_use = _in_use(connection, named)
+    known = _known(connection, named)
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for one in named:
+        pair = (one.recipient, one.student_key)
+        name = _free_name(one, known)
+        if pair in in_use:
+            # Another consent for the same student: the name in use stays, this one finds it too.
+            name = name if one.proposed and name == one.proposed else ""
+        else:
+            name = name or _new_name()
+        if name:
+            known[(one.recipient, name)] = None
+            rows[(one.recipient, name)] = _row(*pair, name, in_use=pair not in in_use)
+            in_use.add(pair)
+    if rows:
+        connection.execute(insert(SUBJECT_REF), list(rows.values()))
+
+
+def rotate(
+    connection: Connection, recipient: str, refs: Mapping[str, str], now: dt.datetime
+) -> None:
+    """Replaces names by new ones; consents stay as they are. Retired names find nobody."""
+    at = int(now.timestamp())
+    known = _rows(connection, recipient, {*refs, *refs.values()})
+    taken = set(known)
+    for old, new in refs.items():
+        row = known.get(old)
+        if new in taken or (row is not None and row.retired_at is not None):
+            continue
+        taken |= {old, new}
+        retired = {"in_use": False, "retired_at": at, "replaced_by": new}
+        if row is None:
+            # Its consent still waits for its student: then the new name is the one it gets.
+            lost = _row(recipient, None, old, in_use=False) | retired
+            connection.execute(insert(SUBJECT_REF).values(lost))
+            continue
+        connection.execute(
+            update(SUBJECT_REF)
+            .where(_REF.recipient == recipient, _REF.subject_ref == old)
+            .values(retired)
+        )
+        new_row = _row(recipient, row.student_key, new, in_use=row.in_use)
+        connection.execute(insert(SUBJECT_REF).values(new_row))
+
+
+def retire(
+    connection: Connection, student_key: int, recipients: Iterable[str], now: dt.datetime
+) -> None:
+    """Takes back every name that these recipients have for a student."""
+    connection.execute(
+        update(SUBJECT_REF)
+        .where(
+            _REF.student_key == student_key,
+            _REF.recipient.in_(list(recipients)),
+            _REF.retired_at.is_(None),
+        )
+        .values(in_use=False, retired_at=int(now.timestamp()))
+    )
+
+
+def _free_name(one: Named, known: Mapping[tuple[str, str], str | None]) -> str:
+    """The proposed name, or the one that replaced it; empty if neither is free."""
+    name = one.proposed
+    for _ in range(_MOST_STEPS):
+        if not name or (one.recipient, name) not in known:
+            return name
+        name = known[(one.recipient, name)] or ""
+    return ""
+
+
+def _in_use(connection: Connection, named: Iterable[Named]) -> set[tuple[str, int]]:
+    return {
+        (recipient, student_key)
+        for recipient, ones in _by_recipient(named).items()
+        for some in in_lists({one.student_key for one in ones})
+        for (student_key,) in connection.execute(
+            select(_REF.student_key).where(
+                _REF.recipient == recipient, _REF.in_use, _REF.student_key.in_(some)
+            )
+        )
+    }
+
+
+def _known(connection: Connection, named: Iterable[Named]) -> dict[tuple[str, str], str | None]:
+    """The proposed names that are no longer free; for those given up unseen, what replaced them."""
+    known: dict[tuple[str, str], str | None] = {}
+    for recipient, ones in _by_recipient(named).items():
+        waiting = {one.proposed for one in ones if one.proposed}
+        while waiting:
+            found = _rows(connection, recipient, waiting)
+            lost = {name: row.replaced_by for name, row in found.items() if row.student_key is None}
+            known |= {(recipient, name): lost.get(name) for name in found}
+            waiting = {name for name in lost.values() if name and (recipient, name) not in known}
+    return known
+
+
+def _rows(connection: Connection, recipient: str, names: Iterable[str]) -> dict[str, Any]:
+    return {
+        row.subject_ref: row
+        for some in in_lists(names)
+        for row in connection.execute(
+            select(SUBJECT_REF).where(_REF.recipient == recipient, _REF.subject_ref.in_(some))
+        )
+    }
+
+
+def _by_recipient(named: Iterable[Named]) -> dict[str, list[Named]]:
+    grouped: dict[str, list[Named]] = {}
+    for one in named:
+        grouped.setdefault(one.recipient, []).append(one)
+    return grouped
+
+
+def _row(recipient: str, student_key: int | None, name: str, *, in_use: bool) -> dict[str, object]:
+    return {
+        "recipient": recipient,
+        "subject_ref": name,
+        "student_key": student_key,
+        "in_use": in_use,
+        "retired_at": None,
+        "replaced_by": None,
+    }
+
+
+def _new_name() -> str:
+    return secrets.token_hex(_NAME_BYTES)

@@ -1,0 +1,135 @@
+"""A node's records and grants, as a test of its answers fills and reads them."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from homeroom.catalog import SUBJECT_REF, dataset_named
+from homeroom.vocabulary import Element
+from services.node.domain.consent_book import Progress, Step
+from services.node.domain.decision import Schools
+from services.node.domain.selection import ROWS_PER_BATCH, Covered, Selection
+from services.node.store.answers import AnswerStore
+from services.node.store.consents import ConsentStore
+from services.node.store.records import RecordStore
+from services.node.store.subject_refs import SubjectRefStore
+from services.runtime.database import open_database
+from tests.contract.node_stores import DAY, Urls, grant, settled
+from tests.organizations import NOW
+
+MONDAY = dt.date(2026, 9, 7)
+ATTENDANCE = dataset_named("attendance").elements
+
+
+@dataclass
+class Holding:
+    """A node's records and grants, as a test fills them."""
+
+    urls: Urls
+    store: AnswerStore
+    consents: ConsentStore
+    records: RecordStore
+    keys: Mapping[str, int] = field(default_factory=dict)
+    granted: int = 0
+
+    def add(self, table: str, *rows: Mapping[str, Any]) -> None:
+        """Records; those of a student say it by `student`."""
+        with self.records.intake() as run:
+            given = [self._keyed(row) for row in rows]
+            for names in {tuple(row) for row in given}:
+                alike = [tuple(row.values()) for row in given if tuple(row) == names]
+                run.load(table, names, alike)
+        self.keys = self.records.student_keys()
+
+    def grant(self, student: str, *elements: Element, **changed: Any) -> str:
+        """One consent for a student; returns its identifier."""
+        self.granted += 1
+        consent_id = f"c{self.granted}"
+        fields: dict[str, Any] = {"valid_to": NOW + DAY, "recipient": "helpers"} | changed
+        recipient, name = fields["recipient"], fields.pop("subject_ref", f"ref-{student}")
+        given = grant(self.keys[student], elements=frozenset(elements), **fields)
+        # A class of recipients has no name for a student; each of its members gets one.
+        refs = {} if recipient.startswith("class:") else {recipient: name}
+        self.apply(settled(consent_id, given, refs=refs))
+        return consent_id
+
+    def apply(self, *steps: Step) -> None:
+        """What arrives of consents."""
+        self.consents.apply(steps, Progress(1, 1, NOW))
+
+    async def batches(self, selection: Selection) -> list[pa.RecordBatch]:
+        """All batches of a selection; each has its schema."""
+        reader = await self.store.open(selection)
+        batches = []
+        while (batch := await reader.next_batch()) is not None:
+            assert batch.schema == selection.schema
+            assert batch.num_rows <= ROWS_PER_BATCH
+            batches.append(batch)
+        await reader.close()
+        return batches
+
+    async def rows(self, selection: Selection) -> list[dict[str, Any]]:
+        return [row for batch in await self.batches(selection) for row in batch.to_pylist()]
+
+    async def covered(self, selection: Selection) -> Covered:
+        """For each name the elements that may leave."""
+        return (await self.store.covered(selection)).elements
+
+    async def refs(self, selection: Selection) -> list[str]:
+        return sorted(row[SUBJECT_REF] for row in await self.rows(selection))
+
+    def _keyed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        keyed = {name: value for name, value in row.items() if name != "student"}
+        return {"student_key": self.keys[row["student"]], **keyed} if "student" in row else keyed
+
+
+@pytest.fixture
+def holding(urls: Urls) -> Iterator[Holding]:
+    state = open_database(urls.state)
+    opened = RecordStore(urls.records)
+    answers = AnswerStore(urls.records, urls.state, SubjectRefStore(state))
+    yield Holding(urls, answers, ConsentStore(state), opened)
+    opened.close()
+    state.dispose()
+
+
+def selection(dataset: str = "attendance", **changed: Any) -> Selection:
+    """Everything that a dataset has, asked by helpers."""
+    named = dataset_named(dataset)
+    whole = Selection(
+        dataset=named,
+        elements=frozenset(named.elements),
+        recipient="helpers",
+        classes=frozenset(),
+        agreement_id="A-1",
+        purpose="direct_service",
+        schools=Schools(),
+        subject_refs=None,
+        period=None,
+        instant=NOW,
+    )
+    return replace(whole, **changed)
+
+
+def event(student: str, day: dt.date = MONDAY, school: str = "elm") -> dict[str, Any]:
+    return {"student": student, "school_id": school, "event_date": day, "category": "tardy"}
+
+
+def student(name: str, school: str | None = "elm") -> dict[str, Any]:
+    return {"student_id": name, "school_id": school}
+
+
+def only(*schools: str) -> Schools:
+    return Schools(frozenset(schools))
+
+
+@pytest.fixture
+def two(holding: Holding) -> Holding:
+    """Ana and Ben, each with one day of attendance; no grant yet."""
+    holding.add("student", student("ana"), student("ben"))
+    holding.add("attendance", event("ana"), event("ben"))
+    return holding
