@@ -166,7 +166,8 @@ class Storyteller:
             with closing(sqlite3.connect(_read_only(folder / "records.db"), uri=True)) as both:
                 both.execute("ATTACH DATABASE ? AS state", (_read_only(folder / "state.db"),))
                 found = both.execute(
-                    "SELECT consent_id, birth_date FROM consent JOIN student USING (student_key)"
+                    "SELECT consent_id, student.birth_date FROM consent"
+                    " JOIN student USING (student_key)"
                     " WHERE student_key IN (SELECT student_key FROM attendance)"
                 )
                 births |= {consent: dt.date.fromisoformat(day) for consent, day in found}
