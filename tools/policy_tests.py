@@ -15,7 +15,8 @@ from homeroom.errors import PolicyUnavailableError
 from services.runtime.policy import PolicyFolder, find_opa
 
 POLICY = Path(__file__).resolve().parent.parent / "policy"
-FOLDERS = (POLICY / "federation", POLICY / "local")
+EXAMPLES = tuple(sorted((POLICY / "examples").iterdir()))
+FOLDERS = (POLICY / "federation", POLICY / "local", *EXAMPLES)
 
 ABOUT_CONSENTS = ("consent_check", "consent_paper", "consent_scope", "consent_signer")
 """The packages whose input is a batch of consents, not a question."""

@@ -40,8 +40,9 @@ fully_signed if {
 
 in_effect if {
 	input.agreement.state == "active"
-	clock.day(input.agreement.effective_from) <= clock.today
-	clock.today <= clock.day(input.agreement.effective_to)
+	today := clock.today
+	clock.day(input.agreement.effective_from) <= today
+	today <= clock.day(input.agreement.effective_to)
 }
 
 requester_receives if {

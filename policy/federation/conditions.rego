@@ -66,9 +66,12 @@ on_trait["locating"] := "living_situation_hidden" if input.query.basis == "direc
 on_element := {[element, on_trait[trait]] | some [element, trait] in query.traits}
 
 # Each element that is granted, and what it waits for.
-granted := {element: sort(on_every_element | conditions) |
+granted := {element: sort(everywhere | conditions) |
 	some element in elements.granted
-	conditions := {condition | some [named, condition] in on_element; named == element}
+	conditions := {condition | some [named, condition] in apart; named == element}
+} if {
+	everywhere := on_every_element
+	apart := on_element
 }
 
 # Whether consents decide about an element, and so how fresh they must be.

@@ -11,9 +11,7 @@ package homeroom.federation.onward
 
 import data.homeroom.federation.ground
 
-nobody if input.query.onward_to == []
-
-covered if nobody
+covered if input.query.onward_to == []
 
 covered if {
 	ground.terms.onward == "free"
@@ -26,6 +24,6 @@ covered if {
 }
 
 # Named in the disclosure record, with their interest.
-obligations := set() if nobody
+obligations := set() if input.query.onward_to == []
 
 obligations := {"record_onward_parties"} if count(input.query.onward_to) > 0

@@ -13,24 +13,22 @@ import data.homeroom.federation.ground
 
 organization_active if {
 	input.requester.standing == "active"
-	itself
+	input.requester.organization_id == input.query.requester
 }
 
 # A bar of five years or more has a last day.
 organization_active if {
 	input.requester.standing == "debarred"
 	clock.day(input.requester.debarred_until) < clock.today
-	itself
+	input.requester.organization_id == input.query.requester
 }
 
 # Emergency and court disclosures go where they must, also outside the federation.
 organization_active if {
 	input.requester.standing == "unknown"
 	ground.terms.unregistered == true
-	itself
+	input.requester.organization_id == input.query.requester
 }
-
-itself if input.requester.organization_id == input.query.requester
 
 # An organization of any other standing, or another one than asks, is not one we know.
 default refused_as := "org_not_registered"

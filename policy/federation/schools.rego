@@ -21,24 +21,22 @@ listed := {school | some school in input.agreement.schools.only} if {
 	agreement.relied_on
 }
 
+# Those listed, or of them those that are asked for.
+shared := listed if input.query.schools == []
+
+shared := asked & listed if input.query.schools != []
+
 granted := {"all": true} if {
 	input.query.schools == []
 	covers_all
 }
 
 granted := {"only": sort(asked)} if {
+	input.query.schools != []
 	covers_all
 	count(asked) > 0
 }
 
-granted := {"only": sort(listed)} if {
-	input.query.schools == []
-	count(listed) > 0
-}
-
-granted := {"only": sort(shared)} if {
-	shared := asked & listed
-	count(shared) > 0
-}
+granted := {"only": sort(shared)} if count(shared) > 0
 
 covered if is_object(granted)

@@ -8,6 +8,7 @@
 package homeroom.local.decision
 
 import data.homeroom.local.facts
+import data.homeroom.local.rules
 
 # METADATA
 # title: Local decision document
@@ -17,21 +18,28 @@ import data.homeroom.local.facts
 #   citation: 34 CFR 99.31(d); requirements R36
 document := object.union(limits, lifetime) if {
 	legible
-	facts.open_to_requester
+	open
 }
 
 document := {"allow": false, "reasons": ["local_rule_withheld"], "withheld": []} if {
 	legible
-	not facts.open_to_requester
+	not open
+}
+
+open if {
+	facts.open_to_requester
+	rules.open
 }
 
 limits := {
 	"allow": true,
 	"reasons": [],
-	"withheld": sort(facts.withheld),
+	"withheld": sort(facts.withheld | rules.withheld),
 	"schools": facts.settings.schools,
 	"min_cell_size": facts.settings.min_cell_size,
 	"obligations": sort(facts.settings.obligations),
+	"conditions": rules.conditions,
+	"min_ages": facts.min_ages,
 }
 
 lifetime := {"not_after": end | end := min(facts.ends)}

@@ -12,6 +12,7 @@ settings := {
 	"approval_required": ["course_grades"],
 	"closed_to": [],
 	"schools": {"only": ["elm_k8"]},
+	"min_ages": {"course_grades": 12},
 	"min_cell_size": 15,
 	"obligations": ["offer_hearing"],
 }
@@ -24,6 +25,8 @@ test_template_takes_nothing_away if {
 		"schools": {"all": true},
 		"min_cell_size": 10,
 		"obligations": [],
+		"conditions": {},
+		"min_ages": {},
 	} with input as question
 }
 
@@ -38,6 +41,8 @@ test_takes_away_what_the_file_says if {
 		"schools": {"only": ["elm_k8"]},
 		"min_cell_size": 15,
 		"obligations": ["offer_hearing"],
+		"conditions": {},
+		"min_ages": {"course_grades": 12},
 	} with input as question with data.local as settings
 }
 

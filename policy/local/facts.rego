@@ -15,6 +15,7 @@ settings_complete if {
 	is_array(settings.closed_to)
 	is_array(settings.obligations)
 	is_number(settings.min_cell_size)
+	is_object(settings.min_ages)
 	is_object(settings.schools)
 }
 
@@ -43,6 +44,12 @@ ends contains approval.valid_to if {
 instant(text) := text if {
 	is_string(text)
 	regex.match(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`, text)
+}
+
+# The ages from which records of a kind are shared.
+min_ages[element] := age if {
+	some element in input.query.elements
+	age := settings.min_ages[element]
 }
 
 withheld contains {"element": element, "reason": "local_rule_withheld"} if {

@@ -7,6 +7,7 @@ settings := {
 	"approval_required": ["test_scores"],
 	"closed_to": ["shelter_network"],
 	"schools": {"all": true},
+	"min_ages": {"suspensions": 12},
 	"min_cell_size": 10,
 	"obligations": [],
 }
@@ -24,6 +25,11 @@ test_open_unless_closed if {
 	facts.open_to_requester with input.query.requester as "household_a" with data.local as settings
 	not facts.open_to_requester with input.query.requester as "shelter_network" with data.local as settings
 	not facts.open_to_requester with input as {"query": {}} with data.local as settings
+}
+
+test_ages_of_what_is_asked if {
+	facts.min_ages == {"suspensions": 12} with input.query.elements as ["suspensions"] with data.local as settings
+	facts.min_ages == {} with input.query.elements as ["gpa"] with data.local as settings
 }
 
 test_withholds_what_is_never_shared if {

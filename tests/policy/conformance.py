@@ -52,6 +52,11 @@ def at_most(new: Decision | None, old: Decision | None) -> bool:
     return (
         new.grant.elements <= old.grant.elements
         and all(old.grant.conditions[e] <= words for e, words in new.grant.conditions.items())
+        and all(
+            new.grant.min_ages.get(e, 0) >= n
+            for e, n in old.grant.min_ages.items()
+            if e in new.grant.elements
+        )
         and new.grant.schools & old.grant.schools == new.grant.schools
         and new.grant.min_cell_size >= old.grant.min_cell_size
         and new.grant.obligations >= old.grant.obligations

@@ -46,6 +46,7 @@ def local_settings(case: Case) -> Facts:
     return {
         "approval_required": sorted(rules["approval_required_for"]),
         "closed_to": [],
+        "min_ages": {},
         "min_cell_size": rules["min_cell_size"],
         "never_share": sorted(rules["never_share"]),
         "obligations": [],

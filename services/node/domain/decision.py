@@ -7,7 +7,7 @@ no decision at all. The meet can only tighten: nothing is released that either p
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
@@ -28,6 +28,7 @@ _FEDERATION_KEYS = _DENIED_KEYS | {
     "not_after",
 }
 _LOCAL_KEYS = _DENIED_KEYS | {"schools", "min_cell_size", "obligations"}
+_LOCAL_CHOICES = frozenset({"not_after", "conditions", "min_ages"})
 _GRANT_KEYS = frozenset({"elements", "schools"})
 
 ENFORCED = frozenset({RowCondition.CONSENTED})
@@ -69,6 +70,7 @@ class Grant:
         conditions: each element that may be released, and what each student's own facts must say
             before theirs is.
         row_obligations: what goes with a record that calls for it, such as a statement on file.
+        min_ages: elements that go only for students of at least this age in years.
         not_after: until then the same facts give the same decision.
     """
 
@@ -78,6 +80,7 @@ class Grant:
     obligations: frozenset[Obligation]
     row_obligations: frozenset[Obligation]
     not_after: dt.datetime
+    min_ages: Mapping[Element, int] = field(default_factory=dict)
 
     @property
     def elements(self) -> frozenset[Element]:
@@ -92,12 +95,18 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an organization's own policy leaves of any grant."""
+    """What an organization's own policy leaves of any grant.
+
+    Attributes:
+        conditions: what an element waits for beside the federation's conditions.
+    """
 
     schools: Schools
     min_cell_size: int
     obligations: frozenset[Obligation]
     not_after: dt.datetime | None = None
+    conditions: Mapping[Element, frozenset[RowCondition]] = field(default_factory=dict)
+    min_ages: Mapping[Element, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,8 @@ class Decision:
                 },
                 "schools": self.grant.schools.document(),
             }
+            if self.grant.min_ages:
+                document["grant"]["min_ages"] = {e.value: n for e, n in self.grant.min_ages.items()}
             document["min_cell_size"] = self.grant.min_cell_size
             document["obligations"] = sorted(self.grant.obligations)
             document["row_obligations"] = sorted(self.grant.row_obligations)
@@ -168,7 +179,7 @@ def parse_federation(document: Mapping[str, Any], asked: Collection[str]) -> Fed
         return FederationDecision(*_denial(document), grant=None)
     _require_keys(document, _FEDERATION_KEYS)
     granted = document["grant"]
-    _require_keys(granted, _GRANT_KEYS)
+    _require_keys(granted, _GRANT_KEYS | (_keys(granted) & {"min_ages"}))
     grant = Grant(
         conditions=_conditions(granted["elements"]),
         schools=_schools(granted["schools"]),
@@ -176,6 +187,7 @@ def parse_federation(document: Mapping[str, Any], asked: Collection[str]) -> Fed
         obligations=_words(Obligation, document["obligations"]),
         row_obligations=_words(Obligation, document["row_obligations"]),
         not_after=_instant(document["not_after"]),
+        min_ages=_ages(granted.get("min_ages", {})),
     )
     reasons = _words(ReasonCode, document["reasons"])
     withheld = _withheld(document["withheld"])
@@ -197,7 +209,7 @@ def parse_local(document: Mapping[str, Any]) -> LocalDecision:
     """
     if not _flag(document.get("allow")):
         return LocalDecision(*_denial(document), limits=None)
-    _require_keys(document, _LOCAL_KEYS | (document.keys() & {"not_after"}))
+    _require_keys(document, _LOCAL_KEYS | (document.keys() & _LOCAL_CHOICES))
     if document["reasons"] != []:
         _refuse("a local policy that gives a reason to permit")
     limits = Limits(
@@ -205,6 +217,8 @@ def parse_local(document: Mapping[str, Any]) -> LocalDecision:
         min_cell_size=_count(document["min_cell_size"]),
         obligations=_words(Obligation, document["obligations"]),
         not_after=_instant(document["not_after"]) if "not_after" in document else None,
+        conditions=_conditions(document.get("conditions", {})),
+        min_ages=_ages(document.get("min_ages", {})),
     )
     return LocalDecision(frozenset(), _withheld(document["withheld"]), limits)
 
@@ -219,7 +233,7 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
         entry for entry in local.withheld if entry.element in federation.grant.elements
     )
     grant = Grant(
-        conditions=_left_of(federation.grant.conditions, taken),
+        conditions=_left_of(federation.grant.conditions, taken, local.limits.conditions),
         schools=federation.grant.schools & local.limits.schools,
         min_cell_size=max(federation.grant.min_cell_size, local.limits.min_cell_size),
         obligations=federation.grant.obligations | local.limits.obligations,
@@ -227,6 +241,7 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
         not_after=min(
             federation.grant.not_after, local.limits.not_after or federation.grant.not_after
         ),
+        min_ages=_older(federation.grant, local.limits, taken),
     )
     if not grant.elements or grant.schools.none:
         codes = {entry.reason for entry in lost} if not grant.elements else set()
@@ -242,17 +257,32 @@ def require_enforced(decision: Decision) -> Decision:
         PolicyUnavailableError: if some element waits for something that is not enforced yet, or for
             nothing at all.
     """
-    if decision.grant is not None and any(
-        not words or not words <= ENFORCED for words in decision.grant.conditions.values()
+    grant = decision.grant
+    if grant is not None and (
+        grant.min_ages
+        or any(not words or not words <= ENFORCED for words in grant.conditions.values())
     ):
         _refuse("a condition that this node does not enforce")
     return decision
 
 
 def _left_of(
-    conditions: Mapping[Element, frozenset[RowCondition]], taken: Collection[Element]
+    conditions: Mapping[Element, frozenset[RowCondition]],
+    taken: Collection[Element],
+    more: Mapping[Element, frozenset[RowCondition]],
 ) -> Mapping[Element, frozenset[RowCondition]]:
-    return MappingProxyType({e: words for e, words in conditions.items() if e not in taken})
+    left = {e: words | more.get(e, frozenset()) for e, words in conditions.items()}
+    return MappingProxyType({e: words for e, words in left.items() if e not in taken})
+
+
+def _older(grant: Grant, limits: Limits, taken: Collection[Element]) -> Mapping[Element, int]:
+    """The higher of both ages, for what is left of the grant."""
+    ages = {
+        element: max(grant.min_ages.get(element, 0), limits.min_ages.get(element, 0))
+        for element in grant.conditions
+        if element not in taken
+    }
+    return MappingProxyType({element: age for element, age in ages.items() if age})
 
 
 def _refuse(why: str) -> NoReturn:
@@ -300,6 +330,17 @@ def _conditions(value: object) -> Mapping[Element, frozenset[RowCondition]]:
     return MappingProxyType({e: _words(RowCondition, value[e.value]) for e in elements})
 
 
+def _keys(value: object) -> frozenset[str]:
+    return frozenset(value) if isinstance(value, dict) else frozenset()
+
+
+def _ages(value: object) -> Mapping[Element, int]:
+    if not isinstance(value, dict):
+        _refuse("the ages are no object")
+    elements = _words(Element, list(value))
+    return MappingProxyType({e: _count(value[e.value]) for e in elements})
+
+
 def _withheld(values: object) -> frozenset[Withheld]:
     if not isinstance(values, list):
         _refuse("what is withheld is no list")
@@ -330,7 +371,7 @@ def _schools(value: object) -> Schools:
 def _count(value: object) -> int:
     # JSON's true and 10.0 are other things than a number of students.
     if type(value) is not int or value < 1:
-        _refuse("the smallest cell is not a number of students")
+        _refuse("a number of students or years is something else")
     return value
 
 

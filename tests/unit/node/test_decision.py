@@ -65,6 +65,7 @@ schools = st.one_of(
     st.builds(lambda s: {"only": sorted(s)}, st.sets(st.sampled_from(["a", "b", "c", "d"]))),
 )
 obligations = st.lists(st.sampled_from([o.value for o in Obligation]), unique=True)
+ages = st.integers(1, 21)
 conditions = st.lists(st.sampled_from([c.value for c in RowCondition]), unique=True)
 denials = st.lists(st.sampled_from(REFUSES), min_size=1, unique=True).map(lambda c: denial(*c))
 
@@ -101,6 +102,9 @@ def limitings(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         document["not_after"] = draw(instants)
+    if draw(st.booleans()):
+        document["conditions"] = draw(st.dictionaries(st.sampled_from(ELEMENTS), conditions))
+        document["min_ages"] = draw(st.dictionaries(st.sampled_from(ELEMENTS), ages))
     return document
 
 
@@ -126,6 +130,8 @@ def test_meet_never_releases_more_than_either(fed: dict[str, Any], loc: dict[str
     assert met.grant.row_obligations >= federation.grant.row_obligations
     for element, words in met.grant.conditions.items():
         assert words >= federation.grant.conditions[element]
+        assert words >= local.limits.conditions.get(element, frozenset())
+        assert met.grant.min_ages.get(element, 0) == local.limits.min_ages.get(element, 0)
     assert met.grant.elements.isdisjoint(entry.element for entry in met.withheld)
 
 
@@ -172,6 +178,15 @@ def test_what_is_not_enforced_is_not_answered(words: list[str]) -> None:
     document = permission()
     document["grant"]["elements"]["suspensions"] = words
     decision = meet(parse_federation(document, ASKED), parse_local(limits()))
+    with pytest.raises(PolicyUnavailableError):
+        require_enforced(decision)
+
+
+def test_an_age_that_is_not_enforced_is_not_answered() -> None:
+    """An organization's own rule about ages stops the node until it can hold each row to it."""
+    local = parse_local({**limits(), "min_ages": {"suspensions": 12, "gpa": 18}})
+    decision = meet(parse_federation(permission(), ASKED), local)
+    assert decision.document()["grant"]["min_ages"] == {"suspensions": 12}
     with pytest.raises(PolicyUnavailableError):
         require_enforced(decision)
 
@@ -279,6 +294,11 @@ def test_missing_part_is_no_local_decision(part: str) -> None:
         {"schools": {"only": None}},
         {"min_cell_size": "zzz"},
         {"not_after": None},
+        {"conditions": {"gpa": ["wished_for"]}},
+        {"conditions": ["gpa"]},
+        {"min_ages": {"gpa": 0}},
+        {"min_ages": {"gpa": "twelve"}},
+        {"min_ages": {"shoe_size": 12}},
         {"withheld": [{"element": "gpa", "reason": "local_rule_withheld", "why": ""}]},
     ],
 )
