@@ -18,7 +18,7 @@ from homeroom.vocabulary import SignerRelation
 from services.node.domain.consents import eighteenth_birthday
 from services.runtime.policy import PolicyEngine, find_opa, open_engine, start_opa_server
 from tests.policy.conformance import POLICY, canonical, paths, without
-from tools.policy_vectors import CONSENT_CHECK, read_consent_cases
+from tools.policy_vectors import AMPLE_SECONDS, CONSENT_CHECK, read_consent_cases
 
 OPA = find_opa(os.environ)
 Facts = dict[str, Any]
@@ -28,7 +28,7 @@ PARENTS = ("parent", "guardian", "acting_as_parent")
 
 @pytest.fixture
 async def engine() -> AsyncIterator[PolicyEngine]:
-    opened = await open_engine("embedded", POLICY / "federation")
+    opened = await open_engine("embedded", POLICY / "federation", decision_seconds=AMPLE_SECONDS)
     yield opened
     await opened.close()
 
@@ -56,7 +56,9 @@ async def test_server_answers_the_vectors(tmp_path: Path) -> None:
         POLICY / "federation", tmp_path / "opa.sock", OPA
     )
     try:
-        opened = await open_engine("server", POLICY / "federation", f"unix:{tmp_path}/opa.sock")
+        opened = await open_engine(
+            "server", POLICY / "federation", f"unix:{tmp_path}/opa.sock", AMPLE_SECONDS
+        )
         assert await _differences(opened) == []
         await opened.close()
     finally:
