@@ -17,6 +17,7 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
+from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceStub
 from homeroom.api.registry.v1 import registry_service_pb2
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.channel import open_channel
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
     from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
+    from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
 
 R = TypeVar("R")
@@ -95,6 +97,10 @@ class Session:
     @cached_property
     def node(self) -> "NodeServiceAsyncStub":
         return NodeServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    @cached_property
+    def reviews(self) -> "ReviewServiceAsyncStub":
+        return ReviewServiceStub(self._channel(Role.NODE, self.profile.node))
 
     async def close(self) -> None:
         for channel in self._channels.values():

@@ -2,20 +2,22 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.catalog import CATALOG
 from homeroom.clock import utc_now
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
-from services.node.api import NodeApi
+from services.node.api import NodeApi, ReviewApi
 from services.node.domain.answer import Answerer
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder
 from services.node.migrations import (
     RECORDS,
@@ -27,11 +29,14 @@ from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Report
 from services.node.policy import ConsentPolicy, NodePolicies
 from services.node.settings import NodeSettings
 from services.node.store.answers import AnswerStore
+from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
 from services.node.store.database import bring_up_to_date
 from services.node.store.datasets import SOURCES
 from services.node.store.log import LogStore
+from services.node.store.matcher import StudentMatcher
 from services.node.store.records import RecordStore
+from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
@@ -45,6 +50,11 @@ ACCESS: AccessTable = {
     "/homeroom.api.node.v1.NodeService/Answer": frozenset({Role.GATEWAY}),
     "/homeroom.api.node.v1.NodeService/GetNodeStatus": frozenset({Role.APP, Role.STEWARD}),
 }
+REVIEW_ACCESS: AccessTable = {
+    "/homeroom.api.node.v1.ReviewService/ListReviews": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.ReviewService/DecideReview": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.ReviewService/UndoLink": frozenset({Role.STEWARD}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class Stores:
     state: StateStore
     consents: ConsentStore
     students: StudentStore
+    roster: RosterKeeper
+    claims: ClaimStore
     log: LogStore
     answers: AnswerStore
 
@@ -89,11 +101,14 @@ def open_stores(records_url: str, state_url: str) -> Stores:
     bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
     bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
     state, records = open_database(state_url), open_database(records_url)
+    roster = RosterKeeper(records)
     return Stores(
         records=RecordStore(records_url),
         state=StateStore(state, records),
         consents=ConsentStore(state),
         students=StudentStore(state, records),
+        roster=roster,
+        claims=ClaimStore(state, roster),
         log=LogStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
     )
@@ -118,17 +133,31 @@ async def build_server(settings: NodeSettings) -> Server:
     consents = _consent_feed(settings, stores, policies, sealing_key, registry)
     replica = NodeReplica(registry, consents, stores.state)
     answerer = Answerer(holder, replica, policies, stores.answers, stores.log, utc_now)
-    server = Server(settings, ACCESS)
+    server = Server(settings, {**ACCESS, **REVIEW_ACCESS})
     add_NodeServiceServicer_to_server(
         NodeApi(holder, signing_key, replica, answerer, Counts(stores, policies), utc_now),
         server.grpc,
     )
+    reviewing = Reviewing(stores.claims, stores.log, consents, utc_now)
+    add_ReviewServiceServicer_to_server(
+        ReviewApi(holder, replica, reviewing, stores.roster, utc_now), server.grpc
+    )
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, utc_now)
     _follow(server, settings, registry, consents, reporting)
-    settling = Settling(consents, stores.consents, registry, stores.answers.changed_consents)
+    settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
     server.in_background(settling.run(policies.federation.revision), "settling consents again")
     return server
+
+
+def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:
+    """What an import may have changed the answer for: links by name, and birth dates."""
+
+    def changed() -> Sequence[int]:
+        stores.claims.note_roster()
+        return stores.answers.changed_consents()
+
+    return changed
 
 
 def _consent_feed(
@@ -141,7 +170,7 @@ def _consent_feed(
     book = ConsentBook(
         settings.organization_id,
         stores.consents,
-        stores.students,
+        StudentMatcher(stores.students, stores.claims),
         ConsentCheck(ConsentPolicy(policies.federation)),
     )
     return ConsentFeed(

@@ -17,6 +17,9 @@ class EntryKind(StrEnum):
     DECIDED = "decided"  # what was asked and what the policies answered
     RELEASED = "released"  # how the answer ended: rows, digest of the frames
     UNDECIDED = "undecided"  # a question that could not be decided
+    LINK_REVIEWED = "link_reviewed"  # a person said whom a claim is about
+    LINK_UNDONE = "link_undone"  # a person said that a link was wrong
+    CLAIMS_SHOWN = "claims_shown"  # a person was shown what forms say
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,10 @@ class ConsentFeed:
             await self._book.settle_again(read, state, self._clock())
             self.epoch += 1
 
+    def note_change(self) -> None:
+        """What is permitted may have changed here: running answers look again."""
+        self.epoch += 1
+
     async def _watch(self, stub: "ConsentServiceAsyncStub") -> None:
         self._registry.state()  # without it no recorder's signature can be checked
         after = self._progress.organization_sequence

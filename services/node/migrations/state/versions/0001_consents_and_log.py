@@ -24,6 +24,7 @@ def upgrade() -> None:
     )
     _create_consents()
     _create_subject_refs()
+    _create_claims()
     op.create_table(
         "link_code",
         sa.Column("code_digest", sa.String(), primary_key=True),
@@ -131,6 +132,51 @@ def _create_subject_refs() -> None:
         sa.Column("kind", sa.String(), primary_key=True),
         sa.Column("person", sa.String(), primary_key=True),
         sa.Column("from_day", sa.Date(), nullable=True),
+    )
+
+
+def _create_claims() -> None:
+    op.create_table(
+        "claim_link",
+        sa.Column("consent_id", sa.String(), primary_key=True),
+        sa.Column("claim", sa.String(), nullable=False),
+        sa.Column("identity_digest", sa.String(), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True, index=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("student_key", sa.BigInteger(), nullable=True, index=True),
+        sa.Column("bits", sa.Float(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
+        sa.Column("offers", sa.String(), nullable=False),
+        sa.Column("known", sa.String(), nullable=False),
+        sa.Column("rejected", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+    )
+    waiting = sa.text("state IN ('review', 'contested', 'undone')")
+    op.create_index(
+        "ix_claim_link_queue",
+        "claim_link",
+        ["consent_id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_table(
+        "undone_link",
+        sa.Column("pair_digest", sa.String(), primary_key=True),
+        sa.Column("undone_at", sa.BigInteger(), nullable=False),
+        sa.Column("undone_by", sa.String(), nullable=False),
+        sa.Column("confirmed_by", sa.String(), nullable=True),
+    )
+    op.create_table(
+        "review_act",
+        sa.Column("request_id", sa.String(), primary_key=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("ending", sa.String(), nullable=False),
+    )
+    op.create_table(
+        "matching",
+        sa.Column("matching_id", sa.Integer(), primary_key=True),
+        sa.Column("digest_key", sa.LargeBinary(), nullable=False),
+        sa.Column("seen_run", sa.BigInteger(), nullable=False),
     )
 
 

@@ -1,4 +1,4 @@
-"""Translates between the wire and the node's domain; holds no rule."""
+"""Answers queries, and says how the node is."""
 
 import asyncio
 import datetime as dt

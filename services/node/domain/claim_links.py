@@ -1,0 +1,207 @@
+"""What became of each identity claim: linked, in review, or about nobody here.
+
+A claim is matched when it arrives and again when the roster changes. What a person has said stays:
+a rejected student is no candidate again, and a link that was undone is not made by itself.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from services.node.domain.matching import (
+    Candidate,
+    Hindrance,
+    Identity,
+    Lane,
+    Linked,
+    Review,
+    RosterIndex,
+    person_of,
+)
+from services.node.domain.matching.links import Fit, contested, still_holds
+from services.node.domain.matching.match import Surroundings, decide, surroundings
+from services.node.domain.matching.pattern import pattern_of
+from services.node.domain.matching.rule import lane_of
+
+
+class LinkState(StrEnum):
+    """What became of a claim."""
+
+    LINKED = "linked"  # by the strict rule
+    CONFIRMED = "confirmed"  # by a person
+    REVIEW = "review"
+    CONTESTED = "contested"  # another claim fits the same student
+    UNDONE = "undone"  # a person said that the link was wrong
+    UNMATCHED = "unmatched"
+
+
+IN_USE = frozenset({LinkState.LINKED, LinkState.CONFIRMED})
+IN_QUEUE = frozenset({LinkState.REVIEW, LinkState.CONTESTED, LinkState.UNDONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A candidate as a reviewer sees it.
+
+    Attributes:
+        pattern: what agrees and what does not; reasons: why it did not link by itself.
+    """
+
+    student_key: int
+    bits: float
+    pattern: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLink:
+    """One claim and what became of it.
+
+    Attributes:
+        student_key: the student it is linked to, or is contested about.
+        offers: the candidates, the best first.
+        known: whom a person knew of who confirmed the link.
+        rejected: whom a person has said it is not about.
+    """
+
+    consent_id: str
+    claim: Identity
+    state: LinkState = LinkState.UNMATCHED
+    student_key: int | None = None
+    bits: float = 0.0
+    lane: Lane = Lane.OTHER
+    offers: tuple[Offer, ...] = ()
+    known: frozenset[int] = field(default_factory=frozenset)
+    rejected: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether its consent allows something about a student."""
+        return self.state in IN_USE
+
+
+def near(link: ClaimLink, roster: RosterIndex) -> Surroundings:
+    """Who is near a claim, but for those whom a person has ruled out."""
+    found = surroundings(person_of(link.claim), roster)
+    candidates = [each for each in found.candidates if each.student_key not in link.rejected]
+    return Surroundings(candidates, found.twins - link.rejected)
+
+
+def matched(link: ClaimLink, around: Surroundings, undone: frozenset[int]) -> ClaimLink:
+    """What becomes of a claim by the roster as it is now.
+
+    Args:
+        link: the claim, and what became of it before.
+        around: who is near it.
+        undone: students whose link to these names was undone.
+    """
+    if link.state in {*IN_USE, LinkState.CONTESTED} and link.student_key is not None:
+        if still_holds(link.student_key, around, link.known):
+            return link
+        return _for_review(link, around, LinkState.REVIEW)
+    if link.state is LinkState.UNDONE:
+        return _for_review(link, around, LinkState.UNDONE)
+    outcome = decide(around, undone)
+    if isinstance(outcome, Linked):
+        best = outcome.candidate
+        return replace(
+            link,
+            state=LinkState.LINKED,
+            student_key=best.student_key,
+            bits=best.bits,
+            offers=(_offer(best),),
+        )
+    if isinstance(outcome, Review):
+        return _offered(link, outcome.candidates, outcome.lane, LinkState.REVIEW)
+    return replace(link, state=LinkState.UNMATCHED, student_key=None, offers=())
+
+
+def confirmed(link: ClaimLink, student_key: int) -> ClaimLink:
+    """The claim once a person has said whom it is about."""
+    offer = next(offer for offer in link.offers if offer.student_key == student_key)
+    return replace(
+        link,
+        state=LinkState.CONFIRMED,
+        student_key=student_key,
+        bits=offer.bits,
+        known=frozenset(each.student_key for each in link.offers) | link.known,
+    )
+
+
+def rejected(link: ClaimLink) -> ClaimLink:
+    """The claim once a person has said that it is about none of the candidates."""
+    ruled_out = link.rejected | {offer.student_key for offer in link.offers}
+    return replace(
+        link,
+        state=LinkState.UNMATCHED,
+        student_key=None,
+        offers=(),
+        rejected=ruled_out,
+        known=frozenset(),
+    )
+
+
+def undone(link: ClaimLink) -> ClaimLink:
+    """The claim once a person has said that its link was wrong."""
+    return replace(link, state=LinkState.UNDONE, student_key=None, known=frozenset())
+
+
+def held_against_each_other(links: Iterable[ClaimLink]) -> Sequence[ClaimLink]:
+    """Those claims of one student whose standing changes, as each is held against the others."""
+    all_of_them = [link for link in links if link.in_use or link.state is LinkState.CONTESTED]
+    doubted = contested(
+        Fit(
+            link.consent_id,
+            person_of(link.claim),
+            link.bits,
+            link.state is LinkState.CONFIRMED,
+        )
+        for link in all_of_them
+    )
+    return [
+        changed
+        for link in all_of_them
+        if (changed := _standing(link, doubted=link.consent_id in doubted)) is not link
+    ]
+
+
+def _standing(link: ClaimLink, *, doubted: bool) -> ClaimLink:
+    if doubted and link.state is LinkState.LINKED:
+        offers = tuple(
+            replace(offer, reasons=(*offer.reasons, str(Hindrance.OTHER_CLAIM)))
+            for offer in link.offers
+        )
+        return replace(link, state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
+    if not doubted and link.state is LinkState.CONTESTED:
+        offers = tuple(replace(offer, reasons=()) for offer in link.offers)
+        return replace(link, state=LinkState.LINKED, offers=offers)
+    return link
+
+
+def _for_review(link: ClaimLink, around: Surroundings, state: LinkState) -> ClaimLink:
+    """A claim that was linked once: a person has to say whom it is about now."""
+    shown = around.candidates[:_MOST_SHOWN]
+    if not shown:
+        left = LinkState.UNDONE if state is LinkState.UNDONE else LinkState.UNMATCHED
+        return replace(link, state=left, student_key=None, offers=())
+    why = shown[0].hindrances | {Hindrance.RIVAL}
+    return _offered(link, shown, lane_of(shown[0].evidence, why), state)
+
+
+def _offered(
+    link: ClaimLink, candidates: Sequence[Candidate], lane: Lane, state: LinkState
+) -> ClaimLink:
+    offers = tuple(map(_offer, candidates))
+    return replace(link, state=state, student_key=None, lane=lane, offers=offers)
+
+
+def _offer(candidate: Candidate) -> Offer:
+    return Offer(
+        candidate.student_key,
+        candidate.bits,
+        tuple(pattern_of(candidate.evidence)),
+        tuple(sorted(candidate.hindrances)),
+    )
+
+
+_MOST_SHOWN = 5

@@ -1,0 +1,206 @@
+"""Reads and writes what became of claims, row by row."""
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+
+from homeroom.errors import AlreadyRecordedError
+from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer
+from services.node.domain.matching import Identity, Lane, person_of
+from services.node.domain.reviewing import Act
+from services.node.store.claim_tables import CLAIM_LINK, MATCHING, REVIEW_ACT, UNDONE_LINK
+from services.node.store.consent_rows import drop_grants
+from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
+from services.node.store.consents import mark_due
+from services.node.store.lists import in_lists
+
+_LINK = CLAIM_LINK.c
+_UNDONE = UNDONE_LINK.c
+_DIGEST_KEY_BYTES = 32
+STANDING = (*sorted(IN_USE), LinkState.CONTESTED)
+"""The states in which a claim is about a student."""
+
+
+class Digests:
+    """Keyed digests of what claims say: nobody without the key can try names on them."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def identity(self, claim: Identity) -> str:
+        """The same for claims that say the same names and birth date."""
+        name = person_of(claim).name
+        parts = (name.given.joined, name.middle.joined, name.family.joined, str(claim.birth_date))
+        return self._of("identity", *parts)
+
+    def pair(self, identity_digest: str, student_key: int) -> str:
+        """The same for the same names and the same student."""
+        return self._of("pair", identity_digest, str(student_key))
+
+    def _of(self, *parts: str) -> str:
+        return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
+
+
+def digests(connection: Connection) -> Digests:
+    """The digests of this node; their key is made once."""
+    key = connection.scalar(select(MATCHING.c.digest_key))
+    if key is None:
+        key = secrets.token_bytes(_DIGEST_KEY_BYTES)
+        connection.execute(insert(MATCHING).values(matching_id=1, digest_key=key, seen_run=0))
+    return Digests(key)
+
+
+def read_links(connection: Connection, *which: ColumnElement[bool]) -> list[ClaimLink]:
+    """What became of some claims."""
+    return [_link(row) for row in connection.execute(select(CLAIM_LINK).where(*which))]
+
+
+def links_of(connection: Connection, consent_ids: Iterable[str]) -> dict[str, ClaimLink]:
+    """What became of the claims of these consents, as far as they were matched before."""
+    return {
+        link.consent_id: link
+        for some in in_lists(consent_ids)
+        for link in read_links(connection, _LINK.consent_id.in_(some))
+    }
+
+
+def live_links_about(connection: Connection, student_keys: Collection[int]) -> list[ClaimLink]:
+    """The claims about these students whose consents are not withdrawn."""
+    withdrawn = select(CONSENT.c.consent_id).where(CONSENT.c.revoked_at.is_not(None))
+    return [
+        link
+        for some in in_lists(sorted(student_keys))
+        for link in read_links(
+            connection,
+            _LINK.student_key.in_(some),
+            _LINK.state.in_(STANDING),
+            _LINK.consent_id.not_in(withdrawn),
+        )
+    ]
+
+
+def write_links(connection: Connection, links: Sequence[ClaimLink], known: Collection[str]) -> None:
+    """Keeps what became of claims; those of `known` have a row already."""
+    keyed = digests(connection)
+    rows = [_row(link, keyed) for link in links]
+    fresh = [row for row in rows if row["consent_id"] not in known]
+    again = [row for row in rows if row["consent_id"] in known]
+    if fresh:
+        connection.execute(insert(CLAIM_LINK), fresh)
+    if again:
+        connection.execute(
+            update(CLAIM_LINK).where(_LINK.consent_id == bindparam("this_id")),
+            [{"this_id": row.pop("consent_id"), **row} for row in again],
+        )
+
+
+def settle_anew(connection: Connection, consent_ids: Iterable[str]) -> None:
+    """Takes away at once what these consents allow, until they are settled again."""
+    for some in in_lists(consent_ids):
+        keys = select(CONSENT.c.consent_key).where(CONSENT.c.consent_id.in_(some))
+        drop_grants(connection, CONSENT_GRANT.c.consent_key.in_(keys))
+        mark_due(connection, CONSENT.c.consent_id.in_(some))
+
+
+def undone_pairs(connection: Connection, pair_digests: Iterable[str]) -> Mapping[str, Any]:
+    """Which of these pairs were undone."""
+    return {
+        row.pair_digest: row
+        for some in in_lists(pair_digests)
+        for row in connection.execute(select(UNDONE_LINK).where(_UNDONE.pair_digest.in_(some)))
+    }
+
+
+def remember_undone(connection: Connection, pair_digest: str, user: str, now: datetime) -> None:
+    """Remembers that a link was wrong; whoever confirmed it before is forgotten."""
+    connection.execute(delete(UNDONE_LINK).where(_UNDONE.pair_digest == pair_digest))
+    connection.execute(
+        insert(UNDONE_LINK).values(
+            pair_digest=pair_digest, undone_at=int(now.timestamp()), undone_by=user
+        )
+    )
+
+
+def act_done(connection: Connection, act: Act) -> Mapping[str, Any] | None:
+    """How an act ended that was done before; None if it was not.
+
+    Raises:
+        AlreadyRecordedError: if its request_id was used for something else.
+    """
+    row = connection.execute(
+        select(REVIEW_ACT).where(REVIEW_ACT.c.request_id == act.request_id)
+    ).first()
+    if row is None:
+        return None
+    if row.digest != act.digest:
+        raise AlreadyRecordedError("this request_id was used for something else")
+    ending: Mapping[str, Any] = json.loads(row.ending)
+    return ending
+
+
+def keep_act(connection: Connection, act: Act, ending: Mapping[str, Any]) -> None:
+    """Keeps how an act ended."""
+    connection.execute(
+        insert(REVIEW_ACT).values(
+            request_id=act.request_id, digest=act.digest, ending=json.dumps(ending)
+        )
+    )
+
+
+def _row(link: ClaimLink, keyed: Digests) -> dict[str, Any]:
+    return {
+        "consent_id": link.consent_id,
+        "claim": _claim_json(link.claim),
+        "identity_digest": keyed.identity(link.claim),
+        "birth_date": link.claim.birth_date,
+        "state": str(link.state),
+        "student_key": link.student_key,
+        "bits": link.bits,
+        "lane": str(link.lane),
+        "offers": json.dumps([asdict(offer) for offer in link.offers]),
+        "known": json.dumps(sorted(link.known)),
+        "rejected": json.dumps(sorted(link.rejected)),
+        "changed_at": int(time.time()),
+    }
+
+
+def _link(row: Any) -> ClaimLink:
+    return ClaimLink(
+        row.consent_id,
+        _claim(row.claim),
+        LinkState(row.state),
+        row.student_key,
+        row.bits,
+        Lane(row.lane),
+        tuple(
+            Offer(
+                offer["student_key"],
+                offer["bits"],
+                tuple(offer["pattern"]),
+                tuple(offer["reasons"]),
+            )
+            for offer in json.loads(row.offers)
+        ),
+        frozenset(json.loads(row.known)),
+        frozenset(json.loads(row.rejected)),
+    )
+
+
+def _claim_json(claim: Identity) -> str:
+    said = {each.name: getattr(claim, each.name) for each in fields(claim)}
+    said["birth_date"] = claim.birth_date.isoformat() if claim.birth_date else None
+    return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
+
+
+def _claim(text: str) -> Identity:
+    said: dict[str, Any] = json.loads(text)
+    born = said.pop("birth_date", None)
+    return Identity(birth_date=date.fromisoformat(born) if born else None, **said)

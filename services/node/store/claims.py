@@ -1,0 +1,351 @@
+"""Keeps what became of identity claims: matches them, and holds the queue that people work."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
+
+from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
+from services.node.domain.claim_links import (
+    IN_QUEUE,
+    IN_USE,
+    ClaimLink,
+    LinkState,
+    confirmed,
+    held_against_each_other,
+    matched,
+    near,
+    rejected,
+    undone,
+)
+from services.node.domain.consent_forms import CLASS
+from services.node.domain.matching import Identity
+from services.node.domain.reviewing import Act, Disclosed, Undone
+from services.node.store.claim_rows import (
+    act_done,
+    digests,
+    keep_act,
+    links_of,
+    live_links_about,
+    read_links,
+    remember_undone,
+    settle_anew,
+    undone_pairs,
+    write_links,
+)
+from services.node.store.claim_tables import CLAIM_LINK, MATCHING, UNDONE_LINK
+from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, SUBJECT_REF
+from services.node.store.consents import mark_due
+from services.node.store.database import available
+from services.node.store.element_bits import elements_in
+from services.node.store.lists import in_lists
+from services.node.store.rosters import RosterKeeper
+from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
+from services.node.store.subject_refs import retire
+from services.runtime.database import writing
+
+_LINK = CLAIM_LINK.c
+_UNDONE = UNDONE_LINK.c
+_QUEUE = tuple(sorted(IN_QUEUE))
+_MONTHS = 12
+
+
+class ClaimStore:
+    """The claims of a node, in SQLite or PostgreSQL."""
+
+    def __init__(self, state: Engine, roster: RosterKeeper) -> None:
+        self._state = state
+        self._roster = roster
+
+    # Matching.
+
+    @available()
+    def match(self, claims: Mapping[str, Identity]) -> Mapping[str, ClaimLink]:
+        """What becomes of the claims of these consents, by the roster as it is now."""
+        roster = self._roster.index()
+        with self._state.connect() as connection:
+            before = links_of(connection, claims)
+        asked = [
+            before.get(consent_id) or ClaimLink(consent_id, claim)
+            for consent_id, claim in claims.items()
+        ]
+        around = [near(link, roster) for link in asked]
+        with writing(self._state) as connection:
+            keyed = digests(connection)
+            pairs = {
+                keyed.pair(keyed.identity(link.claim), each.student_key): each.student_key
+                for link, found in zip(asked, around, strict=True)
+                for each in found.candidates
+            }
+            gone = frozenset(pairs[digest] for digest in undone_pairs(connection, pairs))
+            now = [
+                matched(link, found, gone & found.students)
+                for link, found in zip(asked, around, strict=True)
+            ]
+            changed = [
+                link
+                for link, old in zip(now, asked, strict=True)
+                if link is not old or link.consent_id not in before
+            ]
+            write_links(connection, changed, before.keys())
+            _hold_against_each_other(
+                connection, {link.student_key for link in now if link.student_key is not None}
+            )
+            return links_of(connection, claims)
+
+    @available()
+    def note_roster(self) -> None:
+        """Has claims matched again that an import may have changed the answer for."""
+        run = self._roster.last_run()
+        with self._state.connect() as connection:
+            seen = connection.scalar(select(MATCHING.c.seen_run)) or 0
+        if run == seen:
+            return
+        changed = self._roster.changed_since(seen)
+        days = {day for _, born in changed for day in _days(born)}
+        with writing(self._state) as connection:
+            digests(connection)
+            self._mark_due(connection, [key for key, _ in changed], days)
+            connection.execute(update(MATCHING).values(seen_run=run))
+
+    def _mark_due(
+        self, connection: Connection, student_keys: Sequence[int], days: Iterable[dt.date]
+    ) -> None:
+        waiting = or_(_LINK.state.in_((*_QUEUE, LinkState.UNMATCHED)), _LINK.birth_date.is_(None))
+        touched = [waiting]
+        touched += [_LINK.student_key.in_(some) for some in in_lists(student_keys)]
+        touched += [_LINK.birth_date.in_(some) for some in in_lists(days)]
+        for which in touched:
+            mark_due(connection, CONSENT.c.consent_id.in_(select(_LINK.consent_id).where(which)))
+
+    # The queue.
+
+    def queue(self, after: str, most: int) -> Sequence[ClaimLink]:
+        """The claims that wait for a person, in the order of their consents."""
+        withdrawn = select(CONSENT.c.consent_id).where(CONSENT.c.revoked_at.is_not(None))
+        query = (
+            select(_LINK.consent_id)
+            .where(
+                _LINK.state.in_(_QUEUE),
+                _LINK.offers != "[]",
+                _LINK.consent_id > after,
+                _LINK.consent_id.not_in(withdrawn),
+            )
+            .order_by(_LINK.consent_id)
+            .limit(most)
+        )
+        with self._state.connect() as connection:
+            ids = list(connection.scalars(query))
+            links = links_of(connection, ids)
+        return [links[consent_id] for consent_id in ids]
+
+    def waiting(self) -> int:
+        """How many claims wait for a person."""
+        with self._state.connect() as connection:
+            return (
+                connection.scalar(
+                    select(func.count()).where(_LINK.state.in_(_QUEUE), _LINK.offers != "[]")
+                )
+                or 0
+            )
+
+    def done(self, act: Act) -> Mapping[str, Any] | None:
+        """How an act ended that was done before; None if it was not.
+
+        Raises:
+            AlreadyRecordedError: if its request_id was used for something else.
+        """
+        with self._state.connect() as connection:
+            return act_done(connection, act)
+
+    def require_waiting(self, consent_id: str, student_key: int | None) -> None:
+        """Returns if the claim waits for a person, with this student among its candidates.
+
+        Raises:
+            ChangedMeanwhileError: if the claim does not wait for a person.
+            RequestInvalidError: if the student is not among its candidates.
+        """
+        with self._state.connect() as connection:
+            _in_queue(connection, consent_id, student_key)
+
+    def require_linked(self, consent_id: str) -> None:
+        """Returns if the consent is linked by its claim.
+
+        Raises:
+            ChangedMeanwhileError: if it is not.
+        """
+        with self._state.connect() as connection:
+            _linked(connection, consent_id)
+
+    @available()
+    def confirm(self, act: Act, consent_id: str, student_key: int) -> bool:
+        """Links a claim to a student it was offered with; False if a second person has to say so.
+
+        Raises:
+            ChangedMeanwhileError: if the claim does not wait for a person.
+            RequestInvalidError: if the student is not among its candidates.
+        """
+        with writing(self._state) as connection:
+            link = _in_queue(connection, consent_id, student_key)
+            linked = _second_person(connection, link, student_key, act.user.user_id)
+            keep_act(connection, act, {"linked": linked})
+            if not linked:
+                return False
+            around = near(link, self._roster.index())
+            link = confirmed(link, student_key)
+            self._keep(connection, replace(link, known=link.known | around.students))
+            _hold_against_each_other(connection, {student_key})
+            return True
+
+    @available()
+    def reject(self, act: Act, consent_id: str) -> None:
+        """Notes that a claim is about none of its candidates.
+
+        Raises:
+            ChangedMeanwhileError: if the claim does not wait for a person.
+        """
+        with writing(self._state) as connection:
+            link = _in_queue(connection, consent_id)
+            keep_act(connection, act, {})
+            self._keep(connection, rejected(link))
+            if link.student_key is not None:
+                _hold_against_each_other(connection, {link.student_key})
+
+    @available()
+    def undo(self, act: Act, consent_id: str, now: dt.datetime) -> Undone:
+        """Undoes a link, with every other consent that names the same child in the same words.
+
+        What they allow ends at once, the recipients' names for the student are taken back, and the
+        pair is remembered.
+
+        Raises:
+            ChangedMeanwhileError: if the consent is not linked by its claim.
+        """
+        with writing(self._state) as connection:
+            link, student_key = _linked(connection, consent_id)
+            keyed = digests(connection)
+            identity = keyed.identity(link.claim)
+            same = _LINK.identity_digest == identity, _LINK.student_key == student_key
+            wrong = read_links(connection, *same, _LINK.state.in_(tuple(sorted(IN_USE))))
+            ids = tuple(each.consent_id for each in wrong)
+            recipients = _recipients(connection, ids, student_key)
+            since = connection.scalar(select(func.min(_LINK.changed_at)).where(*same)) or 0
+            remember_undone(connection, keyed.pair(identity, student_key), act.user.user_id, now)
+            for each in wrong:
+                self._keep(connection, undone(each))
+            retire(connection, student_key, recipients, now)
+            disclosed = _disclosed(connection, student_key, recipients, since)
+            done = Undone(ids, recipients, disclosed)
+            keep_act(connection, act, done.to_json())
+            return done
+
+    def _keep(self, connection: Connection, link: ClaimLink) -> None:
+        write_links(connection, [link], {link.consent_id})
+        settle_anew(connection, [link.consent_id])
+
+
+def _in_queue(connection: Connection, consent_id: str, student_key: int | None = None) -> ClaimLink:
+    link = links_of(connection, [consent_id]).get(consent_id)
+    if link is None or link.state not in IN_QUEUE or not link.offers:
+        raise ChangedMeanwhileError("this claim does not wait for a person")
+    if student_key is not None and student_key not in {o.student_key for o in link.offers}:
+        raise RequestInvalidError(
+            "the student is not among the candidates", field="confirmed_student_id"
+        )
+    return link
+
+
+def _linked(connection: Connection, consent_id: str) -> tuple[ClaimLink, int]:
+    link = links_of(connection, [consent_id]).get(consent_id)
+    if link is None or not link.in_use or link.student_key is None:
+        raise ChangedMeanwhileError("this consent is not linked by a claim")
+    return link, link.student_key
+
+
+def _second_person(connection: Connection, link: ClaimLink, student_key: int, user: str) -> bool:
+    """Whether a link may be made that was undone before: once two persons have said so."""
+    keyed = digests(connection)
+    digest = keyed.pair(keyed.identity(link.claim), student_key)
+    gone = undone_pairs(connection, [digest]).get(digest)
+    if gone is None:
+        return True
+    this = _UNDONE.pair_digest == digest
+    if gone.confirmed_by in {None, user}:
+        connection.execute(update(UNDONE_LINK).where(this).values(confirmed_by=user))
+        return False
+    connection.execute(delete(UNDONE_LINK).where(this))
+    return True
+
+
+def _recipients(
+    connection: Connection, consent_ids: Sequence[str], student_key: int
+) -> tuple[str, ...]:
+    """Who could receive about a student by these consents; everyone, where one names a class."""
+    found: set[str] = set()
+    for some in in_lists(consent_ids):
+        keys = select(CONSENT.c.consent_key).where(CONSENT.c.consent_id.in_(some))
+        granted = select(CONSENT_GRANT.c.recipient).where(CONSENT_GRANT.c.consent_key.in_(keys))
+        found.update(connection.scalars(granted.distinct()))
+    if any(recipient.startswith(CLASS) for recipient in found):
+        named = select(SUBJECT_REF.c.recipient).where(SUBJECT_REF.c.student_key == student_key)
+        found.update(connection.scalars(named.distinct()))
+    return tuple(sorted(one for one in found if not one.startswith(CLASS)))
+
+
+def _disclosed(
+    connection: Connection, student_key: int, recipients: Sequence[str], since: int
+) -> tuple[Disclosed, ...]:
+    """The answers to these recipients that may have held the student's records since."""
+    rows = connection.execute(
+        select(
+            DISCLOSED.c.log_index,
+            DISCLOSED.c.elements,
+            LOG_ENTRY.c.written_at,
+            LOG_ENTRY.c.content,
+        )
+        .join(LOG_ENTRY, LOG_ENTRY.c.log_index == DISCLOSED.c.log_index)
+        .where(DISCLOSED.c.student_key == student_key, LOG_ENTRY.c.written_at >= since)
+        .order_by(DISCLOSED.c.log_index)
+    )
+    return tuple(
+        _one_disclosed(row, content)
+        for row in rows
+        if (content := json.loads(row.content))["requester"] in recipients
+    )
+
+
+def _one_disclosed(row: Any, content: Mapping[str, Any]) -> Disclosed:
+    return Disclosed(
+        row.log_index,
+        dt.datetime.fromtimestamp(row.written_at, dt.UTC),
+        content["requester"],
+        content["user"],
+        content["purpose"],
+        content["dataset"],
+        tuple(sorted(elements_in(row.elements))),
+    )
+
+
+def _days(born: dt.date | None) -> Iterator[dt.date]:
+    """The birth dates of claims that could be about who was born on this day."""
+    if born is None:
+        return
+    yield born
+    if born.day <= _MONTHS:
+        yield born.replace(month=born.day, day=born.month)
+
+
+def _hold_against_each_other(connection: Connection, student_keys: set[int]) -> None:
+    """Sends to people the claims of one student that contest each other."""
+    about: dict[int, list[ClaimLink]] = {}
+    for link in live_links_about(connection, student_keys):
+        if link.student_key is not None:
+            about.setdefault(link.student_key, []).append(link)
+    changed = [link for links in about.values() for link in held_against_each_other(links)]
+    if changed:
+        ids = [link.consent_id for link in changed]
+        write_links(connection, changed, set(ids))
+        settle_anew(connection, ids)
