@@ -49,12 +49,17 @@ class Digests:
         return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
 
-def digests(connection: Connection) -> Digests:
-    """The digests of this node; their key is made once."""
+def digests(connection: Connection, run: int = 0) -> Digests:
+    """The digests of this node; their key is made once.
+
+    Args:
+        connection: to the state.
+        run: the import by which the first claims are matched.
+    """
     key = connection.scalar(select(MATCHING.c.digest_key))
     if key is None:
         key = secrets.token_bytes(_DIGEST_KEY_BYTES)
-        connection.execute(insert(MATCHING).values(matching_id=1, digest_key=key, seen_run=0))
+        connection.execute(insert(MATCHING).values(matching_id=1, digest_key=key, seen_run=run))
     return Digests(key)
 
 

@@ -65,7 +65,7 @@ class ClaimStore:
     @available()
     def match(self, claims: Mapping[str, Identity]) -> Mapping[str, ClaimLink]:
         """What becomes of the claims of these consents, by the roster as it is now."""
-        roster = self._roster.index()
+        roster, run = self._roster.current()
         with self._state.connect() as connection:
             before = links_of(connection, claims)
         asked = [
@@ -74,7 +74,7 @@ class ClaimStore:
         ]
         around = [near(link, roster) for link in asked]
         with writing(self._state) as connection:
-            keyed = digests(connection)
+            keyed = digests(connection, run)
             pairs = {
                 keyed.pair(keyed.identity(link.claim), each.student_key): each.student_key
                 for link, found in zip(asked, around, strict=True)
@@ -194,7 +194,7 @@ class ClaimStore:
             keep_act(connection, act, {"linked": linked})
             if not linked:
                 return False
-            around = near(link, self._roster.index())
+            around = near(link, self._roster.current()[0])
             link = confirmed(link, student_key)
             self._keep(connection, replace(link, known=link.known | around.students))
             _hold_against_each_other(connection, {student_key})

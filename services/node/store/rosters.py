@@ -38,14 +38,14 @@ class RosterKeeper:
         self._index = RosterIndex(())
         self._run = -1
 
-    def index(self) -> RosterIndex:
-        """The roster, read anew if something was imported since."""
+    def current(self) -> tuple[RosterIndex, int]:
+        """The roster, read anew if something was imported since, and that import's number."""
         with self._turn:
             run = self.last_run()
             if run != self._run:
                 self._index = RosterIndex(self._entries())
                 self._run = run
-            return self._index
+            return self._index, run
 
     def last_run(self) -> int:
         """The newest import's number; 0 before the first."""

@@ -41,7 +41,8 @@ class Evidence(NamedTuple):
         weak_date: both were born on 1 January by what is written: papers say so where the day is
             not known, so it tells little.
         doubtful: a name has signs or mixed scripts that no name has.
-        rare_name: the names agree in full, and hardly anyone else has them.
+        rare_name: the names agree in full, and hardly anyone else has them; looked up only where
+            it makes a difference.
     """
 
     given: Given

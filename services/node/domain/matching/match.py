@@ -12,11 +12,11 @@ from services.node.domain.matching.rule import (
     Lane,
     hindrances,
     lane_of,
+    needs_rare_name,
     same_birth,
     worth_a_look,
 )
 from services.node.domain.matching.scoring import score
-from services.node.domain.matching.surnames import Surname
 
 GAP_BITS = 3.0
 """By how much the best student must be ahead of the next."""
@@ -100,10 +100,7 @@ def surroundings(claim: Person, roster: RosterIndex) -> Surroundings:
     twins: set[int] = set()
     least = roster.least_bits
     for row in roster.rows_for(claim):
-        student = roster.persons[row]
-        if student.name.placeholder:
-            continue
-        candidate = _candidate(claim, student, roster.keys[row], roster)
+        candidate = _candidate(claim, roster.persons[row], roster.keys[row], roster)
         if same_birth(candidate.evidence):
             twins.add(candidate.student_key)
         if not candidate.hindrances or worth_a_look(candidate.evidence, candidate.bits, least):
@@ -153,8 +150,7 @@ def _in_roster(evidence: Evidence, claim: Person, student: Person, roster: Roste
         evidence = evidence._replace(phone=Field.MISSING)
     if evidence.address is Field.EQUAL and roster.is_shared_home(claim.address):
         evidence = evidence._replace(address=Field.MISSING)
-    same_name = evidence.given is Given.EQUAL and evidence.surname is Surname.EQUAL
-    if same_name and not evidence.order_turned and roster.is_rare(claim.name, student.name):
+    if needs_rare_name(evidence) and roster.is_rare(claim.name, student.name):
         evidence = evidence._replace(rare_name=True)
     return evidence
 

@@ -31,6 +31,7 @@ times."""
 _LEAST_BITS = 10.0
 _MARGIN_BITS = 2.5
 _MONTHS = 12
+_DIFFERENT = BirthDate.DIFFERENT
 
 
 class RosterIndex:
@@ -44,8 +45,12 @@ class RosterIndex:
         self._by_date: _Rows = defaultdict(list)
         self._by_name: _Rows = defaultdict(list)
         self._crowded_dates: dict[object, _Rows] = {}
+        self._names: list[frozenset[str]] = []
+        self._years: list[int] = []
         for entry in entries:
-            self._add(entry.student_key, person_of(entry.identity))
+            person = person_of(entry.identity)
+            if not person.name.placeholder:
+                self._add(entry.student_key, person)
         self._split_crowded_dates()
         self._row_of = {key: row for row, key in enumerate(self.keys)}
         names = [person.name for person in self.persons]
@@ -117,6 +122,8 @@ class RosterIndex:
         row = len(self.keys)
         self.keys.append(student_key)
         self.persons.append(person)
+        self._names.append(frozenset(_parts(person)))
+        self._years.append(person.birth_date.year if person.birth_date else 0)
         if person.local_id:
             self._by_id[person.local_id].append(row)
         for home in (person.phone, person.address):
@@ -134,19 +141,19 @@ class RosterIndex:
                 continue
             refined: _Rows = defaultdict(list)
             for row in rows:
-                for part in _parts(self.persons[row]):
+                for part in self._names[row]:
                     refined[part].append(row)
             self._crowded_dates[date] = refined
 
     def _at_home(self, claim: Person) -> Iterator[int]:
         """Who shares telephone or address: all but brothers and sisters of another age."""
+        given = claim.name.given.joined
         for home in (claim.phone, claim.address):
-            for row in self._few(self._by_home, home) if home else ():
-                student = self.persons[row]
-                if student.name.given.joined == claim.name.given.joined or _may_be_one_date(
-                    claim, student
-                ):
-                    yield row
+            if not home:
+                continue
+            rows = self._few(self._by_home, home)
+            yield from self._of_age(rows, claim)
+            yield from (row for row in rows if self.persons[row].name.given.joined == given)
 
     def _born(self, date: dt.date, parts: set[str]) -> Iterator[int]:
         """Who was born on a date and has some part of the name."""
@@ -155,22 +162,28 @@ class RosterIndex:
             for part in parts:
                 yield from self._few(self._crowded_dates[date], part)
             return
-        for row in rows:
-            name = self.persons[row].name
-            if (
-                name.given.joined in parts
-                or name.family.joined in parts
-                or not parts.isdisjoint(name.family.core)
-                or not parts.isdisjoint(name.given.words)
-            ):
-                yield row
+        names = self._names
+        yield from (row for row in rows if not parts.isdisjoint(names[row]))
 
     def _named(self, claim: Person) -> Iterator[int]:
         """Who has both names and may have the birth date, mistyped."""
         for pair in _name_pairs(claim):
-            for row in self._few(self._by_name, pair):
-                if _may_be_one_date(claim, self.persons[row]):
+            yield from self._of_age(self._few(self._by_name, pair), claim)
+
+    def _of_age(self, rows: Iterable[int], claim: Person) -> Iterator[int]:
+        """Those whose birth date may be the claim's, mistyped."""
+        born, years = claim.birth_date, self._years
+        if born is None:
+            yield from rows
+            return
+        # Most are years apart: those need no closer look.
+        first, last = born.year - PLACEHOLDER_YEARS, born.year + PLACEHOLDER_YEARS
+        for row in rows:
+            if first <= years[row] <= last:
+                if compare_birth_dates(born, self.persons[row].birth_date) is not _DIFFERENT:
                     yield row
+            elif not years[row]:
+                yield row
 
     def _few(self, rows: _Rows, key: object) -> Iterable[int]:
         found = rows.get(key, ())
@@ -180,14 +193,6 @@ class RosterIndex:
 def _bits_of(names: Iterable[str], students: int) -> dict[str, float]:
     """What agreeing on each name tells, by how many bear it."""
     return {name: name_bits(bearers, students) for name, bearers in Counter(names).items()}
-
-
-def _may_be_one_date(claim: Person, student: Person) -> bool:
-    one, other = claim.birth_date, student.birth_date
-    # Most dates are years apart: those need no closer look.
-    if one and other and abs(one.year - other.year) > PLACEHOLDER_YEARS:
-        return False
-    return compare_birth_dates(one, other) is not BirthDate.DIFFERENT
 
 
 def _dates(date: dt.date | None) -> Iterator[dt.date]:
@@ -209,6 +214,6 @@ def _name_pairs(person: Person) -> set[tuple[str, str]]:
 
 def _parts(person: Person) -> set[str]:
     given, family = person.name.given, person.name.family
-    parts = {given.joined, *given.words[:1], family.joined, *family.core}
+    parts = {given.joined, *given.words, family.joined, *family.core}
     parts.discard("")
     return parts

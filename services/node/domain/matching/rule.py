@@ -70,6 +70,15 @@ def hindrances(evidence: Evidence) -> Iterator[Hindrance]:
         yield Hindrance.UNCORROBORATED
 
 
+def needs_rare_name(evidence: Evidence) -> bool:
+    """Whether a pair that agrees in its whole name links only if that name is rare."""
+    if evidence.given is not Given.EQUAL or evidence.surname is not Surname.EQUAL:
+        return False
+    if evidence.order_turned:
+        return False
+    return evidence.birth_date is not BirthDate.EQUAL or not _corroborated(evidence)
+
+
 def worth_a_look(evidence: Evidence, bits: float, least: float) -> bool:
     """Whether a person should see a pair that does not link by itself."""
     if not _could_be_one(evidence):
