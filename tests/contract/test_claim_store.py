@@ -294,6 +294,17 @@ def test_two_identities_for_one_student_stop_both_at_once(holder: Holder) -> Non
     assert holder.granted() == {holder.key("s1")}
 
 
+def test_of_two_that_contest_each_other_the_one_that_is_left_links(holder: Holder) -> None:
+    holder.enroll("s1", "Marie", "Pierre", gender="female")
+    first = holder.consent(1, "Marie", "Pierre", middle_name="Ange", sex="F")
+    second = holder.consent(2, "Marie", "Pierre", middle_name="Rose", sex="F")
+    holder.stores.claims.reject(act(), second)
+    holder.settle_due()
+
+    assert holder.state(first) is LinkState.LINKED
+    assert holder.granted() == {holder.key("s1")}
+
+
 def test_many_forms_of_one_family_do_not_contest_each_other(holder: Holder) -> None:
     holder.enroll("s1", "Iván", "Rivera")
     consents = [holder.consent(number, "Ivan", "Rivera") for number in range(1, 5)]

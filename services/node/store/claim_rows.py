@@ -6,11 +6,21 @@ import json
 import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from homeroom.errors import AlreadyRecordedError
 from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer
@@ -25,6 +35,8 @@ from services.node.store.lists import in_lists
 _LINK = CLAIM_LINK.c
 _UNDONE = UNDONE_LINK.c
 _DIGEST_KEY_BYTES = 32
+_EMPTY = "[]"
+_FIELDS = tuple(each.name for each in fields(Identity) if each.name != "birth_date")
 STANDING = (*sorted(IN_USE), LinkState.CONTESTED)
 """The states in which a claim is about a student."""
 
@@ -78,18 +90,27 @@ def links_of(connection: Connection, consent_ids: Iterable[str]) -> dict[str, Cl
 
 
 def live_links_about(connection: Connection, student_keys: Collection[int]) -> list[ClaimLink]:
-    """The claims about these students whose consents are not withdrawn."""
-    withdrawn = select(CONSENT.c.consent_id).where(CONSENT.c.revoked_at.is_not(None))
-    return [
-        link
-        for some in in_lists(sorted(student_keys))
-        for link in read_links(
-            connection,
-            _LINK.student_key.in_(some),
-            _LINK.state.in_(STANDING),
-            _LINK.consent_id.not_in(withdrawn),
+    """The claims about those of these students whose claims may contest each other."""
+    found: list[ClaimLink] = []
+    for some in in_lists(sorted(student_keys)):
+        about = (_LINK.student_key.in_(some), _LINK.state.in_(STANDING))
+        # One that was contested, and is the last, is not contested any more.
+        left_over = func.min(_LINK.state) == LinkState.CONTESTED
+        several = select(_LINK.student_key).where(*about).group_by(_LINK.student_key)
+        crowded = list(connection.scalars(several.having(or_(func.count() > 1, left_over))))
+        if not crowded:
+            continue
+        revoked = CONSENT.c.revoked_at.is_not(None)
+        withdrawn = select(CONSENT.c.consent_id).where(
+            CONSENT.c.consent_id == _LINK.consent_id, revoked
         )
-    ]
+        found += read_links(
+            connection,
+            _LINK.student_key.in_(crowded),
+            _LINK.state.in_(STANDING),
+            ~withdrawn.exists(),
+        )
+    return found
 
 
 def write_links(connection: Connection, links: Sequence[ClaimLink], known: Collection[str]) -> None:
@@ -170,9 +191,9 @@ def _row(link: ClaimLink, keyed: Digests) -> dict[str, Any]:
         "student_key": link.student_key,
         "bits": link.bits,
         "lane": str(link.lane),
-        "offers": json.dumps([asdict(offer) for offer in link.offers]),
-        "known": json.dumps(sorted(link.known)),
-        "rejected": json.dumps(sorted(link.rejected)),
+        "offers": _list_json([(o.student_key, o.bits, o.pattern, o.reasons) for o in link.offers]),
+        "known": _list_json(sorted(link.known)),
+        "rejected": _list_json(sorted(link.rejected)),
         "changed_at": int(time.time()),
     }
 
@@ -186,23 +207,28 @@ def _link(row: Any) -> ClaimLink:
         row.bits,
         Lane(row.lane),
         tuple(
-            Offer(
-                offer["student_key"],
-                offer["bits"],
-                tuple(offer["pattern"]),
-                tuple(offer["reasons"]),
-            )
-            for offer in json.loads(row.offers)
+            Offer(key, bits, tuple(pattern), tuple(reasons))
+            for key, bits, pattern, reasons in _list(row.offers)
         ),
-        frozenset(json.loads(row.known)),
-        frozenset(json.loads(row.rejected)),
+        frozenset(_list(row.known)),
+        frozenset(_list(row.rejected)),
     )
 
 
+def _list_json(values: Sequence[Any]) -> str:
+    return json.dumps(values) if values else _EMPTY
+
+
+def _list(text: str) -> Sequence[Any]:
+    values: Sequence[Any] = json.loads(text) if text != _EMPTY else ()
+    return values
+
+
 def _claim_json(claim: Identity) -> str:
-    said = {each.name: getattr(claim, each.name) for each in fields(claim)}
-    said["birth_date"] = claim.birth_date.isoformat() if claim.birth_date else None
-    return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
+    said = {name: value for name in _FIELDS if (value := getattr(claim, name))}
+    if claim.birth_date:
+        said["birth_date"] = claim.birth_date.isoformat()
+    return json.dumps(said, ensure_ascii=False)
 
 
 def _claim(text: str) -> Identity:

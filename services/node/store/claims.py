@@ -91,10 +91,10 @@ class ClaimStore:
                 if link is not old or link.consent_id not in before
             ]
             write_links(connection, changed, before.keys())
-            _hold_against_each_other(
+            doubted = _hold_against_each_other(
                 connection, {link.student_key for link in now if link.student_key is not None}
             )
-            return links_of(connection, claims)
+        return {link.consent_id: doubted.get(link.consent_id, link) for link in now}
 
     @available()
     def note_roster(self) -> None:
@@ -338,14 +338,18 @@ def _days(born: dt.date | None) -> Iterator[dt.date]:
         yield born.replace(month=born.day, day=born.month)
 
 
-def _hold_against_each_other(connection: Connection, student_keys: set[int]) -> None:
-    """Sends to people the claims of one student that contest each other."""
+def _hold_against_each_other(
+    connection: Connection, student_keys: set[int]
+) -> Mapping[str, ClaimLink]:
+    """Sends to people the claims of one student that contest each other; those that changed."""
     about: dict[int, list[ClaimLink]] = {}
     for link in live_links_about(connection, student_keys):
         if link.student_key is not None:
             about.setdefault(link.student_key, []).append(link)
-    changed = [link for links in about.values() for link in held_against_each_other(links)]
+    changed = {
+        link.consent_id: link for links in about.values() for link in held_against_each_other(links)
+    }
     if changed:
-        ids = [link.consent_id for link in changed]
-        write_links(connection, changed, set(ids))
-        settle_anew(connection, ids)
+        write_links(connection, list(changed.values()), changed.keys())
+        settle_anew(connection, changed)
+    return changed

@@ -84,6 +84,7 @@ class Person:
     local_id: str
 
 
+@lru_cache(maxsize=4_096)
 def person_of(identity: Identity) -> Person:
     """An identity, made ready to be compared."""
     return Person(
