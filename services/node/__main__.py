@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,12 @@ from rich.table import Table
 
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
+from services.node.intake.export import export_oneroster
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
 from services.node.server import build_server, open_stores
 from services.node.settings import NodeSettings
+from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
 from services.runtime.process import EXIT_FAILED, run_service
 
@@ -85,6 +88,22 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
         sys.stdout.write(json.dumps(report.to_json()) + "\n")
     else:
         show(report, told)
+
+
+@app.command("export")
+def export_records(
+    out: Annotated[Path, typer.Argument(help="The OneRoster 1.2 archive to write.")],
+    records_url: RecordsUrl,
+) -> None:
+    """Writes the node's schools, students, spells and classes as a OneRoster 1.2 package.
+
+    The file names students: keep it as you keep the records.
+    """
+    out.touch(mode=0o600, exist_ok=False)
+    with closing(RecordStore(records_url)) as store:
+        written = export_oneroster(store, out)
+    for name, count in written.items():
+        told.print(f"{name}.csv: {count:,}")
 
 
 @app.command("link-codes")

@@ -1,6 +1,9 @@
 """A folder, a single file or a zip archive, read as a set of files of one kind."""
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +17,17 @@ from homeroom.errors import RequestInvalidError
 _MAX_UNPACKED_BYTES = 64 * 2**30
 
 _ENCRYPTED = 0x1
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+)
+"""What reading a damaged archive may end in, at any byte of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +75,27 @@ def _on_disk(file: Path, name: str) -> SetFile:
 def _in_archive(path: Path, suffixes: Sequence[str]) -> Iterator[SetFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
+    except (*DAMAGED, OSError, ValueError):
         raise RequestInvalidError("the archive cannot be opened", field="path") from None
     with archive:
         members = [m for m in archive.infolist() if _is_of_kind(m.filename, suffixes)]
-    if any(member.flag_bits & _ENCRYPTED for member in members):
-        raise RequestInvalidError("the archive is encrypted", field="path")
-    if sum(member.file_size for member in members) > _MAX_UNPACKED_BYTES:
-        raise RequestInvalidError("the archive unpacks to too much", field="path")
+        if any(member.flag_bits & _ENCRYPTED for member in members):
+            raise RequestInvalidError("the archive is encrypted", field="path")
+        if sum(member.file_size for member in members) > _MAX_UNPACKED_BYTES:
+            raise RequestInvalidError("the archive unpacks to too much", field="path")
+        _check(archive)
     for member in sorted(members, key=lambda m: m.filename):
         yield SetFile(member.filename, _Member(path, member.filename))
+
+
+def _check(archive: zipfile.ZipFile) -> None:
+    """Reads all of an archive once, so that a damaged one is known before anything is taken."""
+    try:
+        damaged = archive.testzip() is not None
+    except (*DAMAGED, OSError, ValueError):
+        damaged = True
+    if damaged:
+        raise RequestInvalidError("the archive is damaged", field="path")
 
 
 @dataclass(frozen=True, slots=True)

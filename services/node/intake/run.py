@@ -13,6 +13,7 @@ from services.node.domain.intake_report import IntakeReport
 from services.node.intake.carrying import Intake, OnProgress
 from services.node.intake.edfi_json import EdFiJson
 from services.node.intake.edfi_xml import EdFiXml
+from services.node.intake.file_set import DAMAGED
 from services.node.intake.mapped_csv import MappedCsv
 from services.node.intake.oneroster import OneRosterCsv
 from services.node.intake.record_csv import RecordCsv
@@ -85,9 +86,11 @@ def ingest(
     if format_name not in FORMATS:
         raise RequestInvalidError("there is no such format", field="format_name")
     chosen = choices or Choices()
-    return ingest_source(
-        format_name, FORMATS[format_name](path, chosen), records_url, chosen, on_progress
-    )
+    try:
+        source = FORMATS[format_name](path, chosen)
+        return ingest_source(format_name, source, records_url, chosen, on_progress)
+    except DAMAGED:
+        raise RequestInvalidError("the archive is damaged", field="path") from None
 
 
 def ingest_source(

@@ -27,6 +27,8 @@ _PROPERTIES = frozenset(
 )
 _EXTENSIONS = ("metadata.", "ext_", "ext.")
 _ID = "sourcedId"
+# The binding allows fewer characters than real files have; those that no text has are too many.
+_ID_FORM = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,255}")
 USER_ID = re.compile(r"\{([^:{}]+):([^{}]+)\}")
 """One of the ids of a user, with its type."""
 
@@ -118,6 +120,8 @@ class Package:
                 self.dropped[name] += 1
         if not row.get(_ID):
             return Rejection(table, file, line, _ID, "is missing", "missing")
+        if not _ID_FORM.fullmatch(row[_ID]):
+            return Rejection(table, file, line, _ID, "is no id", "other text")
         if row.get("userIds"):
             row["userIds"] = self._without_sensitive(row["userIds"])
         content = {name: row[name] for name in KEPT[entity] if row.get(name)}

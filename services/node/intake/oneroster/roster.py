@@ -155,10 +155,13 @@ class Roster:
                 if school_id not in self._of["orgs"]:
                     yield Unresolved("enrollment", "roles", object_id, "orgSourcedId", _NO_ORG)
                 continue
+            entry_date = role.get("beginDate", "") or year
+            if not entry_date:
+                continue  # it says where the student is, but not since when: that is no spell
             texts = {
                 "student_id": self._student_ids.get(user_id, user_id),
                 "school_id": school_id,
-                "entry_date": role.get("beginDate", "") or year,
+                "entry_date": entry_date,
                 "exit_date": role.get("endDate", ""),
                 "primary_school": str(role.get("roleType", "primary").lower() == "primary"),
                 "entry_grade_level": _grade(self._of["users"].get(user_id, {}).get("grades", "")),

@@ -259,6 +259,16 @@ class RecordStore:
         with self._engine.connect() as connection:
             return {name: _count(connection, table) for name, table in TABLES.items()}
 
+    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+        """The rows of a table, with the student's id in place of the key, in the key's order."""
+        target, student = TABLES[table], TABLES["student"]
+        query = select(target).order_by(*target.primary_key)
+        if "student_key" in target.c and table != "student":
+            query = query.add_columns(student.c.student_id).join(student)
+        with self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=2_000).execute(query):
+                yield dict(row._mapping)
+
     def student_keys(self) -> dict[str, int]:
         """The key of every student, by student id."""
         with self._engine.connect() as connection:

@@ -39,7 +39,7 @@ class KeptObjects:
                 "source_key": self._source_key,
                 "kind": kind,
                 "object_id": object_id,
-                "content": json.dumps(content, ensure_ascii=False),
+                "content": json.dumps(content),  # ASCII, for a text may hold what is no UTF-8
             }
             for object_id, content in objects.items()
             if content is not None
