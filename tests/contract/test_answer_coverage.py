@@ -163,7 +163,22 @@ async def test_a_second_consents_name_finds_the_student_too(two: Holding) -> Non
     two.grant("ana", Element.SCHOOL_OF_ENROLLMENT, subject_ref="second")
     (row,) = await two.rows(selection(subject_refs=("second",)))
 
-    assert (row[SUBJECT_REF], row["school_id"]) == ("ref-ana", "elm")
+    assert (row[SUBJECT_REF], row["school_id"]) == ("second", "elm")
+    assert await two.refs(selection()) == ["ref-ana"]
+    assert await two.refs(selection(subject_refs=("second", "ref-ana"))) == ["ref-ana"]
+
+
+async def test_a_student_goes_by_the_newer_name_once_the_older_consent_is_over(
+    two: Holding,
+) -> None:
+    """Revoked or run out: whoever knows the older name still finds the student by it."""
+    two.apply(Revoked(two.grant("ana", *ATTENDANCE, subject_ref="first"), NOW))
+    two.grant("ana", *ATTENDANCE, subject_ref="newer")
+    two.grant("ben", *ATTENDANCE, subject_ref="first-of-ben", valid_to=NOW)
+    two.grant("ben", *ATTENDANCE, subject_ref="newer-of-ben", valid_from=NOW)
+
+    assert await two.refs(selection()) == ["newer", "newer-of-ben"]
+    assert await two.refs(selection(subject_refs=("first",))) == ["first"]
 
 
 async def test_a_name_that_was_taken_back_is_made_anew_for_who_is_still_covered(

@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, insert
 
-from services.node.store.consent_tables import SUBJECT_REF
+from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
 from services.node.store.subject_refs import Named, SubjectRefStore, allot, retire, rotate
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, urls
@@ -14,6 +14,17 @@ from tests.organizations import NOW
 from tests.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url", "urls"]
+
+
+FOR_EVER = {
+    "purpose": "direct_service",
+    "consent_key": 99,
+    "elements": 1,
+    "valid_from": 0,
+    "valid_to": 2**40,
+    "age_rule": 0,
+    "agreement_id": "",
+}
 
 
 @pytest.fixture
@@ -24,7 +35,14 @@ def state(urls: Urls) -> Iterator[Engine]:
 
 
 def alloted(state: Engine, *names: tuple[str, int, str]) -> None:
+    """Names that consents propose; another consent for each student counts all the while."""
     with writing(state) as connection:
+        connection.execute(delete(CONSENT_GRANT))
+        grants = [
+            {"recipient": recipient, "student_key": key, **FOR_EVER}
+            for recipient, key in {name[:2] for name in names}
+        ]
+        connection.execute(insert(CONSENT_GRANT), grants)
         allot(connection, [Named(*name) for name in names])
 
 
@@ -67,6 +85,18 @@ def test_a_second_consents_name_finds_the_student_and_the_first_stays_in_use(
     alloted(state, ("helpers", 1, "c"), ("helpers", 1, "a"))
 
     assert in_use(urls) == {1: "a"}
+    assert finding(urls, 1) == {"a", "b", "c"}
+
+
+def test_a_newer_name_is_used_once_no_other_consent_counts_beside_it(
+    state: Engine, urls: Urls
+) -> None:
+    """In one batch or two; the older name still finds the student."""
+    with writing(state) as connection:
+        allot(connection, [Named("helpers", 1, "a", 5, 10), Named("helpers", 1, "b", 6, 20)])
+        allot(connection, [Named("helpers", 1, "c", 7, 30), Named("helpers", 1, "a", 5, 10)])
+
+    assert in_use(urls) == {1: "c"}
     assert finding(urls, 1) == {"a", "b", "c"}
 
 

@@ -118,11 +118,10 @@ class Federation:
     # Consents.
 
     def form(self, child: Child, elements: Sequence[str], purpose: str = PURPOSE) -> SignedForm:
-        """What a parent signed a month ago."""
+        """What a parent signed a month ago, for whatever the organizations agree on."""
         return SignedForm(
             holder=child.holder,
             link_code=self.codes[child],
-            agreement_id=AGREEMENT,
             elements=elements,
             purposes=[purpose],
             signer_relation="parent",

@@ -194,7 +194,7 @@ def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
         if name is None:
             continue
         masks[key] = masks.get(key, 0) | (elements & asked)
-        names[key] = name
+        names[key] = min(name, names.get(key, name))
         if first is not None:
             windows.setdefault(name, set()).add((elements & asked, str(first), str(last)))
     return Coverage(

@@ -161,7 +161,13 @@ def _keep_grants(connection: Connection, settled: Sequence[Settled]) -> None:
         grants = narrowed(one.grants, withdrawn.get(one.consent_id, ()))
         rows += [_grant_row(keys[one.consent_id], grant) for grant in grants]
         names += [
-            Named(grant.recipient, grant.student_key, one.subject_refs[grant.recipient])
+            Named(
+                grant.recipient,
+                grant.student_key,
+                one.subject_refs[grant.recipient],
+                keys[one.consent_id],
+                int(grant.valid_from.timestamp()),
+            )
             for grant in grants
             if grant.recipient in one.subject_refs
         ]

@@ -42,15 +42,14 @@ _NAME = NAMES.c
 
 
 def grants_permitted(selection: Selection) -> Select[Any]:
-    """Each valid grant: student, the name in use or null, elements, and the records' period."""
+    """Each valid grant: student, name, elements, and the records' period.
+
+    The name is null where the requester has none for the student yet.
+    """
     instant = int(selection.instant.timestamp())
     elements = _elements_of(selection)
-    named = and_(
-        _NAME.recipient == selection.recipient,
-        _NAME.student_key == _GRANT.student_key,
-        _NAME.in_use,
-    )
-    statement = (
+    of_grants = CONSENT_GRANT.join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
+    return (
         select(
             _GRANT.student_key,
             _NAME.subject_ref.label(SUBJECT_REF),
@@ -58,11 +57,7 @@ def grants_permitted(selection: Selection) -> Select[Any]:
             _GRANT.record_from,
             _GRANT.record_to,
         )
-        .select_from(
-            CONSENT_GRANT.join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key).outerjoin(
-                NAMES, named
-            )
-        )
+        .select_from(_named(of_grants, selection))
         .where(
             _GRANT.recipient.in_(selection.recipients),
             _GRANT.purpose == selection.purpose,
@@ -73,14 +68,6 @@ def grants_permitted(selection: Selection) -> Select[Any]:
             _of_age(selection.instant.date()),
         )
     )
-    if selection.subject_refs is None:
-        return statement
-    asked = select(_NAME.student_key).where(
-        _NAME.recipient == selection.recipient,
-        _NAME.subject_ref.in_(selection.subject_refs),
-        _NAME.retired_at.is_(None),
-    )
-    return statement.where(_GRANT.student_key.in_(asked))
 
 
 def students_covered(selection: Selection) -> Select[Any]:
@@ -148,14 +135,14 @@ def rows_permitted_by_period(selection: Selection) -> Select[Any]:
         case((_flag(grants, column.element) == 1, source.column(column.name))).label(column.name)
         for column in selection.dataset.columns_of(selection.elements)
     ]
+    name = func.min(grants.c.subject_ref).label(SUBJECT_REF)
     statement = (
-        _rows(select(grants.c.subject_ref, *columns), grants, selection, source)
+        _rows(select(name, *columns), grants, selection, source)
         .where(
             grants.c.subject_ref.is_not(None),
             or_(grants.c.record_from.is_(None), _in_records(grants, selection, source)),
         )
-        .group_by(grants.c.subject_ref, *source.table.primary_key.columns)
-        .order_by(grants.c.subject_ref)
+        .group_by(*source.table.primary_key.columns)
     )
     if selection.dataset.row_element is not None:
         statement = statement.having(_flag(grants, selection.dataset.row_element) == 1)
@@ -165,6 +152,15 @@ def rows_permitted_by_period(selection: Selection) -> Select[Any]:
 def elements_in_order(selection: Selection) -> Sequence[Element]:
     """The selected elements as the catalog lists them."""
     return [e for e in selection.dataset.elements if e in selection.elements]
+
+
+def _named(grants: FromClause, selection: Selection) -> FromClause:
+    """Joins the name that is in use, which may be none yet; or the one that is asked for."""
+    this = and_(_NAME.recipient == selection.recipient, _NAME.student_key == _GRANT.student_key)
+    if selection.subject_refs is None:
+        return grants.outerjoin(NAMES, and_(this, _NAME.in_use))
+    asked = _NAME.subject_ref.in_(selection.subject_refs)
+    return grants.join(NAMES, and_(this, asked, _NAME.retired_at.is_(None)))
 
 
 def _rows(

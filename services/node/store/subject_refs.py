@@ -11,21 +11,27 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from services.node.store.consent_tables import SUBJECT_REF
+from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
 from services.node.store.lists import in_lists
 from services.runtime.database import writing
 
 _REF = SUBJECT_REF.c
+_GRANT = CONSENT_GRANT.c
 _NAME_BYTES = 16
 _MOST_STEPS = 100
 
 
 class Named(NamedTuple):
-    """A recipient, a student, and the name that is proposed; empty where none is."""
+    """A recipient, a student, and the name that a consent proposes; empty where none is.
+
+    `since` is when the consent begins to count.
+    """
 
     recipient: str
     student_key: int
     proposed: str
+    consent_key: int = 0
+    since: int = 0
 
 
 class SubjectRefStore:
@@ -45,14 +51,18 @@ def allot(connection: Connection, wanted: Iterable[Named]) -> None:
     named = list(dict.fromkeys(wanted))
     in_use = _in_use(connection, named)
     known = _known(connection, named)
-    rows: dict[tuple[str, str], dict[str, object]] = {}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in named:
         pair = (one.recipient, one.student_key)
         name = _free_name(one, known)
-        if pair in in_use:
-            # Another consent for the same student: the name in use stays, this one finds it too.
-            name = name if one.proposed and name == one.proposed else ""
-        else:
+        if pair in in_use and name:
+            if not _shared(connection, one):
+                # What the earlier name was for is over: the student goes by the newer one.
+                _set_aside(connection, *pair)
+                in_use.discard(pair)
+                for row in rows.values():
+                    row["in_use"] &= (row["recipient"], row["student_key"]) != pair
+        elif pair not in in_use:
             name = name or _new_name()
         if name:
             known[(one.recipient, name)] = None
@@ -102,6 +112,25 @@ def retire(
         )
         .values(in_use=False, retired_at=int(now.timestamp()))
     )
+
+
+def _shared(connection: Connection, one: Named) -> bool:
+    """Whether another consent counts at the same time for the same recipient and student.
+
+    Then the name in use stays, and the one that this consent proposes finds the student too.
+    """
+    other = (
+        _GRANT.student_key == one.student_key,
+        _GRANT.recipient == one.recipient,
+        _GRANT.consent_key != one.consent_key,
+        _GRANT.valid_to > one.since,
+    )
+    return connection.scalar(select(_GRANT.consent_key).where(*other).limit(1)) is not None
+
+
+def _set_aside(connection: Connection, recipient: str, student_key: int) -> None:
+    this = (_REF.recipient == recipient, _REF.student_key == student_key, _REF.in_use)
+    connection.execute(update(SUBJECT_REF).where(*this).values(in_use=False))
 
 
 def _free_name(one: Named, known: Mapping[tuple[str, str], str | None]) -> str:
@@ -157,7 +186,7 @@ def _by_recipient(named: Iterable[Named]) -> dict[str, list[Named]]:
     return grouped
 
 
-def _row(recipient: str, student_key: int | None, name: str, *, in_use: bool) -> dict[str, object]:
+def _row(recipient: str, student_key: int | None, name: str, *, in_use: bool) -> dict[str, Any]:
     return {
         "recipient": recipient,
         "subject_ref": name,
