@@ -1,15 +1,13 @@
 """What a requester gets of a federation, told through the client, and what it is refused."""
 
 import datetime as dt
-import hashlib
-import sqlite3
-from contextlib import closing
 
 import pytest
 
 from homeroom import Client, NotPermittedError, Outcome
 from homeroom.federation import Standing
 from homeroom.users import User
+from services.node.server import open_stores
 from tests.federation.records import (
     ATTENDANCE,
     ATTENDANCE_ALLOWED,
@@ -183,8 +181,6 @@ def test_a_consent_with_an_unknown_link_code_serves_once_the_code_is_issued(
     with federation.allowed(LATE, [ATTENDANCE]) as consent:
         before = refs_in(federation.attendance())
         _issue_late_code(federation)
-        federation.set_standing(STRANGER, Standing.ACTIVE)
-        federation.agree("a-change-of-the-registry")
         after = eventually(
             lambda: refs_in(federation.attendance()), lambda refs: consent.subject_ref in refs
         )
@@ -264,11 +260,8 @@ def test_a_state_that_nobody_has_seen_is_not_answered(federation: Federation) ->
 
 def _issue_late_code(federation: Federation) -> None:
     """The node learns a code as from a form that was printed elsewhere."""
-    digest = hashlib.sha256(federation.codes[LATE].encode()).hexdigest()
-    folder = federation.layout.organization(LATE.holder)
-    with closing(sqlite3.connect(folder / "state.db")) as state, state:
-        state.execute("ATTACH DATABASE ? AS records", (str(folder / "records.db"),))
-        state.execute(
-            "INSERT INTO link_code SELECT ?, student_key FROM records.student WHERE student_id = ?",
-            (digest, LATE.student_id),
-        )
+    layout = federation.layout
+    stores = open_stores(layout.records_url(LATE.holder), layout.state_url(LATE.holder))
+    student_key = stores.students.key_of(LATE.student_id)
+    assert student_key is not None
+    stores.state.keep_codes([(federation.codes[LATE].encode(), student_key)])

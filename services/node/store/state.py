@@ -91,7 +91,7 @@ class StateStore:
         with self._records.connect() as connection:
             for some in in_lists(connection.execute(chosen)):
                 codes = [secrets.token_hex(LINK_CODE_BYTES) for _ in some]
-                self._keep_codes(
+                self.keep_codes(
                     (code.encode(), row.student_key) for code, row in zip(codes, some, strict=True)
                 )
                 for code, row in zip(codes, some, strict=True):
@@ -103,10 +103,11 @@ class StateStore:
                         code,
                     )
 
-    def _keep_codes(self, codes: Iterable[tuple[bytes, int]]) -> None:
+    @_available()
+    def keep_codes(self, codes: Iterable[tuple[bytes, int]]) -> None:
+        """Keeps codes, each with its student; consents that waited for one are settled again."""
         rows = [{"code_digest": digest_of_code(code), "student_key": key} for code, key in codes]
         with writing(self._state) as connection:
             connection.execute(insert(LINK_CODE), rows)
-            # Consents that named one of these codes before it was known can be settled now.
             named = CONSENT.c.code_digest.in_([row["code_digest"] for row in rows])
             mark_due(connection, named)
