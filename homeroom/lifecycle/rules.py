@@ -82,8 +82,8 @@ def _require_a_say(history: AgreementHistory, submitted: Submitted) -> None:
     speaker = submitted.statement.organization_id
     action = submitted.statement.action
     heard = speaker in history.people
-    if isinstance(action, Proposal) and not history.statements:
-        heard = True  # a first proposal says itself who its parties are
+    if isinstance(action, Proposal) and not (history.agreed or history.proposed):
+        heard = True  # a proposal where nothing stands says itself who its parties are
     elif isinstance(action, Joining):
         heard = heard or _offers_to_join(history)
     if isinstance(action, Proposal | CounterProposal):

@@ -1,0 +1,1 @@
+"""Tests of an agreement's life, and the walk that they share."""
