@@ -27,7 +27,12 @@ from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     RegistryServiceServicer,
 )
-from homeroom.errors import HomeroomError, NotPermittedError, ServiceUnreachableError
+from homeroom.errors import (
+    ChangedMeanwhileError,
+    HomeroomError,
+    NotPermittedError,
+    ServiceUnreachableError,
+)
 from homeroom.evidence import signed
 from homeroom.signing import Domain, SigningKey, digest_of
 
@@ -51,6 +56,7 @@ class Wire(
     acts: list[Any] = field(default_factory=list)
     unready: int = 0
     forgetful: bool = False
+    amended: bool = False
 
     async def Query(self, request: Any, context: Any) -> Any:
         query = query_pb2.Query.FromString(request.query.statement)
@@ -58,6 +64,9 @@ class Wire(
         if self.unready:
             self.unready -= 1
             await abort(context, ServiceUnreachableError("not ready"))
+        if self.amended:
+            self.amended = False
+            await abort(context, ChangedMeanwhileError("another version is in force"))
         if self.refusal is not None:
             await abort(context, self.refusal)
         assert self.script is not None

@@ -1,12 +1,15 @@
 """What a refused requester is told, and what the policy's answer must look like."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from homeroom.errors import NotPermittedError, PolicyUnavailableError
-from services.gateway.domain.permission import Verdict, require_permitted
+from homeroom.errors import ChangedMeanwhileError, NotPermittedError, PolicyUnavailableError
+from services.gateway.domain.permission import Verdict, require_permitted, require_version
 from services.gateway.policy import read_verdict
+from tests.unit.gateway.federation import agreement, document
+from tests.unit.gateway.test_question_facts import QUESTION
 
 REFUSED = Verdict(allow=False, reasons=("user_untrained", "agreement_missing"))
 
@@ -30,6 +33,16 @@ def test_anyone_else_is_told_nothing() -> None:
 
 def test_what_is_allowed_passes() -> None:
     require_permitted(Verdict(allow=True, reasons=("permitted_by_consent",)), told=True)
+
+
+@pytest.mark.parametrize("version", [0, 2, 4])
+def test_a_question_relies_on_the_version_in_force(version: int) -> None:
+    known = agreement(document({"north": "discloser", "asker": "recipient"}))
+    require_version(replace(QUESTION, agreement_version=3), known)
+
+    with pytest.raises(ChangedMeanwhileError) as refused:
+        require_version(replace(QUESTION, agreement_version=version), known)
+    assert refused.value.metadata == {"version": "3"}
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from homeroom.agreement import AgreementDocument
 from homeroom.catalog import SUBJECT_REF, dataset_named
 from homeroom.errors import (
+    ChangedMeanwhileError,
     LogUnavailableError,
     NotPermittedError,
     PolicyUnavailableError,
@@ -20,6 +22,12 @@ from services.node.domain.log import EntryKind
 from tests.organizations import NOW, Member
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, event
+
+
+def _second() -> AgreementDocument:
+    """The agreement's next version, in which nothing else has changed."""
+    return small.document(version=2, supersedes=digest_of(small.document().encode()).hex())
+
 
 # Recorded first.
 
@@ -99,6 +107,44 @@ async def test_the_answer_waits_for_the_state_that_is_asked_for() -> None:
     await node.answer(min_registry_sequence=3, min_consent_sequence=4)
 
     assert node.replica.waited_for == [(3, 4)]
+
+
+async def test_a_question_that_relies_on_another_version_is_refused_and_recorded() -> None:
+    """The requester reads again what is in force; nothing leaves by what no longer is."""
+    node = Node()
+    node.replica.learn(small.federation(agreed=_second()))
+
+    with pytest.raises(ChangedMeanwhileError) as refused:
+        await node.answer(agreement_version=1)
+    assert refused.value.metadata == {"version": "2"}
+    assert node.log.content_of(EntryKind.UNDECIDED)["reason"] == "CHANGED_MEANWHILE"
+    assert node.events == ["undecided"]
+
+
+async def test_a_node_that_is_behind_an_amendment_waits_for_the_next_change() -> None:
+    node = Node()
+    with pytest.raises(ChangedMeanwhileError):
+        await node.answer(agreement_version=2)
+
+    assert node.replica.waited_for[-1] == (2, 0)
+
+
+async def test_a_version_is_told_to_no_stranger() -> None:
+    node = Node()
+    with pytest.raises(NotPermittedError):
+        await node.answer(agreement_id="another", agreement_version=7)
+
+
+async def test_a_running_answer_goes_on_across_an_amendment_that_still_allows_it() -> None:
+    """The receipt names the version that the question relied on."""
+    node = Node(batches=[[event("ana")], [event("ben")]])
+    amended = small.federation(agreed=_second())
+    node.records.before[1] = lambda: node.replica.learn(amended)
+    told = await node.answer()
+
+    assert told.closing.ending is Ending.ANSWERED
+    assert told.closing.agreement_version == 1
+    assert told.closing.row_count == 2
 
 
 # What a whole answer is.
