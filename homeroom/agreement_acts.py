@@ -78,23 +78,11 @@ class AgreementActs:
 
         With the next version of an agreement that is in force, this is how it is amended.
         """
-        self._require_own_keys(document)
-        require_mandatory_terms(document)
-        content = document.encode()
-        action = Proposal(digest_of(content), rendering_digest_of(document))
-        return await self._say(
-            document.agreement_id, lambda _known: (document.version, action), content
-        )
+        return await self._offer(document, Proposal)
 
     async def counter(self, document: AgreementDocument) -> ListedAgreement:
         """Offers a changed document in place of the one that is proposed; all sign anew."""
-        self._require_own_keys(document)
-        require_mandatory_terms(document)
-        content = document.encode()
-        action = CounterProposal(digest_of(content), rendering_digest_of(document))
-        return await self._say(
-            document.agreement_id, lambda _known: (document.version, action), content
-        )
+        return await self._offer(document, CounterProposal)
 
     async def sign(
         self, agreement_id: str, version: int, shown: bytes | None = None
