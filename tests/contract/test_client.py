@@ -12,7 +12,6 @@ from homeroom import AsyncClient, Client, Outcome, SignedForm
 from homeroom.answer import Answer
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.errors import (
-    ChangedMeanwhileError,
     EvidenceInvalidError,
     NotPermittedError,
     PolicyUnavailableError,
@@ -585,24 +584,3 @@ async def test_revoking_what_is_not_there_is_not_permitted(
 
     with pytest.raises(NotPermittedError):
         await client.consents.revoke("0" * 32)
-
-
-async def test_a_query_relies_on_the_version_in_force_and_is_asked_again_after_an_amendment(
-    federation: ScriptedFederation, client: AsyncClient
-) -> None:
-    """The first refusal makes the client read the registry again; a second is told."""
-    federation.says(federation.honest("bps"), federation.honest("cambridge"))
-    await ask(client)
-    federation.publish(5)
-    federation.wire.amended = True
-    answer = await ask(client)
-    federation.wire.refusal = ChangedMeanwhileError("another version is in force")
-    with pytest.raises(ChangedMeanwhileError):
-        await ask(client)
-
-    first, refused, again, *_ = federation.wire.queries
-    assert answer.complete
-    assert [first.agreement_version, refused.agreement_version, again.agreement_version] == [1] * 3
-    assert (refused.min_registry_sequence, again.min_registry_sequence) == (0, 5)
-    assert refused.query_id != again.query_id
-    assert len(federation.wire.queries) == 5

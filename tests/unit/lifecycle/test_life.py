@@ -23,7 +23,8 @@ from homeroom.lifecycle import (
     Terms,
     advance,
 )
-from tests.unit.lifecycle.walk import NAME, NOW, PRINT, Life, terms
+from tests.unit.lifecycle.model import NAME, NOW, PRINT, terms
+from tests.unit.lifecycle.walk import Life
 
 
 def test_whatever_anyone_says_only_what_may_follow_counts() -> None:

@@ -16,7 +16,8 @@ from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature
 from services.registry.domain.statements import Statement as Signed
 from tests.organizations import Member, document_of
-from tests.unit.lifecycle.walk import DISTRICTS, EVERYONE, LAST_DAY, NAME, NOW, Life
+from tests.unit.lifecycle.model import DISTRICTS, EVERYONE, LAST_DAY, NAME, NOW
+from tests.unit.lifecycle.walk import Life
 
 MEMBERS = {name: Member.new(name) for name in EVERYONE}
 REGISTERED = {
