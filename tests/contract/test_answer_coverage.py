@@ -14,6 +14,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Narrowed, Revoked, Rotated
 from services.node.domain.consents import AgeRule, Withdrawn, eighteenth_birthday
 from services.node.store.element_bits import elements_in
+from services.node.store.permitted import rows_permitted, students_covered
 from services.runtime.database import open_database, writing
 from tests.contract.holding import (
     ATTENDANCE,
@@ -365,3 +366,27 @@ async def _values(two: Holding, asked: Any) -> set[Any]:
         for name, value in row.items()
         if value is not None
     }
+
+
+# How it is found.
+
+
+@pytest.mark.parametrize("urls", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("changed", [{}, {"subject_refs": ("ref-ana",)}], ids=["all", "named"])
+async def test_an_answer_reads_no_table_of_consents_from_end_to_end(
+    two: Holding, changed: dict[str, Any]
+) -> None:
+    """So that a row costs as much among 100,000 consents as among 1,000."""
+    two.grant("ana", *ATTENDANCE)
+    chosen = selection(**changed)
+    for statement in (rows_permitted(chosen), students_covered(chosen)):
+        sql, parameters = two.store._compiled(statement)
+        connection = two.store._sqlite_connection()
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        connection.close()
+
+        assert [step for step in plan if "consent_grant" in step and "SEARCH" in step]
+        assert [step for step in plan if "subject_ref" in step and "SEARCH" in step]
+        assert not [
+            step for step in plan if "SCAN" in step and ("consent" in step or "subject_ref" in step)
+        ]

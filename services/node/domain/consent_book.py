@@ -15,7 +15,13 @@ from homeroom.consent_terms import OpenedConsent
 from homeroom.errors import PolicyUnavailableError
 from homeroom.federation import FederationState
 from services.node.domain.consent_check import Checked, ConsentCheck
-from services.node.domain.consent_forms import Paper, Scope, agreement_facts, scope_of
+from services.node.domain.consent_forms import (
+    Paper,
+    Scope,
+    agreement_facts,
+    agreements_of,
+    scope_of,
+)
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Grant, Student, Withdrawn, grants_of, last_date_of
 from services.node.domain.signers import rights_of
@@ -204,11 +210,8 @@ class ConsentBook:
         opened = [one.opened for one in arrived if one.opened is not None]
         if not opened:
             return {}
-        found = await asyncio.to_thread(self.matcher.find, opened)
-        cases = [
-            _Case.of(one, consent, match, federation, self.holder)
-            for one, consent, match in zip(arrived, opened, found, strict=True)
-        ]
+        # Hundreds at once take too long for a loop that serves others.
+        cases = await asyncio.to_thread(self._cases, arrived, opened, federation)
         facts = {
             name: agreement_facts(federation, name, now.date())
             for name in {name for case in cases for name in case.scope.agreements}
@@ -217,7 +220,24 @@ class ConsentBook:
         checked = await self.check.of(
             {case.paper for case in agreed}, {case.scope for case in agreed}, facts, now
         )
-        return {id(case.arrived): case.settled(checked) for case in cases}
+        return await asyncio.to_thread(
+            lambda: {id(case.arrived): case.settled(checked) for case in cases}
+        )
+
+    def _cases(
+        self,
+        arrived: Sequence[Arrived],
+        opened: Sequence[OpenedConsent],
+        federation: FederationState,
+    ) -> Sequence["_Case"]:
+        agreements = {
+            pair: agreements_of(federation, self.holder, *pair)
+            for pair in {(one.recorder, one.terms.agreement_id) for one in opened}
+        }
+        return [
+            _Case.of(one, consent, match, agreements[consent.recorder, consent.terms.agreement_id])
+            for one, consent, match in zip(arrived, opened, self.matcher.find(opened), strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +257,7 @@ class _Case:
         arrived: Arrived,
         consent: OpenedConsent,
         match: Student | ConsentProblem,
-        federation: FederationState,
-        holder: str,
+        agreements: tuple[str, ...],
     ) -> "_Case":
         terms = consent.terms
         student = match if isinstance(match, Student) else None
@@ -253,7 +272,7 @@ class _Case:
                 rights_of(consent.signer_name, limited, entitled),
                 student.postsecondary_from if student else None,
             ),
-            scope_of(consent, holder, federation),
+            scope_of(consent, agreements),
         )
 
     def settled(self, checked: Checked) -> Settled:

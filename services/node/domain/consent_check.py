@@ -18,7 +18,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.consent_forms import Paper, Scope
 from services.node.domain.consent_problems import ConsentProblem
 
-_AT_ONCE = 25
+_AT_ONCE = 10
 """How many papers and scopes one evaluation has: it stays well below a decision's time."""
 
 _REMEMBERED = 20_000

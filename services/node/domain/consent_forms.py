@@ -77,11 +77,11 @@ class Scope:
         }
 
 
-def scope_of(consent: OpenedConsent, holder: str, federation: FederationState) -> Scope:
+def scope_of(consent: OpenedConsent, agreements: tuple[str, ...]) -> Scope:
     """What a consent releases, and the agreements under which it counts."""
     terms = consent.terms
     return Scope(
-        _agreements_of(federation, holder, consent.recorder, terms.agreement_id),
+        agreements,
         terms.all_education_records,
         tuple(sorted({*terms.elements, *terms.specific_elements})),
         tuple(sorted(terms.purposes)),
@@ -109,7 +109,7 @@ def agreement_facts(federation: FederationState, agreement_id: str, day: dt.date
     }
 
 
-def _agreements_of(
+def agreements_of(
     federation: FederationState, holder: str, recorder: str, agreement_id: str
 ) -> tuple[str, ...]:
     """The agreements that recorder and holder have: the one named, or each if none is."""

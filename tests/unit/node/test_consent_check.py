@@ -115,7 +115,7 @@ async def test_many_different_forms_are_asked_about_some_at_a_time() -> None:
     checked = await ConsentCheck(rules).of(papers, [SCOPE], AGREEMENTS, NOW)
 
     assert set(checked.papers) == set(papers)
-    assert max(len(facts["papers"]) + len(facts["scopes"]) for facts in rules.asked) <= 25
+    assert max(len(facts["papers"]) + len(facts["scopes"]) for facts in rules.asked) <= 10
 
 
 def broken(**changed: Any) -> dict[str, Any]:
