@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_NOT_BENCHMARKS = {"__main__", "families", "ground"}
+_NOT_BENCHMARKS = {"__main__", "families", "forms", "ground"}
 
 
 def benchmarks() -> dict[str, str]:
@@ -21,7 +21,10 @@ def benchmarks() -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the benchmark named, or lists them all; 2 if there is none of that name."""
+    """Runs the benchmark named, or lists them all; 2 if there is none of that name.
+
+    What follows the name is a size that the benchmark has, as in `consents --consents 10000`.
+    """
     known = benchmarks()
     if not arguments:
         for name, said in known.items():
@@ -31,7 +34,9 @@ def main(arguments: list[str]) -> int:
     if arguments[0] not in known:
         print(f"there is no benchmark {arguments[0]}; there are {', '.join(known)}")
         return 2
-    result: dict[str, Any] = importlib.import_module(f"benchmarks.{arguments[0]}").run()
+    named = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    sizes = {name.removeprefix("--"): int(value) for name, value in named.items()}
+    result: dict[str, Any] = importlib.import_module(f"benchmarks.{arguments[0]}").run(**sizes)
     print(f"RESULT {json.dumps(result)}")
     return 0
 

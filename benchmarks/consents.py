@@ -1,4 +1,7 @@
-"""What 100,000 consents cost: from a CSV file to the holder's grants, and each row asked after."""
+"""What 100,000 consents cost: from a CSV file to the holder's grants, and each row asked after.
+
+Nine forms of ten name their student by an identity claim, which the holder matches to its roster.
+"""
 
 import asyncio
 import csv
@@ -7,16 +10,21 @@ import json
 import os
 import re
 import secrets
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.families import Child
+from benchmarks.forms import CLAIM_COLUMNS, SCHOOLS, Enrolled, Form, enrolled_and_forms
 from benchmarks.ground import ASKER, PURPOSE
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
 from deploy.local.layout import Layout, Member, make_layout
@@ -27,201 +35,222 @@ from services.node.server import open_stores
 
 HOLDER = "holder"
 AGREEMENT_ID = "benchmark"
-_FEW, _MANY = 500, 50_000
+CONSENTS = 100_000
+_ROSTER = 50_000
+_FEW = 1_000
+_SEED = 7
 _DAYS = 4
 _RUNS = 5
 _FIRST_DAY = dt.date(2025, 9, 1)
-_FORMS = ("daily_attendance;school_of_enrollment", "name;grade_level")
-"""Two forms of each family."""
-
-_GIVEN = ("Ana", "Bao", "Carlos", "Dina", "Elif", "Femi", "Grace", "Hana", "Ivan", "Joana")
-_FAMILY = (
-    "Reyes",
-    "Tran",
-    "Lopes",
-    "Brown",
-    "Haile",
-    "Silva",
-    "Okafor",
-    "Sato",
-    "Diaz",
-    "Monteiro",
-)
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SHARED = ("holder", "agreement_id", "purposes", "form", "sign_date", "start_date", "end_date")
+_OWN = ("elements", "subject_ref", "signer_relation", "signer_name", "scan_sha256", "reference")
 
 
-@dataclass(frozen=True, slots=True)
-class Student:
-    """A made-up student; each tenth has a twin, who differs by the given name alone."""
+@dataclass(slots=True)
+class Imported:
+    """What importing files took, added up.
 
-    number: int
-    code: str = ""
-    subject_ref: str = ""
+    Attributes:
+        importer_cpu_s, importer_mb: CPU seconds and the peak of the importing process.
+        children: the child that each consent is truly about, by its identifier.
+    """
 
-    @property
-    def given_name(self) -> str:
-        return f"{_GIVEN[self.number % 10]}{self._letters}" + ("a" if self.number % 10 == 1 else "")
-
-    @property
-    def family_name(self) -> str:
-        return f"{_FAMILY[self._household % 10]}{self._letters}"
-
-    @property
-    def birth_date(self) -> dt.date:
-        return dt.date(2009, 1, 1) + dt.timedelta(days=self._household * 7 % 3_000)
-
-    @property
-    def _household(self) -> int:
-        # Numbers that end in 0 and 1 are twins.
-        return self.number - 1 if self.number % 10 == 1 else self.number
-
-    @property
-    def _letters(self) -> str:
-        return "".join(chr(ord("a") + int(digit)) for digit in f"{self._household:06}")
+    seconds: float = 0.0
+    importer_cpu_s: float = 0.0
+    importer_mb: int = 0
+    children: dict[str, int] = field(default_factory=dict)
 
 
-def run() -> dict[str, Any]:
-    """1,000 consents and then 100,000 more; seconds until the holder has taken them all."""
+def run(consents: int = CONSENTS) -> dict[str, Any]:
+    """1,000 consents and then the others; seconds until the holder has settled them all.
+
+    Args:
+        consents: how many in all, against a roster of 50,000.
+    """
     with tempfile.TemporaryDirectory(prefix="homeroom-") as folder:
         layout = make_layout(Path(folder) / "federation", _members(), "embedded")
+        roster, forms = enrolled_and_forms(_SEED, _ROSTER, consents)
         with Processes(layout) as processes:
-            students = _found(layout, processes)
-            return _measured(layout, processes, students)
+            codes = _found(layout, processes, roster)
+            return _measured(layout, processes, forms, codes)
 
 
-def _measured(layout: Layout, processes: Processes, students: Sequence[Student]) -> dict[str, Any]:
-    _imported(layout, students[:_FEW])
-    few = _row_seconds(layout, _FEW)
-    began = time.monotonic()
-    lines, importer_mb = _imported(layout, students[_FEW:])
-    seconds = time.monotonic() - began
-    many = _row_seconds(layout, _FEW + _MANY)
-    numbers = processes.process_ids()
-    peaks = {name: _peak_mb(numbers[name]) for name in ("consent", HOLDER)}
-    peaks["importer"] = importer_mb
-    told = ", ".join(f"{name} {peak} MB" for name, peak in peaks.items())
-    print(f"{lines:,} consents in {seconds:.1f} s; at most {told}")
-    print(
-        f"a row of an answer: {few * 1e6:.1f} µs over 1,000 consents, {many * 1e6:.1f} µs over all"
-    )
+def _measured(
+    layout: Layout, processes: Processes, forms: Sequence[Form], codes: Mapping[int, str]
+) -> dict[str, Any]:
+    numbers = {name: processes.process_id(name) for name in ("consent", HOLDER)}
+    before = {name: _cpu_seconds(number) for name, number in numbers.items()}
+    done = Imported()
+    _import(layout, forms[:_FEW], codes, done)
+    few = _row_seconds(layout)
+    _import(layout, forms[_FEW:], codes, done)
+    used = {name: _cpu_seconds(number) - before[name] for name, number in numbers.items()}
+    used["importer"] = done.importer_cpu_s
+    peaks = {name: _peak_mb(number) for name, number in numbers.items()}
+    peaks["importer"] = done.importer_mb
+    many = _row_seconds(layout)
+    found = _links(layout, done.children, {form.child.number: form.child for form in forms})
+    told = ", ".join(f"{name} {used[name]:.1f} s, {peaks[name]} MB" for name in used)
+    load = os.getloadavg()[0]
+    print(f"{len(forms):,} consents in {done.seconds:.1f} s, load {load:.1f}; CPU, peak: {told}")
+    print(", ".join(f"{count:,} {what}" for what, count in found.items()))
+    print(f"a row of an answer: {few * 1e6:.1f} µs over {_FEW:,}, {many * 1e6:.1f} µs over all")
     return {
-        "consents": lines,
-        "seconds": round(seconds, 1),
+        "consents": len(forms),
+        "seconds": round(done.seconds, 1),
         "peak_mb": max(peaks.values()),
         "row_cost_ratio": round(many / few, 2),
-        "twins_merged": _merged(layout, students),
+        "twins_merged": found["to a twin or sibling"],
     }
 
 
-def _imported(layout: Layout, students: Sequence[Student]) -> tuple[int, int]:
-    """Runs the import; returns once the holder has taken it: how many lines, and the peak in MB."""
-    file = layout.folder / f"forms-{len(students)}.csv"
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        rows = csv.DictWriter(opened, fieldnames=_form(students[0], "").keys())
-        rows.writeheader()
-        rows.writerows(_form(student, elements) for student in students for elements in _FORMS)
+def _import(
+    layout: Layout, forms: Sequence[Form], codes: Mapping[int, str], done: Imported
+) -> None:
+    """Runs the import of some forms; returns once the holder has settled them."""
+    file = layout.folder / f"forms-{len(forms)}.csv"
+    _write_forms(file, forms, codes)
     profile = str(layout.profile(ASKER))
     command = [sys.executable, "-m", "homeroom", "consent", "import", str(file), "--json"]
     environment = os.environ | {"HOMEROOM_PROFILE": profile}
+    began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as running:
         assert running.stdout is not None
         said = json.load(running.stdout)
         _, status, usage = os.wait4(running.pid, 0)
         running.returncode = os.waitstatus_to_exitcode(status)
     assert running.returncode == 0, said
-    assert said["recorded"] == len(students) * len(_FORMS), said
+    assert said["recorded"] == len(forms), said
+    _wait_until_settled(layout, said["sequence"])
+    done.seconds += time.monotonic() - began
+    done.importer_cpu_s += usage.ru_utime + usage.ru_stime
+    done.importer_mb = max(done.importer_mb, usage.ru_maxrss // 1024)
+    with Path(said["report"]).open(encoding="utf-8", newline="") as report:
+        done.children |= {
+            row["consent_id"]: int(row["reference"]) for row in csv.DictReader(report)
+        }
+
+
+def _wait_until_settled(layout: Layout, sequence: int) -> None:
     with Client(layout.profile(HOLDER)) as own:
-        while own.node_status().consent_sequence < said["sequence"]:
+        while own.node_status().consent_sequence < sequence:
             time.sleep(0.1)
-    return said["recorded"], usage.ru_maxrss // 1024
+    while _rows(layout.state_url(HOLDER), "SELECT 1 FROM consent WHERE due LIMIT 1"):
+        time.sleep(0.1)
 
 
-def _form(student: Student, elements: str) -> Mapping[str, str]:
+def _write_forms(file: Path, forms: Iterable[Form], codes: Mapping[int, str]) -> None:
     today = dt.datetime.now(dt.UTC).date()
-    return {
-        "holder": HOLDER,
-        "agreement_id": AGREEMENT_ID,
-        "link_code": student.code,
-        "subject_ref": student.subject_ref,
-        "elements": elements,
-        "purposes": PURPOSE,
-        "signer_relation": "parent",
-        "signer_name": f"Parent {student.family_name}",
-        "form": "written",
-        "sign_date": f"{today}",
-        "start_date": f"{today}",
-        "end_date": f"{today + dt.timedelta(days=100)}",
-        "scan_sha256": secrets.token_hex(32),
-        "reference": f"case-{student.number}",
-    }
+    end = today + dt.timedelta(days=100)
+    shared = dict(
+        zip(
+            _SHARED,
+            (HOLDER, AGREEMENT_ID, PURPOSE, "written", f"{today}", f"{today}", f"{end}"),
+            strict=True,
+        )
+    )
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        rows = csv.DictWriter(opened, (*_SHARED, *_OWN, *CLAIM_COLUMNS), restval="")
+        rows.writeheader()
+        rows.writerows(
+            shared | form.cells(codes) | {"scan_sha256": secrets.token_hex(32)} for form in forms
+        )
 
 
-def _row_seconds(layout: Layout, students: int) -> float:
+def _links(
+    layout: Layout, children: Mapping[str, int], truth: Mapping[int, Child]
+) -> Mapping[str, int]:
+    """What became of the consents, held against whom each is truly about."""
+    student_ids = dict(
+        _rows(layout.records_url(HOLDER), "SELECT student_key, student_id FROM student")
+    )
+    rows = _rows(
+        layout.state_url(HOLDER),
+        "SELECT consent_id, problem, (SELECT min(student_key) FROM consent_grant AS g"
+        " WHERE g.consent_key = consent.consent_key) FROM consent",
+    )
+    found = Counter({"granted": 0, "to a twin or sibling": 0, "to a stranger": 0})
+    for consent_id, problem, student_key in rows:
+        if student_key is None:
+            found[f"{problem}".lower()] += 1
+            continue
+        found["granted"] += 1
+        meant, got = children[consent_id], int(student_ids[student_key])
+        if meant != got:
+            kin = got in truth and truth[got].family == truth[meant].family
+            found["to a twin or sibling" if kin else "to a stranger"] += 1
+    return found
+
+
+def _row_seconds(layout: Layout) -> float:
     """Seconds for each row of an answer about everyone; the median of some."""
     with Client(layout.profile(ASKER)) as client:
-        while _ask(client, "attendance", "daily_attendance").table.num_rows < students * _DAYS:
-            time.sleep(0.1)
         costs: list[float] = []
         for _ in range(_RUNS):
             began = time.perf_counter()
-            answer = _ask(client, "attendance", "daily_attendance")
+            answer = _ask(client)
             costs.append((time.perf_counter() - began) / answer.table.num_rows)
     return statistics.median(costs)
 
 
-def _merged(layout: Layout, students: Sequence[Student]) -> int:
-    """How many consents were linked to another student than the family's, twins above all."""
-    meant = {student.subject_ref: student.given_name for student in students}
-    with Client(layout.profile(ASKER)) as client:
-        rows = _ask(client, "students", "name").table.select(["subject_ref", "given_name"])
-    linked = zip(rows["subject_ref"].to_pylist(), rows["given_name"].to_pylist(), strict=True)
-    return sum(meant[subject_ref] != given_name for subject_ref, given_name in linked)
-
-
-def _ask(client: Client, dataset: str, element: str) -> Answer:
-    answer = client.query(AGREEMENT_ID, PURPOSE, dataset, [element], timeout=120)
+def _ask(client: Client) -> Answer:
+    answer = client.query(AGREEMENT_ID, PURPOSE, "attendance", ["daily_attendance"], timeout=120)
     assert answer.complete, answer.sources
     return answer
 
 
-def _found(layout: Layout, processes: Processes) -> Sequence[Student]:
-    """Starts a federation with a roster; returns its students with their codes."""
+def _found(layout: Layout, processes: Processes, roster: Sequence[Enrolled]) -> Mapping[int, str]:
+    """Starts a federation with a roster; returns the code of each student's forms."""
     processes.start("registry", "consent", "gateway")
     asyncio.run(register_all(layout))
     asyncio.run(sign_agreement(layout, _agreement()))
-    students = list(_records(layout))
+    codes = _records(layout, roster)
     processes.start(HOLDER, ASKER)
     write_user_tokens(layout, [trained_user(ASKER, "ana", "case_manager")])
-    return students
+    return codes
 
 
-def _records(layout: Layout) -> Iterator[Student]:
-    made = [Student(number) for number in range(_FEW + _MANY)]
+def _records(layout: Layout, roster: Sequence[Enrolled]) -> Mapping[int, str]:
     folder = layout.folder / "roster"
     folder.mkdir()
-    _write(folder / "school.csv", ("school_id", "name"), [("s1", "School")])
+    _write(folder / "school.csv", ("school_id", "name"), ((one, "School") for one in SCHOOLS))
     _write(
         folder / "student.csv",
-        ("student_id", "given_name", "family_name", "birth_date", "school_id"),
         (
-            (f"{one.number:07}", one.given_name, one.family_name, f"{one.birth_date}", "s1")
-            for one in made
+            "student_id",
+            "given_name",
+            "middle_name",
+            "family_name",
+            "birth_date",
+            "gender",
+            "school_id",
+        ),
+        (
+            (
+                one.student_id,
+                one.identity.given,
+                one.identity.middle,
+                one.identity.family,
+                f"{one.identity.birth_date}",
+                one.gender,
+                one.school_id,
+            )
+            for one in roster
         ),
     )
     days = [f"{_FIRST_DAY + dt.timedelta(days=day)}" for day in range(_DAYS)]
     _write(
         folder / "attendance.csv",
         ("student_id", "school_id", "event_date", "category"),
-        ((f"{one.number:07}", "s1", day, "in_attendance") for one in made for day in days),
+        ((one.student_id, one.school_id, day, "in_attendance") for one in roster for day in days),
     )
     ingest("record_csv", folder, layout.records_url(HOLDER))
     stores = open_stores(layout.records_url(HOLDER), layout.state_url(HOLDER))
-    for form in stores.state.issue_link_codes(None):
-        yield Student(int(form.student_id), form.link_code, secrets.token_hex(16))
+    return {int(form.student_id): form.link_code for form in stores.state.issue_link_codes(None)}
 
 
-def _write(
-    path: Path, header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]
-) -> None:
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         written = csv.writer(file)
         written.writerow(header)
@@ -259,3 +288,15 @@ def _peak_mb(process_id: int) -> int:
     status = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8")
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     return int(found.group(1)) // 1024 if found else 0
+
+
+def _cpu_seconds(process_id: int) -> float:
+    """What a process has computed since it began, in all its threads."""
+    text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / _TICKS
+
+
+def _rows(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return connection.execute(statement).fetchall()
