@@ -58,7 +58,7 @@ class Digests:
         return self._of("pair", identity_digest, str(student_key))
 
     def _of(self, *parts: str) -> str:
-        return hmac.new(self._key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, json.dumps(parts).encode(), hashlib.sha256).hex()
 
 
 def digests(connection: Connection, run: int = 0) -> Digests:

@@ -76,8 +76,10 @@ class ClaimStore:
         with writing(self._state) as connection:
             keyed = digests(connection, run)
             pairs = {
-                keyed.pair(keyed.identity(link.claim), each.student_key): each.student_key
+                keyed.pair(identity, each.student_key): each.student_key
                 for link, found in zip(asked, around, strict=True)
+                if found.candidates
+                for identity in (keyed.identity(link.claim),)
                 for each in found.candidates
             }
             gone = frozenset(pairs[digest] for digest in undone_pairs(connection, pairs))

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from services.node.domain.consent_book import (
     Arrived,
@@ -98,6 +108,10 @@ class ConsentStore:
     @available()
     def note_rules(self, revision: str) -> None:
         """Everything is due once the rules are others than those it was settled by."""
+        with self._state.connect() as connection:
+            # Looked at every other second: only a change is worth the write lock.
+            if connection.scalar(select(CONSENT_RULES.c.revision)) == revision:
+                return
         with writing(self._state) as connection:
             known = connection.scalar(select(CONSENT_RULES.c.revision))
             if known != revision:
@@ -142,17 +156,22 @@ class ConsentStore:
     @available()
     def note_told(self, told: Iterable[Told]) -> None:
         """These were told; a verdict that is another by now is still to be told."""
-        with writing(self._state) as connection:
-            for one in told:
-                connection.execute(
-                    update(CONSENT)
-                    .where(
-                        _CONSENT.consent_id == one.consent_id,
-                        _CONSENT.verdict == " ".join(one.verdict.codes),
-                        _CONSENT.last_date.is_not_distinct_from(one.verdict.last_date),
-                    )
-                    .values(report_due=False)
-                )
+        unchanged = update(CONSENT).where(
+            _CONSENT.consent_id == bindparam("told_id"),
+            _CONSENT.verdict == bindparam("told_verdict"),
+            _CONSENT.last_date.is_not_distinct_from(bindparam("told_date")),
+        )
+        rows = [
+            {
+                "told_id": one.consent_id,
+                "told_verdict": " ".join(one.verdict.codes),
+                "told_date": one.verdict.last_date,
+            }
+            for one in told
+        ]
+        if rows:
+            with writing(self._state) as connection:
+                connection.execute(unchanged.values(report_due=False), rows)
 
     # What there is.
 
