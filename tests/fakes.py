@@ -14,7 +14,7 @@ from homeroom.facts import Facts
 from homeroom.federation import FederationState
 from homeroom.vocabulary import Element
 from services.node.domain.decision import Decision
-from services.node.domain.log import GENESIS, Entry, EntryKind, Position, encode_content
+from services.node.domain.log import GENESIS, Entry, EntryKind, Note, Position, encode_content
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
 
@@ -101,7 +101,7 @@ class FakeLog:
         kind: EntryKind,
         query_digest: bytes,
         content: Mapping[str, Any],
-        disclosed: Sequence[tuple[int, int]] = (),
+        notes: Sequence[Note] = (),
     ) -> Position:
         await asyncio.sleep(0)
         if kind in self.refused:
@@ -112,7 +112,7 @@ class FakeLog:
         entry = Entry(self._digest, index, kind, query_digest.hex(), 0, encode_content(content))
         self._digest = entry.digest
         self.entries.append((kind, query_digest, content))
-        self.disclosed += disclosed
+        self.disclosed += [pair for note in notes for pair in note.students]
         self.events.append(str(kind))
         return Position(index, entry.digest)
 

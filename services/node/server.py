@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.catalog import CATALOG
-from homeroom.clock import utc_now
+from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
@@ -114,8 +114,13 @@ def open_stores(records_url: str, state_url: str) -> Stores:
     )
 
 
-async def build_server(settings: NodeSettings) -> Server:
-    """A node that listens once it is started, and is ready once it has started to follow."""
+async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server:
+    """A node that listens once it is started, and is ready once it has started to follow.
+
+    Args:
+        settings: what it was told.
+        clock: by which it decides; another than the machine's only where a case sets the time.
+    """
     stores = await asyncio.to_thread(open_stores, settings.records_url, settings.state_url)
     policies = await NodePolicies.open(settings)
     signing_key = SigningKey.load(settings.signing_key)
@@ -128,22 +133,22 @@ async def build_server(settings: NodeSettings) -> Server:
         dt.timedelta(seconds=settings.max_clock_skew_seconds),
     )
     registry = RegistryFeed(
-        settings.federation, bytes.fromhex(settings.registry_key), utc_now, stores.state
+        settings.federation, bytes.fromhex(settings.registry_key), clock, stores.state
     )
-    consents = _consent_feed(settings, stores, policies, sealing_key, registry)
+    consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
-    answerer = Answerer(holder, replica, policies, stores.answers, stores.log, utc_now)
+    answerer = Answerer(holder, replica, policies, stores.answers, stores.log, clock)
     server = Server(settings, {**ACCESS, **REVIEW_ACCESS})
     add_NodeServiceServicer_to_server(
-        NodeApi(holder, signing_key, replica, answerer, Counts(stores, policies), utc_now),
+        NodeApi(holder, signing_key, replica, answerer, Counts(stores, policies), clock),
         server.grpc,
     )
-    reviewing = Reviewing(stores.claims, stores.log, consents, utc_now)
+    reviewing = Reviewing(stores.claims, stores.log, consents, clock)
     add_ReviewServiceServicer_to_server(
-        ReviewApi(holder, replica, reviewing, stores.roster, utc_now), server.grpc
+        ReviewApi(holder, replica, reviewing, stores.roster, clock), server.grpc
     )
     server.resources.push_async_callback(policies.close)
-    reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, utc_now)
+    reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, clock)
     _follow(server, settings, registry, consents, reporting)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
     server.in_background(settling.run(policies.federation.revision), "settling consents again")
@@ -166,6 +171,7 @@ def _consent_feed(
     policies: NodePolicies,
     sealing_key: SealingKey,
     registry: RegistryFeed,
+    clock: Clock,
 ) -> ConsentFeed:
     book = ConsentBook(
         settings.organization_id,
@@ -179,7 +185,7 @@ def _consent_feed(
         ConsentReading(settings.organization_id, sealing_key),
         book,
         registry,
-        utc_now,
+        clock,
     )
 
 

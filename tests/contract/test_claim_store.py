@@ -16,7 +16,7 @@ from services.node.domain.claim_links import LinkState
 from services.node.domain.consent_book import Revoked, Settled
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import AgeRule, Grant, Student
-from services.node.domain.log import EntryKind
+from services.node.domain.log import Disclosed, EntryKind
 from services.node.domain.reviewing import Act
 from services.node.store.claim_tables import CLAIM_LINK
 from services.node.store.claims import ClaimStore
@@ -332,10 +332,10 @@ async def test_an_undone_link_ends_at_once_and_lists_what_was_disclosed(holder: 
     same = holder.consent(2, "IVÁN", "RIVERA")
     key = holder.key("s1")
     told = {"requester": "helpers", "user": "ana", "purpose": "direct_service", "dataset": "x"}
-    disclosed = [(key, mask_of([Element.DAILY_ATTENDANCE]))]
-    await holder.stores.log.append(EntryKind.DECIDED, b"1", told, disclosed)
+    disclosed = Disclosed([(key, mask_of([Element.DAILY_ATTENDANCE]))])
+    await holder.stores.log.append(EntryKind.DECIDED, b"1", told, [disclosed])
     other = {**told, "requester": "strangers"}
-    await holder.stores.log.append(EntryKind.DECIDED, b"2", other, disclosed)
+    await holder.stores.log.append(EntryKind.DECIDED, b"2", other, [disclosed])
 
     undone = holder.stores.claims.undo(act("registrar"), wrong, NOW)
 

@@ -18,7 +18,7 @@ from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedEr
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
-from services.node.domain.log import EntryKind, Log, Position
+from services.node.domain.log import Disclosed, EntryKind, Log, Position
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
 from services.node.domain.selection import (
@@ -147,7 +147,10 @@ class Answerer:
         if ruling.selection is not None and not question.validate_only:
             coverage = await self._records.covered(ruling.selection)
         await self._log.append(
-            EntryKind.DECIDED, asked.digest, _decided(asked, ruling), coverage.students
+            EntryKind.DECIDED,
+            asked.digest,
+            _decided(asked, ruling),
+            [Disclosed(coverage.students)],
         )
         return ruling, coverage
 

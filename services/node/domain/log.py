@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 GENESIS = "0" * 64
 """What the first entry's digest covers in place of an entry before it."""
@@ -34,6 +34,21 @@ class Position:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """Whose records an answer may hold.
+
+    Attributes:
+        students: the key of each student, and its elements as one number.
+    """
+
+    students: Sequence[tuple[int, int]]
+
+
+Note: TypeAlias = Disclosed
+"""What is kept beside an entry, and written with it or not at all."""
+
+
 class Log(Protocol):
     """Where entries are appended."""
 
@@ -42,15 +57,15 @@ class Log(Protocol):
         kind: EntryKind,
         query_digest: bytes,
         content: Mapping[str, Any],
-        disclosed: Sequence[tuple[int, int]] = (),
+        notes: Sequence[Note] = (),
     ) -> Position:
-        """Writes one entry durably, and with it whose records the answer may hold.
+        """Writes one entry durably, and with it what is kept beside it.
 
         Args:
             kind: what the entry tells.
             query_digest: the query it is about.
             content: what it says; no student.
-            disclosed: the key of each student, and its elements as one number.
+            notes: what is kept beside the entry, in tables of their own.
 
         Raises:
             QueryReplayedError: if this kind of entry was written for this query before.

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text
@@ -12,8 +12,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from homeroom.errors import LogUnavailableError, QueryReplayedError
 from services.node.domain.log import (
     GENESIS,
+    Disclosed,
     Entry,
     EntryKind,
+    Note,
     Position,
     encode_content,
 )
@@ -34,10 +36,10 @@ class LogStore:
         kind: EntryKind,
         query_digest: bytes,
         content: Mapping[str, Any],
-        disclosed: Sequence[tuple[int, int]] = (),
+        notes: Sequence[Note] = (),
     ) -> Position:
         return await asyncio.to_thread(
-            self._append, str(kind), query_digest.hex(), encode_content(content), disclosed
+            self._append, str(kind), query_digest.hex(), encode_content(content), notes
         )
 
     def size(self) -> int:
@@ -73,7 +75,7 @@ class LogStore:
         return None
 
     def _append(
-        self, kind: str, query_digest: str, content: str, disclosed: Sequence[tuple[int, int]]
+        self, kind: str, query_digest: str, content: str, notes: Sequence[Note]
     ) -> Position:
         try:
             with self._turn, writing(self._state) as connection:
@@ -90,8 +92,8 @@ class LogStore:
                         digest=entry.digest,
                     )
                 )
-                if disclosed:
-                    _note_disclosed(connection, log_index, disclosed)
+                for note in notes:
+                    _WRITERS[type(note)](connection, log_index, note)
         except IntegrityError:
             raise QueryReplayedError("this query was asked before") from None
         except (SQLAlchemyError, OSError):
@@ -99,17 +101,21 @@ class LogStore:
         return Position(log_index, entry.digest)
 
 
-def _note_disclosed(
-    connection: Connection, log_index: int, disclosed: Sequence[tuple[int, int]]
-) -> None:
-    """Keeps, beside an answer's first entry, whose records it may hold."""
-    connection.execute(
-        insert(DISCLOSED),
-        [
-            {"log_index": log_index, "student_key": key, "elements": elements}
-            for key, elements in disclosed
-        ],
-    )
+def _write_disclosed(connection: Connection, log_index: int, note: Disclosed) -> None:
+    if note.students:
+        connection.execute(
+            insert(DISCLOSED),
+            [
+                {"log_index": log_index, "student_key": key, "elements": elements}
+                for key, elements in note.students
+            ],
+        )
+
+
+_WRITERS: Mapping[type[Note], Callable[[Connection, int, Any], None]] = {
+    Disclosed: _write_disclosed,
+}
+"""How each kind of note is kept, in the same transaction as the entry it goes with."""
 
 
 def _next_place(connection: Connection) -> tuple[int, str]:
