@@ -18,6 +18,7 @@ from services.node.store.consents import ConsentStore
 from services.node.store.records import RecordStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.runtime.database import open_database
+from tests.conditions import consented
 from tests.contract.node_stores import DAY, Urls, grant, settled
 from tests.organizations import NOW
 
@@ -102,7 +103,7 @@ def selection(dataset: str = "attendance", **changed: Any) -> Selection:
     named = dataset_named(dataset)
     whole = Selection(
         dataset=named,
-        elements=frozenset(named.elements),
+        conditions=consented(named.elements),
         recipient="helpers",
         classes=frozenset(),
         agreement_id="A-1",

@@ -16,6 +16,7 @@ from services.node.domain.consents import AgeRule, Withdrawn, eighteenth_birthda
 from services.node.store.element_bits import elements_in
 from services.node.store.permitted import rows_permitted, students_covered
 from services.runtime.database import open_database, writing
+from tests.conditions import consented
 from tests.contract.holding import (
     ATTENDANCE,
     MONDAY,
@@ -246,7 +247,7 @@ async def test_what_is_so_now_is_a_record_of_today(
     holding.add("student", {**student("ana"), "grade_level": "07"})
     about = Period(TODAY + days[0] * DAY, TODAY + days[1] * DAY)
     holding.grant("ana", Element.GRADE_LEVEL, record_period=about)
-    asked = selection("students", elements=frozenset({Element.GRADE_LEVEL}))
+    asked = selection("students", conditions=consented({Element.GRADE_LEVEL}))
 
     assert len(await holding.rows(asked)) == count
 

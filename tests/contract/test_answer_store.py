@@ -13,6 +13,7 @@ from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Revoked
 from services.node.store.records.tables import TABLES
+from tests.conditions import consented
 from tests.contract.holding import (
     ATTENDANCE,
     MONDAY,
@@ -197,7 +198,7 @@ async def test_one_element_alone_can_be_read(holding: Holding, dataset: Dataset)
     holding.grant("Ø-1", *dataset.elements)
     for element in dataset.elements:
         (row,) = (
-            await holding.rows(selection(dataset.name, elements=frozenset({element})))
+            await holding.rows(selection(dataset.name, conditions=consented({element})))
             if (dataset.row_element in (None, element))
             else [{}]
         )
@@ -314,7 +315,7 @@ async def test_who_is_covered_agrees_with_what_is_read(
     two.grant("ana", Element.DAILY_ATTENDANCE)
     two.grant("ben", *ATTENDANCE, valid_to=NOW)
     two.grant("ben", Element.SCHOOL_OF_ENROLLMENT)
-    chosen = selection(elements=asked)
+    chosen = selection(conditions=consented(asked))
     covered = await two.covered(chosen)
     read = await two.rows(chosen)
 

@@ -11,6 +11,7 @@ from services.node.domain.consent_book import Progress
 from services.node.domain.decision import Schools
 from services.node.domain.selection import Selection
 from services.node.server import open_stores
+from tests.conditions import consented
 
 _NOW = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
 _READ_ELSEWHERE = (
@@ -30,7 +31,7 @@ async def test_a_commit_after_an_answer_was_read_is_seen_by_every_other_process(
     stores = open_stores(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
     selection = Selection(
         dataset=dataset_named("attendance"),
-        elements=frozenset({Element.DAILY_ATTENDANCE}),
+        conditions=consented({Element.DAILY_ATTENDANCE}),
         recipient="asker",
         classes=frozenset(),
         agreement_id="A-1",

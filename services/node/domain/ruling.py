@@ -195,7 +195,7 @@ def _selection(
         return None
     return Selection(
         dataset=dataset,
-        elements=elements,
+        conditions={element: decision.grant.conditions[element] for element in elements},
         recipient=asked.requester.organization_id,
         classes=federation.classes_of(asked.requester.organization_id, now.date()),
         agreement_id=question.agreement_id,

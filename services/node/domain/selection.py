@@ -3,14 +3,16 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from homeroom.catalog import SUBJECT_REF, Dataset
+from homeroom.checks import RowCondition
 from homeroom.question import Period
-from homeroom.vocabulary import Element
+from homeroom.vocabulary import Element, Obligation
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.decision import Schools
 
@@ -18,19 +20,49 @@ ROWS_PER_BATCH = 4_096
 """About 256 KiB of attendance: large enough that sealing and framing cost little per row."""
 
 
+class Relation(StrEnum):
+    """How a person who claims a family's own right stands to the student (34 CFR 99.4, 99.5)."""
+
+    PARENT = "parent"
+    STUDENT = "student"
+
+
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows may leave, by what was decided; consents narrow it further, student by student.
+class RightsClaim:
+    """Who claims the right to see a student's records, as a steward put it on file.
 
     Attributes:
-        elements: those that may leave, for students whose family allows them.
+        dependent_for_tax: whether the parent claims the student as a dependent (99.31(a)(8)).
+        person: the name as the steward noted it, to compare with court orders on file.
+    """
+
+    relation: Relation
+    dependent_for_tax: bool = False
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows may leave, by what was decided; each student's own facts narrow it further.
+
+    Attributes:
+        conditions: the elements that may leave, and what each student's own facts must say before
+            theirs does. Without a word the element rests on no student's facts, as in a study.
         classes: the classes of recipients that the requester is in at the instant.
+        agreement_id: the one relied on; empty where the ground needs none.
         subject_refs: the students asked for; None means everyone who is covered.
-        instant: the moment at which grants must be valid.
+        instant: the moment at which everything must be so.
+        min_ages: elements that leave only for students of at least this age in years.
+        matter_key: the matter of the ground, whose students alone it names.
+        onward_to: to whom the requester will pass it on.
+        caseload: the names of the students the user works with; None where that is everyone.
+        sources: what each computed element was computed from.
+        rights: who claims a family's own right, where that is the ground.
+        row_obligations: what goes with a record that calls for it.
     """
 
     dataset: Dataset
-    elements: frozenset[Element]
+    conditions: Mapping[Element, frozenset[RowCondition]]
     recipient: str
     classes: frozenset[str]
     agreement_id: str
@@ -39,6 +71,18 @@ class Selection:
     subject_refs: tuple[str, ...] | None
     period: Period | None
     instant: dt.datetime
+    min_ages: Mapping[Element, int] = field(default_factory=dict)
+    matter_key: int | None = None
+    onward_to: frozenset[str] = frozenset()
+    caseload: tuple[str, ...] | None = None
+    sources: Mapping[Element, frozenset[Element]] = field(default_factory=dict)
+    rights: RightsClaim | None = None
+    row_obligations: frozenset[Obligation] = frozenset()
+
+    @property
+    def elements(self) -> frozenset[Element]:
+        """Those that may leave, for students whose own facts allow it."""
+        return frozenset(self.conditions)
 
     @property
     def recipients(self) -> list[str]:

@@ -13,6 +13,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.decision import Schools
 from services.node.domain.selection import Covered, Narrowing, Selection, still_permits
 from tests import strategies
+from tests.conditions import consented
 
 VALUE: dict[pa.DataType, Any] = {
     pa.string(): "said",
@@ -36,7 +37,7 @@ def selection(
 ) -> Selection:
     return Selection(
         dataset=dataset_named("attendance"),
-        elements=elements,
+        conditions=consented(elements),
         recipient="helpers",
         classes=frozenset(),
         agreement_id="A-1",
