@@ -20,7 +20,14 @@ from homeroom.gathering import Finished, Gathering, KeeperOf
 from homeroom.identity import Role
 from homeroom.keeping import MemoryKeeper, SealedKeeper
 from homeroom.profile import Profile, load_profile
-from homeroom.question import Period, Question, basis_named, elements_named
+from homeroom.question import (
+    Level,
+    Period,
+    Question,
+    basis_named,
+    elements_named,
+    level_named,
+)
 from homeroom.session import Session, call
 from homeroom.vocabulary import Basis
 
@@ -32,6 +39,10 @@ class Scope(TypedDict, total=False):
 
     Attributes:
         basis: the ground that is claimed; by default consent.
+        level: student, deidentified_student or aggregate; by default rows about students.
+        table: the aggregate table, where counts are asked for.
+        matter_id: the matter at the holder that is relied on; by default the one that fits.
+        onward_to: the organizations that the data is passed on to in the same act.
         subject_refs: the students; left out, every student the requester may see.
         school_ids: only students at these schools.
         period: the first and the last day that the records are about.
@@ -42,6 +53,10 @@ class Scope(TypedDict, total=False):
     """
 
     basis: str
+    level: str
+    table: str
+    matter_id: str
+    onward_to: Sequence[str]
     subject_refs: Sequence[str] | None
     school_ids: Sequence[str]
     period: Period | tuple[dt.date, dt.date] | None
@@ -91,6 +106,8 @@ class AsyncClient:
         **scope: Unpack[Scope],
     ) -> Answer:
         """Asks every holder at once for elements of a dataset.
+
+        On a ground that needs no agreement it is empty, and the scope names the holders.
 
         Raises:
             NotPermittedError: if the question itself is refused; `codes` says why.
@@ -165,6 +182,10 @@ class AsyncClient:
             dataset=dataset,
             elements=elements_named(elements),
             basis=basis_named(scope.get("basis", Basis.CONSENT)),
+            level=level_named(scope.get("level", Level.STUDENT)),
+            table=scope.get("table", ""),
+            matter_id=scope.get("matter_id", ""),
+            onward_to=tuple(scope.get("onward_to", ())),
             subject_refs=tuple(subject_refs or ()),
             # An empty list names nobody; it must not come to mean everyone.
             everyone=subject_refs is None,

@@ -83,6 +83,8 @@ async def _open(session: Session, question: Question, deadline: float) -> Exchan
 
 
 def _relying_on(state: FederationState, session: Session, question: Question) -> Question:
+    if not question.agreement_id:
+        return question
     agreement = state.agreement_of_parties(question.agreement_id, session.organization_id)
     # Without an agreement the question is refused; asking tells what for.
     version = agreement.document.version if agreement else 1

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 Facts: TypeAlias = dict[str, Any]
 
 SCHEMA = 1
-LEVEL = "student"
-"""Rows about students: the only level that is asked for and answered."""
 
 
 def question_facts(
@@ -65,17 +63,20 @@ def moment(time: dt.datetime) -> str:
 
 
 def _query(question: "Question", requester: Organization) -> Facts:
-    return {
+    facts: Facts = {
         "requester": requester.organization_id,
         "purpose": str(question.purpose),
-        "basis": str(question.basis),
+        "basis": question.ground,
         "dataset": question.dataset,
         "elements": _sorted(question.elements),
-        "level": LEVEL,
+        "level": str(question.level),
         "schools": _sorted(question.school_ids),
         "named_students": len(question.subject_refs),
-        "onward_to": [],
+        "onward_to": _sorted(question.onward_to),
     }
+    if question.matter_id:
+        facts["matter_id"] = question.matter_id
+    return facts
 
 
 def _user(user: User) -> Facts:

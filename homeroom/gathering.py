@@ -15,7 +15,7 @@ from homeroom.federation import FederationState, Standing
 from homeroom.keeping import Keeper
 from homeroom.opening import Asking, SourceOpening
 from homeroom.question import Question
-from homeroom.registry import RegistryView, party_of
+from homeroom.registry import RegistryView, holder_of
 from homeroom.rows import read_rows
 
 KeeperOf = Callable[[Asking, str], Keeper]
@@ -150,7 +150,7 @@ class Gathering:
         self, event: pb.SourceOutcome, opening: SourceOpening, state: FederationState
     ) -> answer_pb2.Receipt:
         agreement_id = self._exchange.asking.question.agreement_id
-        _, holder = party_of(state, agreement_id, event.holder)
+        holder = holder_of(state, agreement_id, event.holder)
         return opening.check(event.outcome, holder.signing_key)
 
     def _unfinished(self, holder: str) -> Source:

@@ -9,11 +9,17 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from homeroom.api.common.v1 import query_pb2
 from homeroom.errors import RequestInvalidError
 from homeroom.identity import require_organization_id
-from homeroom.question import Period, Question, basis_named, day_of, elements_named
+from homeroom.question import Level, Period, Question, basis_named, day_of, elements_named
 from homeroom.signing import digest_of
 
 _QUERY_ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST_BYTES = 32
+_LEVELS = {
+    query_pb2.LEVEL_STUDENT: Level.STUDENT,
+    query_pb2.LEVEL_AGGREGATE: Level.AGGREGATE,
+    query_pb2.LEVEL_DEIDENTIFIED_STUDENT: Level.DEIDENTIFIED_STUDENT,
+}
+_LEVEL_ON_WIRE = {level: number for number, level in _LEVELS.items()}
 
 
 def to_query(
@@ -34,7 +40,7 @@ def to_query(
         agreement_id=question.agreement_id,
         agreement_version=question.agreement_version,
         purpose=question.purpose,
-        basis=question.basis,
+        basis=question.ground,
         dataset=question.dataset,
         elements=question.elements,
         cohort=query_pb2.Cohort(
@@ -42,12 +48,15 @@ def to_query(
             everyone=question.everyone,
             school_ids=question.school_ids,
         ),
-        level=query_pb2.LEVEL_STUDENT,
+        level=_LEVEL_ON_WIRE[question.level],
         min_registry_sequence=question.min_registry_sequence,
         min_consent_sequence=question.min_consent_sequence,
         user_token_digest=digest_of(user_token.encode()),
         validate_only=question.validate_only,
         holders=question.holders,
+        onward_to=question.onward_to,
+        matter_id=question.matter_id,
+        table=question.table,
     )
     query.ask_time.FromDatetime(now)
     if question.period:
@@ -72,6 +81,10 @@ def read_question(query: query_pb2.Query) -> Question:
         dataset=query.dataset,
         elements=elements_named(query.elements),
         basis=basis_named(query.basis),
+        level=_LEVELS[query.level],
+        table=query.table,
+        onward_to=tuple(query.onward_to),
+        matter_id=query.matter_id,
         subject_refs=tuple(query.cohort.subject_refs),
         everyone=query.cohort.everyone,
         school_ids=tuple(query.cohort.school_ids),
@@ -87,9 +100,9 @@ def _require_envelope(query: query_pb2.Query) -> None:
     if not _QUERY_ID.fullmatch(query.query_id):
         raise RequestInvalidError("a query id is 32 hexadecimal digits", field="query_id")
     require_organization_id(query.requester)
-    if query.level != query_pb2.LEVEL_STUDENT:
+    if query.level not in _LEVELS:
         raise RequestInvalidError("this level cannot be asked for", field="level")
-    if not query.agreement_version:
+    if bool(query.agreement_version) != bool(query.agreement_id):
         raise RequestInvalidError(
             "a query names its agreement's version", field="agreement_version"
         )

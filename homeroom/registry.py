@@ -90,6 +90,24 @@ class RegistryView:
         self._fetched_at = self._clock()
 
 
+def holder_of(state: FederationState, agreement_id: str, organization_id: str) -> Organization:
+    """Who answers a question: a party of its agreement, with the keys that this names.
+
+    To a question without an agreement: an organization, with the keys that the registry has.
+
+    Raises:
+        EvidenceInvalidError: if there is no such organization.
+    """
+    if agreement_id:
+        return party_of(state, agreement_id, organization_id)[1]
+    known = state.organizations.get(organization_id)
+    if known is None:
+        raise EvidenceInvalidError(
+            "the organization is not of this federation", organization_id=organization_id
+        )
+    return known
+
+
 def party_of(
     state: FederationState, agreement_id: str, organization_id: str
 ) -> tuple[Agreement, Organization]:

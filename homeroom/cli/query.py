@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 
 Dataset = Annotated[str, typer.Argument(help="The dataset; see `homeroom node catalog`.")]
 Elements = Annotated[list[str], typer.Argument(help="The elements asked for.")]
-Agreement = Annotated[str, typer.Option("--agreement", "-a", help="The agreement relied on.")]
+Agreement = Annotated[
+    str,
+    typer.Option("--agreement", "-a", help="The agreement relied on, where the ground needs one."),
+]
 Purpose = Annotated[str, typer.Option("--purpose", "-p", help="Why the data is needed.")]
 Basis = Annotated[str, typer.Option(help="The ground that is claimed.")]
+Level = Annotated[str, typer.Option(help="student, deidentified_student or aggregate.")]
+Table = Annotated[str, typer.Option(help="The aggregate table, where counts are asked for.")]
+Matter = Annotated[str, typer.Option(help="The matter at the holder that is relied on.")]
+OnwardTo = Annotated[
+    list[str] | None, typer.Option("--onward-to", help="Whom the data is passed on to.")
+]
 Students = Annotated[
     list[str] | None,
     typer.Option("--student", help="A subject_ref; may be given again. Default: everyone."),
@@ -33,13 +42,21 @@ FirstDay = Annotated[str | None, typer.Option("--from", help="The first day, YYY
 LastDay = Annotated[str | None, typer.Option("--to", help="The last day, YYYY-MM-DD.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Seconds for the whole answer.")]
 
+Out = Annotated[
+    Path | None, typer.Option(help="Save the rows: FILE.csv, FILE.parquet or FILE.arrow.")
+]
+
 
 def query(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
     dataset: Dataset,
     elements: Elements,
-    agreement: Agreement,
     purpose: Purpose,
+    agreement: Agreement = "",
     basis: Basis = "consent",
+    level: Level = "student",
+    table: Table = "",
+    matter: Matter = "",
+    onward_to: OnwardTo = None,
     student: Students = None,
     students_file: StudentsFile = None,
     school: Schools = None,
@@ -48,9 +65,7 @@ def query(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
     last_day: LastDay = None,
     timeout: Timeout = 10.0,
     limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 50,
-    out: Annotated[
-        Path | None, typer.Option(help="Save the rows: FILE.csv, FILE.parquet or FILE.arrow.")
-    ] = None,
+    out: Out = None,
     force: Force = False,
     profile: ProfileOption = None,
     as_json: AsJson = False,
@@ -58,16 +73,11 @@ def query(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
 ) -> int:
     """Asks every holder at once and shows what each permits."""
     scope = _scope(basis, _students(student, students_file), school, holder, timeout)
+    _add_ground(scope, level, table, matter, onward_to)
     _add_period(scope, first_day, last_day)
     asked = (agreement, purpose, dataset, elements)
     if out is not None:
-        from homeroom.cli.saving import save_answer  # noqa: PLC0415 - help must not wait for Arrow
-
-        outcomes, rows = asyncio.run(
-            save_answer(profile_of(profile), asked, scope, out, force=force)
-        )
-        _show_saved(outcomes, rows, out, as_json=as_json)
-        return exit_of_sources(outcomes.sources.values())
+        return _save(profile, asked, scope, out, force=force, as_json=as_json)
     answer = asyncio.run(_ask(profile, asked, scope, validate_only=False))
     if as_json:
         show_json({**outcomes_json(answer), "rows": answer.table.to_pylist()})
@@ -80,9 +90,14 @@ def query(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
 def explain(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
     dataset: Dataset,
     elements: Elements,
-    agreement: Agreement,
     purpose: Purpose,
+    agreement: Agreement = "",
     basis: Basis = "consent",
+    level: Level = "student",
+    table: Table = "",
+    matter: Matter = "",
+    onward_to: OnwardTo = None,
+    student: Students = None,
     school: Schools = None,
     holder: Holders = None,
     timeout: Timeout = 10.0,
@@ -91,7 +106,8 @@ def explain(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
     debug: Debug = False,
 ) -> int:
     """Asks what each holder would release and refuse, and why; no row is released."""
-    scope = _scope(basis, None, school, holder, timeout)
+    scope = _scope(basis, student or None, school, holder, timeout)
+    _add_ground(scope, level, table, matter, onward_to)
     asked = (agreement, purpose, dataset, elements)
     answer = asyncio.run(_ask(profile, asked, scope, validate_only=True))
     if as_json:
@@ -101,6 +117,22 @@ def explain(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
         show_table(("source", "would release"), rows)
         _show_outcomes(answer)
     return exit_of_sources(answer.sources.values())
+
+
+def _save(
+    profile: str | None,
+    asked: tuple[str, str, str, list[str]],
+    scope: "Scope",
+    out: Path,
+    *,
+    force: bool,
+    as_json: bool,
+) -> int:
+    from homeroom.cli.saving import save_answer  # noqa: PLC0415 - help must not wait for Arrow
+
+    outcomes, rows = asyncio.run(save_answer(profile_of(profile), asked, scope, out, force=force))
+    _show_saved(outcomes, rows, out, as_json=as_json)
+    return exit_of_sources(outcomes.sources.values())
 
 
 async def _ask(
@@ -131,6 +163,15 @@ def _scope(
         "holders": holder or [],
         "timeout": timeout,
     }
+
+
+def _add_ground(
+    scope: "Scope", level: str, table: str, matter: str, onward_to: list[str] | None
+) -> None:
+    scope["level"] = level
+    scope["table"] = table
+    scope["matter_id"] = matter
+    scope["onward_to"] = onward_to or []
 
 
 def _add_period(scope: "Scope", first_day: str | None, last_day: str | None) -> None:

@@ -13,7 +13,7 @@ from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.clock import Clock
-from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedError
+from homeroom.errors import StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
 from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
@@ -148,10 +148,8 @@ class GatewayServicer(GatewayServiceServicer):
         agreement = state.agreement_of_parties(query.question.agreement_id, caller_id)
         verdict = await self._policy.judge(query, agreement, self._view.clock())
         bind_contextvars(codes=",".join(verdict.reasons))
-        require_permitted(verdict, told=agreement is not None)
-        if agreement is None:
-            # Whatever a policy may say: without an agreement there is nobody to ask.
-            raise NotPermittedError("the question is not permitted")
+        relied_on = query.question.agreement_id
+        require_permitted(verdict, told=agreement is not None or not relied_on)
         require_version(query.question, agreement)
         return plan_holders(query.question, caller_id, agreement, state.organizations)
 

@@ -11,9 +11,10 @@ from sqlalchemy import select
 
 from services.node.domain.agreement_memory import Remembered
 from services.node.migrations import STATE_VERSION_TABLE
+from services.node.store.matter_tables import MATTER
 from services.node.store.records import RecordStore
 from services.node.store.state import LINK_CODE_BYTES, StateStore
-from services.node.store.state_tables import LINK_CODE, StateTable
+from services.node.store.state_tables import LINK_CODE
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
 from tests.postgres import postgres, postgres_url
@@ -58,7 +59,7 @@ def rows_of(urls: Urls, table: Any) -> list[dict[str, Any]]:
 
 def test_the_migrations_make_exactly_the_tables_of_the_model(urls: Urls) -> None:
     engine = open_database(urls.state)
-    ours = {*StateTable.metadata.tables, *(index_names())}
+    ours = {*MATTER.metadata.tables, *(index_names())}
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection,
@@ -68,14 +69,14 @@ def test_the_migrations_make_exactly_the_tables_of_the_model(urls: Urls) -> None
                 "include_name": lambda name, kind, _: kind != "table" or name in ours,
             },
         )
-        differences = compare_metadata(context, StateTable.metadata)
+        differences = compare_metadata(context, MATTER.metadata)
     engine.dispose()
 
     assert differences == []
 
 
 def index_names() -> list[str]:
-    return [str(i.name) for table in StateTable.metadata.tables.values() for i in table.indexes]
+    return [str(i.name) for table in MATTER.metadata.tables.values() for i in table.indexes]
 
 
 # The registry's evidence.

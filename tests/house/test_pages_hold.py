@@ -15,8 +15,8 @@ from services.node.__main__ import app as node_command
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.intake.run import FORMATS
 from services.node.settings import NodeSettings
+from services.node.store.matter_tables import MATTER
 from services.node.store.records.tables import RecordTable
-from services.node.store.state_tables import StateTable
 from services.registry.store.tables import RegistryTable
 from services.runtime.errors import STATUS_OF_REASON
 from tests.house.pages import (
@@ -40,7 +40,7 @@ _TABLES: dict[str, MetaData] = {
     "registry": RegistryTable.metadata,
     "consent service": ConsentTable.metadata,
     "node, records": RecordTable.metadata,
-    "node, state": StateTable.metadata,
+    "node, state": MATTER.metadata,
 }
 
 

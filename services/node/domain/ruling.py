@@ -8,7 +8,7 @@ from homeroom.agreement import Period as AgreedPeriod
 from homeroom.catalog import dataset_named
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization, Standing
-from homeroom.question import Period, Question
+from homeroom.question import Level, Period, Question
 from homeroom.users import User
 from services.node.domain.decision import Decision, Schools
 from services.node.domain.replica import Evidence
@@ -182,9 +182,9 @@ def _selection(
     federation: FederationState,
     now: dt.datetime,
 ) -> Selection | None:
-    if decision.grant is None or agreement is None:
-        return None
     question = asked.question
+    if decision.grant is None or agreement is None or question.level is not Level.STUDENT:
+        return None
     agreed = agreement.document.record_period_for(question.purpose)
     if agreed is not None and not _overlap(agreed, question.period):
         return None

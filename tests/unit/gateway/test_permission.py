@@ -45,6 +45,14 @@ def test_a_question_relies_on_the_version_in_force(version: int) -> None:
     assert refused.value.metadata == {"version": "3"}
 
 
+def test_only_a_question_without_an_agreement_passes_without_one() -> None:
+    require_version(replace(QUESTION, agreement_id="", agreement_version=0), None)
+
+    with pytest.raises(NotPermittedError) as refused:
+        require_version(QUESTION, None)
+    assert refused.value.metadata == {}
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -68,6 +68,24 @@ def test_a_named_party_that_is_not_in_the_plan_is_left_out_in_silence(named: str
     assert plan(*EVERYONE, holders=(named, "north")) == ["north"]
 
 
+def test_without_an_agreement_those_who_are_named_are_asked() -> None:
+    """On a ground that needs no agreement the question says itself whom it asks."""
+    known = {o.organization_id: o for o in EVERYONE}
+    named = Question(
+        purpose="transfer",
+        dataset="attendance",
+        elements=(Element.DAILY_ATTENDANCE,),
+        everyone=True,
+        holders=("stranger", "asker", "nobody"),
+    )
+
+    planned = plan_holders(named, "asker", None, known)
+
+    assert [holder.organization_id for holder in planned] == ["stranger"]
+    with pytest.raises(RequestInvalidError):
+        plan_holders(replace(named, holders=()), "asker", None, known)
+
+
 def test_naming_someone_who_is_no_party_is_an_invalid_request() -> None:
     with pytest.raises(RequestInvalidError) as refused:
         plan(*EVERYONE, holders=("north", "stranger"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from homeroom.facts import question_facts
 from homeroom.federation import Agreement
-from homeroom.question import Question
+from homeroom.question import Level, Question
 from homeroom.vocabulary import Element
 from tests.unit.gateway.federation import NOW, USER, agreement, document, organization
 
@@ -73,6 +73,26 @@ def test_the_facts_are_exactly_these() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     assert "agreement" not in facts(relied_on=None)
     assert facts(trained=False)["user"] == KNOWN
+
+
+def test_the_level_the_onward_parties_and_the_matter_are_told() -> None:
+    asked = replace(
+        QUESTION,
+        level=Level.AGGREGATE,
+        table="absence",
+        onward_to=("lab", "archive"),
+        matter_id="M-1",
+        basis=None,
+    )
+
+    told = question_facts(asked, organization("cbo"), USER, None, NOW)["query"]
+
+    assert (told["level"], told["onward_to"], told["matter_id"], told["basis"]) == (
+        "aggregate",
+        ["archive", "lab"],
+        "M-1",
+        "none",
+    )
 
 
 def test_roles_are_named_when_the_agreement_limits_them() -> None:

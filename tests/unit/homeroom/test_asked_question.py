@@ -12,12 +12,13 @@ from homeroom.api.common.v1 import query_pb2
 from homeroom.catalog import CATALOG
 from homeroom.errors import RequestInvalidError
 from homeroom.query import read_question, to_query
-from homeroom.question import MAX_SUBJECT_REFS, Period, Question, day_of, elements_named
+from homeroom.question import MAX_SUBJECT_REFS, Level, Period, Question, day_of, elements_named
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Basis, Element
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 DAYS = st.dates(dt.date(2000, 1, 1), dt.date(2040, 1, 1))
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)
 WORDS = st.from_regex(r"[a-z][a-z0-9_]{1,20}", fullmatch=True)
 
 
@@ -42,18 +43,24 @@ def questions(draw: st.DrawFn) -> Question:
     dataset = draw(st.sampled_from(CATALOG))
     refs = draw(st.lists(st.from_regex(r"[a-f0-9]{32}", fullmatch=True), unique=True, max_size=5))
     days = sorted((draw(DAYS), draw(DAYS)))
+    agreement_id = draw(st.just("") | NAMES)
+    level = draw(st.sampled_from(Level))
     return Question(
-        agreement_id=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True)),
+        agreement_id=agreement_id,
         purpose=draw(WORDS),
         dataset=dataset.name,
         elements=tuple(draw(st.lists(st.sampled_from(dataset.elements), unique=True, min_size=1))),
-        basis=draw(st.sampled_from(Basis)),
+        basis=draw(st.sampled_from([None, *Basis])),
+        level=level,
+        table=draw(WORDS) if level is Level.AGGREGATE else "",
+        onward_to=tuple(draw(st.lists(WORDS, unique=True, max_size=3))),
+        matter_id=draw(st.just("") | NAMES),
         subject_refs=tuple(refs),
         everyone=not refs,
         school_ids=tuple(draw(st.lists(WORDS, unique=True, max_size=3))),
         period=draw(st.sampled_from([None, Period(*days)])),
         holders=tuple(draw(st.lists(WORDS, unique=True, max_size=3))),
-        agreement_version=draw(st.integers(1, 2**63 - 1)),
+        agreement_version=draw(st.integers(1, 2**63 - 1)) if agreement_id else 0,
         min_registry_sequence=draw(st.integers(0, 2**63 - 1)),
         min_consent_sequence=draw(st.integers(0, 2**63 - 1)),
         validate_only=draw(st.booleans()),
@@ -88,10 +95,24 @@ WRONG_QUESTIONS: dict[str, dict[str, Any]] = {
     "a holder in capitals": {"holders": ("BPS",)},
     "an agreement with a slash": {"agreement_id": "a/b"},
     "a purpose with a space": {"purpose": "direct service"},
+    "an agreement's version without the agreement": {"agreement_id": ""},
+    "counts of no table": {"level": Level.AGGREGATE},
+    "a table that is not asked for counts": {"table": "absence_by_grade"},
+    "a matter with a slash": {"matter_id": "a/b"},
+    "an onward party in capitals": {"onward_to": ("LAB",)},
+    "too many onward parties": {"onward_to": tuple(f"org-{i}" for i in range(51))},
     "a negative version": {"agreement_version": -1},
     "a negative sequence": {"min_consent_sequence": -1},
     "a sequence beyond what stores hold": {"min_registry_sequence": 2**63},
 }
+
+
+def test_a_question_may_claim_no_ground() -> None:
+    """A question without a ground is asked and decided as one, by the word `none`."""
+    query = a_query(basis=None)
+
+    assert query.basis == "none"
+    assert read_question(query).basis is None
 
 
 @pytest.mark.parametrize("what", WRONG_QUESTIONS)
@@ -112,6 +133,8 @@ WRONG_QUERIES: dict[str, Callable[[query_pb2.Query], Any]] = {
     "a query id in capitals": lambda q: setattr(q, "query_id", "A" * 32),
     "no requester": lambda q: q.ClearField("requester"),
     "no version of the agreement": lambda q: q.ClearField("agreement_version"),
+    "a version without its agreement": lambda q: q.ClearField("agreement_id"),
+    "an unknown level": lambda q: setattr(q, "level", 9),
     "no level": lambda q: q.ClearField("level"),
     "no time": lambda q: q.ClearField("ask_time"),
     "no user": lambda q: q.ClearField("user_token_digest"),

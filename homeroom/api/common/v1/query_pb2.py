@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeroom/api/common/v1/query.proto\x12\x16homeroom.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x03\n\x05Query\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x10\n\x08\x65lements\x18\x07 \x03(\t\x12.\n\x06\x63ohort\x18\x08 \x01(\x0b\x32\x1e.homeroom.api.common.v1.Cohort\x12,\n\x05level\x18\t \x01(\x0e\x32\x1d.homeroom.api.common.v1.Level\x12.\n\x06period\x18\n \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12,\n\x08\x61sk_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15min_registry_sequence\x18\x0c \x01(\x04\x12\x1c\n\x14min_consent_sequence\x18\r \x01(\x04\x12\x19\n\x11user_token_digest\x18\x0e \x01(\x0c\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x0f\n\x07holders\x18\x10 \x03(\t\x12\x19\n\x11\x61greement_version\x18\x11 \x01(\x04\"I\n\x06\x43ohort\x12\x19\n\x0csubject_refs\x18\x01 \x03(\tB\x03\x80\x01\x01\x12\x10\n\x08\x65veryone\x18\x02 \x01(\x08\x12\x12\n\nschool_ids\x18\x03 \x03(\t\".\n\x06Period\x12\x12\n\nstart_date\x18\x01 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x02 \x01(\t*1\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x11\n\rLEVEL_STUDENT\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeroom/api/common/v1/query.proto\x12\x16homeroom.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x04\n\x05Query\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x10\n\x08\x65lements\x18\x07 \x03(\t\x12.\n\x06\x63ohort\x18\x08 \x01(\x0b\x32\x1e.homeroom.api.common.v1.Cohort\x12,\n\x05level\x18\t \x01(\x0e\x32\x1d.homeroom.api.common.v1.Level\x12.\n\x06period\x18\n \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12,\n\x08\x61sk_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15min_registry_sequence\x18\x0c \x01(\x04\x12\x1c\n\x14min_consent_sequence\x18\r \x01(\x04\x12\x19\n\x11user_token_digest\x18\x0e \x01(\x0c\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x0f\n\x07holders\x18\x10 \x03(\t\x12\x19\n\x11\x61greement_version\x18\x11 \x01(\x04\x12\x11\n\tonward_to\x18\x12 \x03(\t\x12\x11\n\tmatter_id\x18\x13 \x01(\t\x12\r\n\x05table\x18\x14 \x01(\t\"I\n\x06\x43ohort\x12\x19\n\x0csubject_refs\x18\x01 \x03(\tB\x03\x80\x01\x01\x12\x10\n\x08\x65veryone\x18\x02 \x01(\x08\x12\x12\n\nschool_ids\x18\x03 \x03(\t\".\n\x06Period\x12\x12\n\nstart_date\x18\x01 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x02 \x01(\t*f\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x11\n\rLEVEL_STUDENT\x10\x01\x12\x13\n\x0fLEVEL_AGGREGATE\x10\x02\x12\x1e\n\x1aLEVEL_DEIDENTIFIED_STUDENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COHORT'].fields_by_name['subject_refs']._loaded_options = None
   _globals['_COHORT'].fields_by_name['subject_refs']._serialized_options = b'\200\001\001'
-  _globals['_LEVEL']._serialized_start=697
-  _globals['_LEVEL']._serialized_end=746
+  _globals['_LEVEL']._serialized_start=750
+  _globals['_LEVEL']._serialized_end=852
   _globals['_QUERY']._serialized_start=96
-  _globals['_QUERY']._serialized_end=572
-  _globals['_COHORT']._serialized_start=574
-  _globals['_COHORT']._serialized_end=647
-  _globals['_PERIOD']._serialized_start=649
-  _globals['_PERIOD']._serialized_end=695
+  _globals['_QUERY']._serialized_end=625
+  _globals['_COHORT']._serialized_start=627
+  _globals['_COHORT']._serialized_end=700
+  _globals['_PERIOD']._serialized_start=702
+  _globals['_PERIOD']._serialized_end=748
 # @@protoc_insertion_point(module_scope)

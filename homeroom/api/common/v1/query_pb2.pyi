@@ -30,6 +30,10 @@ class _LevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Level.ValueType
     """The level was not given, which is refused."""
     LEVEL_STUDENT: _Level.ValueType  # 1
     """One row or more about each student."""
+    LEVEL_AGGREGATE: _Level.ValueType  # 2
+    """Counts of a table that passed disclosure control."""
+    LEVEL_DEIDENTIFIED_STUDENT: _Level.ValueType  # 3
+    """One row or more about each student, without what identifies any."""
 
 class Level(_Level, metaclass=_LevelEnumTypeWrapper):
     """Level is how fine the answer may be."""
@@ -38,11 +42,15 @@ LEVEL_UNSPECIFIED: Level.ValueType  # 0
 """The level was not given, which is refused."""
 LEVEL_STUDENT: Level.ValueType  # 1
 """One row or more about each student."""
+LEVEL_AGGREGATE: Level.ValueType  # 2
+"""Counts of a table that passed disclosure control."""
+LEVEL_DEIDENTIFIED_STUDENT: Level.ValueType  # 3
+"""One row or more about each student, without what identifies any."""
 Global___Level: _TypeAlias = Level  # noqa: Y015
 
 @_typing.final
 class Query(_message.Message):
-    """Query asks organizations for elements of one dataset, for one purpose under one agreement.
+    """Query asks organizations for elements of one dataset, for one purpose on one ground.
     The requester signs its exact bytes; every holder checks that signature for itself.
     """
 
@@ -65,20 +73,23 @@ class Query(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     HOLDERS_FIELD_NUMBER: _builtins.int
     AGREEMENT_VERSION_FIELD_NUMBER: _builtins.int
+    ONWARD_TO_FIELD_NUMBER: _builtins.int
+    MATTER_ID_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
     """Chosen at random by the requester: 32 hexadecimal digits. A holder answers it once."""
     requester: _builtins.str
     """The organization that asks."""
     agreement_id: _builtins.str
-    """The agreement the requester relies on."""
+    """The agreement the requester relies on; empty where the ground needs none."""
     purpose: _builtins.str
     """Why the data is needed, a purpose of the vocabulary."""
     basis: _builtins.str
-    """The ground of 34 CFR 99.30 or 99.31 that is claimed, a basis of the vocabulary."""
+    """The ground of 34 CFR 99.30 or 99.31 that is claimed, a basis of the vocabulary; none if no ground is claimed."""
     dataset: _builtins.str
     """The dataset of the catalog."""
     level: Global___Level.ValueType
-    """Whether rows about students are asked for."""
+    """Whether rows about students are asked for, rows without their names, or counts."""
     min_registry_sequence: _builtins.int
     """The registry state that the holder must have seen before it answers; 0 asks for none."""
     min_consent_sequence: _builtins.int
@@ -88,7 +99,11 @@ class Query(_message.Message):
     validate_only: _builtins.bool
     """Asks for the decision and its reasons only; no row is released."""
     agreement_version: _builtins.int
-    """The version of the agreement that the requester relies on."""
+    """The version of the agreement that the requester relies on; 0 where it relies on none."""
+    matter_id: _builtins.str
+    """The matter at the holder that is relied on; empty means the one in force that fits requester and ground."""
+    table: _builtins.str
+    """The aggregate table asked for; with LEVEL_AGGREGATE only."""
     @_builtins.property
     def elements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The elements asked for; at least one."""
@@ -108,6 +123,10 @@ class Query(_message.Message):
     @_builtins.property
     def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The holders to ask; empty asks every party that holds the dataset."""
+
+    @_builtins.property
+    def onward_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The organizations that the requester passes the data on to in the same act."""
 
     def __init__(
         self,
@@ -129,10 +148,13 @@ class Query(_message.Message):
         validate_only: _builtins.bool = ...,
         holders: _abc.Iterable[_builtins.str] | None = ...,
         agreement_version: _builtins.int = ...,
+        onward_to: _abc.Iterable[_builtins.str] | None = ...,
+        matter_id: _builtins.str = ...,
+        table: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time", "cohort", b"cohort", "period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "agreement_version", b"agreement_version", "ask_time", b"ask_time", "basis", b"basis", "cohort", b"cohort", "dataset", b"dataset", "elements", b"elements", "holders", b"holders", "level", b"level", "min_consent_sequence", b"min_consent_sequence", "min_registry_sequence", b"min_registry_sequence", "period", b"period", "purpose", b"purpose", "query_id", b"query_id", "requester", b"requester", "user_token_digest", b"user_token_digest", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "agreement_version", b"agreement_version", "ask_time", b"ask_time", "basis", b"basis", "cohort", b"cohort", "dataset", b"dataset", "elements", b"elements", "holders", b"holders", "level", b"level", "matter_id", b"matter_id", "min_consent_sequence", b"min_consent_sequence", "min_registry_sequence", b"min_registry_sequence", "onward_to", b"onward_to", "period", b"period", "purpose", b"purpose", "query_id", b"query_id", "requester", b"requester", "table", b"table", "user_token_digest", b"user_token_digest", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,6 +25,8 @@ def upgrade() -> None:
     _create_consents()
     _create_subject_refs()
     _create_claims()
+    _create_matters()
+    _create_approvals()
     op.create_table(
         "link_code",
         sa.Column("code_digest", sa.String(), primary_key=True),
@@ -177,6 +179,64 @@ def _create_claims() -> None:
         sa.Column("matching_id", sa.Integer(), primary_key=True),
         sa.Column("digest_key", sa.LargeBinary(), nullable=False),
         sa.Column("seen_run", sa.BigInteger(), nullable=False),
+    )
+
+
+def _create_matters() -> None:
+    op.create_table(
+        "matter",
+        sa.Column(
+            "matter_key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+        ),
+        sa.Column("matter_id", sa.String(), nullable=False, unique=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("requester", sa.String(), nullable=False),
+        sa.Column("valid_from", sa.BigInteger(), nullable=False),
+        sa.Column("valid_to", sa.BigInteger(), nullable=False),
+        sa.Column("facts", sa.String(), nullable=False),
+        sa.Column("entered_by", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("evidence_digest", sa.String(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+    )
+    op.create_index("ix_matter_requester", "matter", ["requester", "kind"])
+    op.create_table(
+        "matter_student",
+        sa.Column("matter_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_matter_student_student_key", "matter_student", ["student_key"])
+
+
+def _create_approvals() -> None:
+    op.create_table(
+        "approval",
+        sa.Column(
+            "approval_key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+        ),
+        sa.Column("approval_id", sa.String(), nullable=False, unique=True),
+        sa.Column("requester", sa.String(), nullable=False),
+        sa.Column("agreement_id", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("element", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=False),
+        sa.Column("valid_from", sa.BigInteger(), nullable=True),
+        sa.Column("valid_to", sa.BigInteger(), nullable=True),
+        sa.Column("statement", sa.LargeBinary(), nullable=False),
+    )
+    op.create_index("ix_approval_requester", "approval", ["requester", "purpose"])
+    pending = sa.text("state = 'pending'")
+    op.create_index(
+        "ix_approval_pending",
+        "approval",
+        ["requester", "agreement_id", "purpose", "element"],
+        unique=True,
+        sqlite_where=pending,
+        postgresql_where=pending,
     )
 
 
