@@ -14,6 +14,7 @@ from homeroom.facts import Facts
 from homeroom.federation import FederationState
 from homeroom.vocabulary import Element
 from services.node.domain.decision import Decision
+from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import GENESIS, Entry, EntryKind, Note, Position, encode_content
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
@@ -94,6 +95,7 @@ class FakeLog:
     refused: set[EntryKind] = field(default_factory=set)
     entries: list[tuple[EntryKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
     disclosed: list[tuple[int, int]] = field(default_factory=list)
+    records: list[DecisionRecord] = field(default_factory=list)
     _digest: str = GENESIS
 
     async def append(
@@ -112,7 +114,11 @@ class FakeLog:
         entry = Entry(self._digest, index, kind, query_digest.hex(), 0, encode_content(content))
         self._digest = entry.digest
         self.entries.append((kind, query_digest, content))
-        self.disclosed += [pair for note in notes for pair in note.students]
+        for note in notes:
+            if isinstance(note, DecisionRecord):
+                self.records.append(note)
+            else:
+                self.disclosed += note.students
         self.events.append(str(kind))
         return Position(index, entry.digest)
 

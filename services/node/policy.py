@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from homeroom.facts import Facts
 from services.node.domain.decision import (
     Decision,
+    Revisions,
     meet,
     parse_federation,
     parse_local,
@@ -47,7 +49,8 @@ class NodePolicies:
             self.local.decide(LOCAL_DECISION, facts),
         )
         met = meet(parse_federation(federation, facts["query"]["elements"]), parse_local(local))
-        return require_enforced(met)
+        revisions = Revisions(self.federation.revision, self.local.revision)
+        return replace(require_enforced(met), revisions=revisions)
 
     async def close(self) -> None:
         """Closes both engines."""

@@ -17,6 +17,7 @@ from services.node.domain.answer import Answerer
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.decision_record import forget_old_decisions
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder
 from services.node.migrations import (
@@ -33,6 +34,7 @@ from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
 from services.node.store.database import bring_up_to_date
 from services.node.store.datasets import SOURCES
+from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.records import RecordStore
@@ -69,6 +71,7 @@ class Stores:
     claims: ClaimStore
     log: LogStore
     answers: AnswerStore
+    decisions: DecisionRecordStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         claims=ClaimStore(state, roster),
         log=LogStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
+        decisions=DecisionRecordStore(state),
     )
 
 
@@ -152,6 +156,10 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     _follow(server, settings, registry, consents, reporting)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
     server.in_background(settling.run(policies.federation.revision), "settling consents again")
+    kept = dt.timedelta(days=settings.decision_record_days)
+    server.in_background(
+        forget_old_decisions(stores.decisions, kept, utc_now), "forgetting old decisions"
+    )
     return server
 
 

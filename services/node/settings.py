@@ -43,6 +43,12 @@ class NodeSettings(ServiceSettings):
         le=5,
         description="How long a policy may take to decide; later is no decision, so a refusal.",
     )
+    decision_record_days: int = Field(
+        default=90,
+        ge=0,
+        le=3650,
+        description="How long to keep what each decision was made from, for trying other policies.",
+    )
     max_state_age_seconds: int = Field(
         default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
     )

@@ -18,6 +18,7 @@ from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedEr
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
+from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, EntryKind, Log, Position
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
@@ -150,7 +151,7 @@ class Answerer:
             EntryKind.DECIDED,
             asked.digest,
             _decided(asked, ruling),
-            [Disclosed(coverage.students)],
+            [Disclosed(coverage.students), DecisionRecord.of(ruling.facts, ruling.decision)],
         )
         return ruling, coverage
 
@@ -341,6 +342,8 @@ def _decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
         "withheld": {entry.element: entry.reason for entry in sorted(decision.withheld)},
         "released": sorted(ruling.selection.elements) if ruling.selection else [],
         "decision_digest": digest_of(decision.encode()).hex(),
+        "federation_revision": decision.revisions.federation,
+        "local_revision": decision.revisions.local,
         "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
         "registry_sequence": ruling.evidence.registry.sequence,
         "consent_sequence": ruling.evidence.consent.sequence,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from homeroom.checks import RowCondition
 from homeroom.errors import PolicyUnavailableError
@@ -127,13 +127,25 @@ class LocalDecision:
     limits: Limits | None
 
 
+class Revisions(NamedTuple):
+    """The digests of the two policies that a decision was made by."""
+
+    federation: str = ""
+    local: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the node may release for one query; a denial has no grant, so nothing to use."""
+    """What the node may release for one query; a denial has no grant, so nothing to use.
+
+    Attributes:
+        revisions: by which policies; two decisions that release the same are the same without it.
+    """
 
     reasons: frozenset[ReasonCode]
     withheld: frozenset[Withheld]
     grant: Grant | None
+    revisions: Revisions = field(default=Revisions(), compare=False)
 
     @property
     def allow(self) -> bool:

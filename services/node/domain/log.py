@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
+from services.node.domain.decision_record import DecisionRecord
+
 GENESIS = "0" * 64
 """What the first entry's digest covers in place of an entry before it."""
 
@@ -45,7 +47,7 @@ class Disclosed:
     students: Sequence[tuple[int, int]]
 
 
-Note: TypeAlias = Disclosed
+Note: TypeAlias = Disclosed | DecisionRecord
 """What is kept beside an entry, and written with it or not at all."""
 
 

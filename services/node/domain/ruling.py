@@ -1,7 +1,7 @@
 """Rules on one question: the holder's facts, the policies' decision, and what may leave by it."""
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from homeroom.agreement import Period as AgreedPeriod
@@ -36,12 +36,14 @@ class Ruling:
     Attributes:
         agreement: the one relied on; None if the requester is no party of one by that name.
         selection: which rows may leave; None if none may.
+        facts: what the policies saw.
     """
 
     decision: Decision
     agreement: Agreement | None
     evidence: Evidence
     selection: Selection | None
+    facts: Facts = field(default_factory=dict)
 
 
 class Policies(Protocol):
@@ -81,9 +83,10 @@ async def rule(
     """
     asked = replace(asked, requester=_requester_now(asked, evidence.federation))
     agreement = _agreement_relied_on(asked, evidence.federation)
-    decision = await policies.decide(_facts(asked, agreement, holder, evidence, now))
+    facts = _facts(asked, agreement, holder, evidence, now)
+    decision = await policies.decide(facts)
     selection = _selection(asked, decision, agreement, evidence.federation, now)
-    return Ruling(decision, agreement, evidence, selection)
+    return Ruling(decision, agreement, evidence, selection, facts)
 
 
 def _requester_now(asked: Asked, federation: FederationState) -> Organization:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from homeroom.errors import LogUnavailableError, QueryReplayedError
+from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import (
     GENESIS,
     Disclosed,
@@ -19,6 +20,7 @@ from services.node.domain.log import (
     Position,
     encode_content,
 )
+from services.node.store.decision_records import keep_decision
 from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
 from services.runtime.database import writing
 
@@ -93,7 +95,7 @@ class LogStore:
                     )
                 )
                 for note in notes:
-                    _WRITERS[type(note)](connection, log_index, note)
+                    _WRITERS[type(note)](connection, entry, note)
         except IntegrityError:
             raise QueryReplayedError("this query was asked before") from None
         except (SQLAlchemyError, OSError):
@@ -101,19 +103,20 @@ class LogStore:
         return Position(log_index, entry.digest)
 
 
-def _write_disclosed(connection: Connection, log_index: int, note: Disclosed) -> None:
+def _write_disclosed(connection: Connection, entry: Entry, note: Disclosed) -> None:
     if note.students:
         connection.execute(
             insert(DISCLOSED),
             [
-                {"log_index": log_index, "student_key": key, "elements": elements}
+                {"log_index": entry.log_index, "student_key": key, "elements": elements}
                 for key, elements in note.students
             ],
         )
 
 
-_WRITERS: Mapping[type[Note], Callable[[Connection, int, Any], None]] = {
+_WRITERS: Mapping[type[Note], Callable[[Connection, Entry, Any], None]] = {
     Disclosed: _write_disclosed,
+    DecisionRecord: keep_decision,
 }
 """How each kind of note is kept, in the same transaction as the entry it goes with."""
 

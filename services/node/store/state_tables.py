@@ -73,6 +73,20 @@ class LogEntryRow(StateTable, table=True):
     digest: str
 
 
+class DecisionRecordRow(StateTable, table=True):
+    """What one decision was made from, beside its log entry; old ones are deleted."""
+
+    __tablename__ = "decision_record"
+
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+    decided_at: int = Field(sa_type=BigInteger, index=True)
+    query_digest: str = Field(index=True)
+    facts: str
+    decision: str
+    federation_revision: str
+    local_revision: str
+
+
 def table_of(row: type[StateTable]) -> Table:
     """The table of a row."""
     return StateTable.metadata.tables[str(row.__tablename__)]
@@ -83,3 +97,4 @@ AGREEMENT_MEMORY = table_of(AgreementMemoryRow)
 LINK_CODE = table_of(LinkCodeRow)
 DISCLOSED = table_of(DisclosedRow)
 LOG_ENTRY = table_of(LogEntryRow)
+DECISION_RECORD = table_of(DecisionRecordRow)

@@ -51,6 +51,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_disclosed_student_key", "disclosed", ["student_key"])
+    op.create_table(
+        "decision_record",
+        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=False, index=True),
+        sa.Column("query_digest", sa.String(), nullable=False, index=True),
+        sa.Column("facts", sa.String(), nullable=False),
+        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("federation_revision", sa.String(), nullable=False),
+        sa.Column("local_revision", sa.String(), nullable=False),
+    )
 
 
 def _create_consents() -> None:

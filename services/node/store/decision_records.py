@@ -1,0 +1,81 @@
+"""Keeps what decisions were made from, beside the log, for as long as a setting says."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
+
+from services.node.domain.decision import Revisions
+from services.node.domain.decision_record import DecisionRecord, KeptDecision
+from services.node.domain.log import Entry
+from services.node.store.database import available
+from services.node.store.state_tables import DECISION_RECORD
+from services.runtime.database import writing
+
+_KEPT = DECISION_RECORD.c
+_AT_ONCE = 500
+_SHORTEST_BEGINNING = 8
+
+
+class DecisionRecordStore:
+    """The decisions, in SQLite or PostgreSQL; implements `DecisionRecords`."""
+
+    def __init__(self, state: Engine) -> None:
+        self._state = state
+
+    def since(self, first: dt.datetime | None, most: int | None = None) -> Iterator[KeptDecision]:
+        asked = select(DECISION_RECORD).order_by(_KEPT.log_index.desc())
+        if first is not None:
+            asked = asked.where(_KEPT.decided_at >= int(first.timestamp()))
+        if most is not None:
+            asked = asked.limit(most)
+        with self._state.connect() as connection:
+            rows = connection.execution_options(yield_per=_AT_ONCE).execute(asked)
+            yield from (_read(row) for row in rows)
+
+    def of_query(self, query_digest: str) -> KeptDecision | None:
+        if len(query_digest) < _SHORTEST_BEGINNING:
+            return None
+        named = _KEPT.query_digest.startswith(query_digest.lower(), autoescape=True)
+        with self._state.connect() as connection:
+            rows = connection.execute(select(DECISION_RECORD).where(named).limit(2)).all()
+        return _read(rows[0]) if len(rows) == 1 else None
+
+    @available()
+    def forget_before(self, instant: dt.datetime) -> int:
+        old = _KEPT.decided_at < int(instant.timestamp())
+        with writing(self._state) as connection:
+            return connection.execute(delete(DECISION_RECORD).where(old)).rowcount
+
+
+def keep_decision(connection: Connection, entry: Entry, record: DecisionRecord) -> None:
+    """Keeps a decision with its log entry: both are written, or neither is."""
+    connection.execute(
+        insert(DECISION_RECORD).values(
+            log_index=entry.log_index,
+            decided_at=entry.written_at,
+            query_digest=entry.query_digest,
+            facts=_written(record.facts),
+            decision=_written(record.document),
+            federation_revision=record.revisions.federation,
+            local_revision=record.revisions.local,
+        )
+    )
+
+
+def _written(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _read(row: Row[Any]) -> KeptDecision:
+    return KeptDecision(
+        row.query_digest,
+        dt.datetime.fromtimestamp(row.decided_at, dt.UTC),
+        DecisionRecord(
+            json.loads(row.facts),
+            json.loads(row.decision),
+            Revisions(row.federation_revision, row.local_revision),
+        ),
+    )
