@@ -15,7 +15,16 @@ from homeroom.federation import FederationState
 from homeroom.vocabulary import Element
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
-from services.node.domain.log import GENESIS, Entry, EntryKind, Note, Position, encode_content
+from services.node.domain.log import (
+    GENESIS,
+    Disclosed,
+    Entry,
+    EntryKind,
+    Note,
+    Position,
+    encode_content,
+)
+from services.node.domain.register import DisclosureRecord
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
 
@@ -96,6 +105,7 @@ class FakeLog:
     entries: list[tuple[EntryKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
     disclosed: list[tuple[int, int]] = field(default_factory=list)
     records: list[DecisionRecord] = field(default_factory=list)
+    register: list[DisclosureRecord] = field(default_factory=list)
     _digest: str = GENESIS
 
     async def append(
@@ -115,10 +125,13 @@ class FakeLog:
         self._digest = entry.digest
         self.entries.append((kind, query_digest, content))
         for note in notes:
-            if isinstance(note, DecisionRecord):
-                self.records.append(note)
-            else:
-                self.disclosed += note.students
+            match note:
+                case Disclosed():
+                    self.disclosed += note.students
+                case DecisionRecord():
+                    self.records.append(note)
+                case DisclosureRecord():
+                    self.register.append(note)
         self.events.append(str(kind))
         return Position(index, entry.digest)
 

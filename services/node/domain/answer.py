@@ -9,7 +9,6 @@ import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 import pyarrow as pa
 
@@ -18,8 +17,13 @@ from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedEr
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
-from services.node.domain.decision_record import DecisionRecord
-from services.node.domain.log import Disclosed, EntryKind, Log, Position
+from services.node.domain.log import EntryKind, Log, Position
+from services.node.domain.recording import (
+    notes_on_decided,
+    notes_on_undecided,
+    what_was_decided,
+    who_asked,
+)
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
 from services.node.domain.selection import (
@@ -141,7 +145,8 @@ class Answerer:
             await self._log.append(
                 EntryKind.UNDECIDED,
                 asked.digest,
-                {**_who(asked), "reason": str(undecided.reason)},
+                {**who_asked(asked), "reason": str(undecided.reason)},
+                notes_on_undecided(self._holder.keeping, asked, undecided),
             )
             raise
         coverage = Coverage({})
@@ -150,8 +155,8 @@ class Answerer:
         await self._log.append(
             EntryKind.DECIDED,
             asked.digest,
-            _decided(asked, ruling),
-            [Disclosed(coverage.students), DecisionRecord.of(ruling.facts, ruling.decision)],
+            what_was_decided(asked, ruling),
+            notes_on_decided(self._holder.keeping, asked, ruling, coverage),
         )
         return ruling, coverage
 
@@ -316,35 +321,3 @@ def _reasons(ruling: Ruling, ending: Ending) -> tuple[ReasonCode, ...]:
 def _obligations(ruling: Ruling, ending: Ending) -> tuple[Obligation, ...]:
     grant = ruling.decision.grant
     return tuple(sorted(grant.obligations)) if grant and ending is Ending.ANSWERED else ()
-
-
-def _who(asked: Asked) -> dict[str, Any]:
-    question = asked.question
-    return {
-        "requester": asked.requester.organization_id,
-        "user": asked.user.user_id,
-        "role": asked.user.role,
-        "agreement": question.agreement_id,
-        "purpose": question.purpose,
-        "basis": question.ground,
-        "dataset": question.dataset,
-        "elements": sorted(question.elements),
-        "validate_only": question.validate_only,
-    }
-
-
-def _decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
-    decision = ruling.decision
-    return {
-        **_who(asked),
-        "allow": decision.allow,
-        "reasons": sorted(decision.reasons),
-        "withheld": {entry.element: entry.reason for entry in sorted(decision.withheld)},
-        "released": sorted(ruling.selection.elements) if ruling.selection else [],
-        "decision_digest": digest_of(decision.encode()).hex(),
-        "federation_revision": decision.revisions.federation,
-        "local_revision": decision.revisions.local,
-        "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
-        "registry_sequence": ruling.evidence.registry.sequence,
-        "consent_sequence": ruling.evidence.consent.sequence,
-    }

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from services.node.domain.decision_record import DecisionRecord
+from services.node.domain.register import DisclosureRecord
 
 GENESIS = "0" * 64
 """What the first entry's digest covers in place of an entry before it."""
@@ -47,7 +48,7 @@ class Disclosed:
     students: Sequence[tuple[int, int]]
 
 
-Note: TypeAlias = Disclosed | DecisionRecord
+Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord
 """What is kept beside an entry, and written with it or not at all."""
 
 

@@ -11,6 +11,7 @@ from homeroom.federation import Agreement, FederationState, Organization, Standi
 from homeroom.question import Level, Period, Question
 from homeroom.users import User
 from services.node.domain.decision import Decision, Schools
+from services.node.domain.register import Keeping
 from services.node.domain.replica import Evidence
 from services.node.domain.selection import Selection
 
@@ -64,6 +65,7 @@ class Holder:
 
     Attributes:
         signing_key, sealing_key: its own public keys, known without the registry.
+        keeping: what decides which laws ask it for a disclosure record.
     """
 
     organization_id: str
@@ -71,6 +73,7 @@ class Holder:
     sealing_key: bytes
     max_state_age: dt.timedelta
     max_clock_skew: dt.timedelta
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 async def rule(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text
@@ -20,8 +20,14 @@ from services.node.domain.log import (
     Position,
     encode_content,
 )
+from services.node.domain.register import DisclosureRecord
 from services.node.store.decision_records import keep_decision
-from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
+from services.node.store.state_tables import (
+    DISCLOSED,
+    DISCLOSURE_RECORD,
+    DISCLOSURE_REFUSED,
+    LOG_ENTRY,
+)
 from services.runtime.database import writing
 
 
@@ -114,9 +120,48 @@ def _write_disclosed(connection: Connection, entry: Entry, note: Disclosed) -> N
         )
 
 
+def _write_record(connection: Connection, entry: Entry, record: DisclosureRecord) -> None:
+    requested, decided = record.requested, record.decided
+    connection.execute(
+        insert(DISCLOSURE_RECORD).values(
+            log_index=entry.log_index,
+            recorded_at=entry.written_at,
+            event=record.event,
+            regimes=_joined(record.regimes),
+            requester=requested.requester,
+            user_id=requested.user_id,
+            role=requested.role,
+            purpose=requested.purpose,
+            basis=requested.ground,
+            agreement_id=requested.agreement_id,
+            matter_id=requested.matter_id,
+            onward_to=_joined(requested.onward_to),
+            elements=_joined(requested.elements),
+            released=_joined(decided.released),
+            reasons=_joined(decided.reasons),
+            obligations=_joined(decided.obligations),
+            everyone=requested.everyone,
+            secret=decided.secret,
+        )
+    )
+    if record.refused:
+        connection.execute(
+            insert(DISCLOSURE_REFUSED),
+            [
+                {"log_index": entry.log_index, "student_key": key, "reason": reason}
+                for key, reason in record.refused.items()
+            ],
+        )
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ";".join(sorted(words))
+
+
 _WRITERS: Mapping[type[Note], Callable[[Connection, Entry, Any], None]] = {
     Disclosed: _write_disclosed,
     DecisionRecord: keep_decision,
+    DisclosureRecord: _write_record,
 }
 """How each kind of note is kept, in the same transaction as the entry it goes with."""
 

@@ -58,6 +58,48 @@ class DisclosedRow(StateTable, table=True):
     elements: int = Field(sa_type=BigInteger)
 
 
+class DisclosureRecordRow(StateTable, table=True):
+    """What the holder must write down of one request (34 CFR 99.32); lists are joined by ';'.
+
+    Its students are in `disclosed` and, where not all may leave, in `disclosure_refused`.
+    """
+
+    __tablename__ = "disclosure_record"
+
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+    recorded_at: int = Field(sa_type=BigInteger)
+    event: str
+    regimes: str
+    requester: str
+    user_id: str
+    role: str
+    purpose: str
+    basis: str
+    agreement_id: str
+    matter_id: str
+    onward_to: str
+    elements: str
+    released: str
+    reasons: str
+    obligations: str
+    everyone: bool
+    secret: bool
+
+
+class DisclosureRefusedRow(StateTable, table=True):
+    """A student who was named in a request, and why not all that was asked may leave."""
+
+    __tablename__ = "disclosure_refused"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_disclosure_refused_student_key", "student_key"),
+        {"sqlite_with_rowid": False},
+    )
+
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+    student_key: int = Field(primary_key=True, sa_type=BigInteger)
+    reason: str
+
+
 class LogEntryRow(StateTable, table=True):
     """One entry of the append-only log; each digest covers the one before."""
 
@@ -96,5 +138,7 @@ SAVED_SNAPSHOT = table_of(SavedSnapshotRow)
 AGREEMENT_MEMORY = table_of(AgreementMemoryRow)
 LINK_CODE = table_of(LinkCodeRow)
 DISCLOSED = table_of(DisclosedRow)
+DISCLOSURE_RECORD = table_of(DisclosureRecordRow)
+DISCLOSURE_REFUSED = table_of(DisclosureRefusedRow)
 LOG_ENTRY = table_of(LogEntryRow)
 DECISION_RECORD = table_of(DecisionRecordRow)

@@ -12,6 +12,7 @@ from homeroom.errors import (
     NotPermittedError,
     PolicyUnavailableError,
     QueryReplayedError,
+    StateStaleError,
 )
 from homeroom.facts import Facts
 from homeroom.signing import digest_of
@@ -19,6 +20,7 @@ from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Schools
 from services.node.domain.log import EntryKind
+from services.node.domain.register import Regime
 from tests.organizations import NOW, Member
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, event
@@ -100,6 +102,23 @@ async def test_the_record_says_who_asked_what_and_by_which_state() -> None:
     assert released["rows"] == 2
     assert released["frames_digest"] == closing.sealer.frames_digest().hex()
     assert not {"ana", "ben"} & set(str(node.log.entries).split("'"))
+
+
+async def test_every_request_has_its_disclosure_record_before_anything_leaves() -> None:
+    """Answered, refused, or undecided: the entry of 34 CFR 99.32 goes with the log's first."""
+    answered, refused = Node(), Node(judge=lambda _: small.denial())
+    stale = Node()
+    stale.replica.failure = StateStaleError("not known", state="registry")
+    await answered.answer()
+    await refused.answer()
+    with pytest.raises(StateStaleError):
+        await stale.answer()
+
+    events = [[record.event for record in n.log.register] for n in (answered, refused, stale)]
+    assert events == [["disclosure"], ["request_refused"], ["request_refused"]]
+    (record,) = stale.log.register
+    assert record.decided.reasons == (ReasonCode.AUTHORIZATION_STATE_STALE,)
+    assert Regime.FERPA in record.regimes
 
 
 async def test_the_answer_waits_for_the_state_that_is_asked_for() -> None:

@@ -61,6 +61,31 @@ def upgrade() -> None:
         sa.Column("federation_revision", sa.String(), nullable=False),
         sa.Column("local_revision", sa.String(), nullable=False),
     )
+    _create_disclosure_record()
+
+
+def _create_disclosure_record() -> None:
+    words = (
+        *("event", "regimes", "requester", "user_id", "role", "purpose", "basis"),
+        *("agreement_id", "matter_id", "onward_to", "elements", "released", "reasons"),
+        "obligations",
+    )
+    op.create_table(
+        "disclosure_record",
+        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in words),
+        sa.Column("everyone", sa.Boolean(), nullable=False),
+        sa.Column("secret", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "disclosure_refused",
+        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_disclosure_refused_student_key", "disclosure_refused", ["student_key"])
 
 
 def _create_consents() -> None:

@@ -1,0 +1,93 @@
+"""Writes down what was asked and decided: the log's entry, and the disclosure record beside it."""
+
+from typing import Any
+
+from homeroom.errors import HomeroomError, Reason
+from homeroom.question import Level
+from homeroom.signing import digest_of
+from homeroom.vocabulary import ReasonCode
+from services.node.domain.decision_record import DecisionRecord
+from services.node.domain.log import Disclosed, Note
+from services.node.domain.register import Decided, Keeping, Requested, record_of
+from services.node.domain.ruling import Asked, Ruling
+from services.node.domain.selection import Coverage
+
+
+def who_asked(asked: Asked) -> dict[str, Any]:
+    """Who asked for what, as an entry of the log tells it; no student."""
+    question = asked.question
+    return {
+        "requester": asked.requester.organization_id,
+        "user": asked.user.user_id,
+        "role": asked.user.role,
+        "agreement": question.agreement_id,
+        "purpose": question.purpose,
+        "basis": question.ground,
+        "dataset": question.dataset,
+        "elements": sorted(question.elements),
+        "validate_only": question.validate_only,
+    }
+
+
+def what_was_decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
+    """The same, and what both policies decided by which evidence."""
+    decision = ruling.decision
+    return {
+        **who_asked(asked),
+        "allow": decision.allow,
+        "reasons": sorted(decision.reasons),
+        "withheld": {entry.element: entry.reason for entry in sorted(decision.withheld)},
+        "released": sorted(ruling.selection.elements) if ruling.selection else [],
+        "decision_digest": digest_of(decision.encode()).hex(),
+        "federation_revision": decision.revisions.federation,
+        "local_revision": decision.revisions.local,
+        "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
+        "registry_sequence": ruling.evidence.registry.sequence,
+        "consent_sequence": ruling.evidence.consent.sequence,
+    }
+
+
+def notes_on_decided(
+    keeping: Keeping, asked: Asked, ruling: Ruling, coverage: Coverage
+) -> list[Note]:
+    """Whose records the answer may hold, what was decided from, and the disclosure record."""
+    decision = ruling.decision
+    released = ruling.selection.elements if ruling.selection else frozenset()
+    withheld = {entry.reason for entry in decision.withheld}
+    decided = Decided(
+        released=released,
+        whole=released >= set(asked.question.elements),
+        reasons=tuple(sorted(decision.reasons | withheld)),
+        obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
+    )
+    return [
+        Disclosed(coverage.students),
+        DecisionRecord.of(ruling.facts, decision),
+        record_of(keeping, _requested(asked), decided),
+    ]
+
+
+def notes_on_undecided(keeping: Keeping, asked: Asked, why: HomeroomError) -> list[Note]:
+    """The entry of the disclosure record for a request that could not be decided: refused."""
+    stale = why.reason is Reason.STATE_STALE
+    reasons = (ReasonCode.AUTHORIZATION_STATE_STALE,) if stale else ()
+    refused = Decided(released=frozenset(), whole=False, reasons=reasons)
+    return [record_of(keeping, _requested(asked), refused)]
+
+
+def _requested(asked: Asked) -> Requested:
+    question = asked.question
+    return Requested(
+        requester=asked.requester.organization_id,
+        user_id=asked.user.user_id,
+        role=asked.user.role,
+        purpose=question.purpose,
+        ground=question.ground,
+        elements=question.elements,
+        agreement_id=question.agreement_id,
+        matter_id=question.matter_id,
+        onward_to=question.onward_to,
+        about_students=question.level is Level.STUDENT,
+        everyone=question.everyone,
+        decision_only=question.validate_only,
+    )

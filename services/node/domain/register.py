@@ -1,0 +1,173 @@
+"""The disclosure record: what a holder must write down of each request and each disclosure.
+
+Kept with the students' records for as long as those are (34 CFR 99.32(a)(2)), written with the
+log's entry and before anything leaves. One entry serves every law that asks for a record: it says
+which ones do. What 99.32(d) exempts is recorded too, and marked as asked for by no law; in doubt
+the law is taken to ask.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
+
+_PART_B = frozenset({Element.SPED_STATUS, Element.IEP, Element.SPED_EVALUATION})
+_MASSACHUSETTS = "MA"
+
+
+class Regime(StrEnum):
+    """A law that asks a holder to write a request or a disclosure down."""
+
+    FERPA = "ferpa_99_32"  # 34 CFR 99.32(a)
+    MASSACHUSETTS = "ma_log"  # 603 CMR 23.07(1): everyone who got access, consent or not
+    IDEA = "idea_access"  # 34 CFR 300.614: everyone who got Part B records
+
+
+class RecordedEvent(StrEnum):
+    """What an entry of the disclosure record is about."""
+
+    REQUEST_REFUSED = "request_refused"
+    REQUEST = "request"  # asked for the decision alone
+    DISCLOSURE = "disclosure"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What decides which laws ask a holder for a record.
+
+    Attributes:
+        ferpa_covered: whether it is an educational agency or institution (34 CFR 99.1).
+        jurisdiction: the state whose student-record law binds it, such as MA; empty for none.
+    """
+
+    ferpa_covered: bool = True
+    jurisdiction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What was asked, and by whom, as far as the record tells it.
+
+    Attributes:
+        matter_id: what is on file for the ground that was claimed; empty for none.
+        about_students: whether rows about students were asked for, and not counts.
+        everyone: whether nobody was named.
+    """
+
+    requester: str
+    user_id: str
+    role: str
+    purpose: str
+    ground: str
+    elements: tuple[Element, ...]
+    agreement_id: str = ""
+    matter_id: str = ""
+    onward_to: tuple[str, ...] = ()
+    about_students: bool = True
+    everyone: bool = False
+    decision_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided of it.
+
+    Attributes:
+        released: the elements that may leave for some student.
+        whole: whether all that was asked may leave, for every student who was named.
+        reasons: the grounds, or why it was refused or a part of it withheld.
+        secret: whether a lawful order forbids telling the family (99.32(d)(5)).
+    """
+
+    released: frozenset[Element]
+    whole: bool
+    reasons: tuple[ReasonCode, ...]
+    obligations: tuple[Obligation, ...] = ()
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosureRecord:
+    """One entry of the disclosure record; its students stand beside it.
+
+    Attributes:
+        refused: why, for each student who was named and of whom not all may leave.
+    """
+
+    event: RecordedEvent
+    requested: Requested
+    decided: Decided
+    regimes: frozenset[Regime]
+    refused: Mapping[int, ReasonCode]
+
+
+def record_of(
+    keeping: Keeping,
+    requested: Requested,
+    decided: Decided,
+    refused: Mapping[int, ReasonCode] | None = None,
+) -> DisclosureRecord:
+    """The entry for one request, and the laws that ask for it."""
+    if not decided.released:
+        event = RecordedEvent.REQUEST_REFUSED
+    elif requested.decision_only:
+        event = RecordedEvent.REQUEST
+    else:
+        event = RecordedEvent.DISCLOSURE
+    regimes = frozenset(
+        regime for regime, asks in _ASKS.items() if asks(keeping, requested, decided)
+    )
+    return DisclosureRecord(event, requested, decided, regimes, refused or {})
+
+
+_EXEMPT_IF_WHOLE = frozenset(
+    {
+        Basis.CONSENT,  # 99.32(d)(3)
+        Basis.SCHOOL_OFFICIAL,  # (d)(2)
+        Basis.DIRECTORY_INFORMATION,  # (d)(4)
+        Basis.DEIDENTIFIED,  # 99.31(b): no personally identifiable information is asked for
+    }
+)
+"""The grounds whose requests 99.32(d) exempts, if all that was asked is permitted by them.
+
+What goes beyond the ground is an unexempted request for the rest.
+"""
+
+
+def _ferpa_asks(keeping: Keeping, requested: Requested, decided: Decided) -> bool:
+    if not keeping.ferpa_covered or requested.ground == Basis.AGGREGATE:
+        return False
+    if decided.released and (
+        decided.secret or requested.ground == Basis.PARENT_OR_STUDENT_ACCESS  # (d)(5), (d)(1)
+    ):
+        return False
+    return not (decided.whole and requested.ground in _EXEMPT_IF_WHOLE)
+
+
+def _massachusetts_asks(keeping: Keeping, requested: Requested, decided: Decided) -> bool:
+    own_or_public = {Basis.SCHOOL_OFFICIAL, Basis.DIRECTORY_INFORMATION}
+    return (
+        keeping.ferpa_covered
+        and keeping.jurisdiction == _MASSACHUSETTS
+        and requested.about_students
+        and requested.ground not in own_or_public
+        and bool(decided.released)
+    )
+
+
+def _idea_asks(keeping: Keeping, requested: Requested, decided: Decided) -> bool:
+    # Whether this student has a disability is not known here: the status alone can tell it.
+    return (
+        keeping.ferpa_covered
+        and requested.about_students
+        and requested.ground != Basis.PARENT_OR_STUDENT_ACCESS
+        and bool(decided.released & _PART_B)
+    )
+
+
+_ASKS = {
+    Regime.FERPA: _ferpa_asks,
+    Regime.MASSACHUSETTS: _massachusetts_asks,
+    Regime.IDEA: _idea_asks,
+}
