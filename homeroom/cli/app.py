@@ -10,7 +10,16 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from homeroom.cli import agreement, agreement_file, consent, development, node, organization, query
+from homeroom.cli import (
+    agreement,
+    agreement_file,
+    consent,
+    development,
+    node,
+    organization,
+    policy,
+    query,
+)
 from homeroom.cli.exits import EXIT_OF_REASON, ExitCode
 from homeroom.cli.terminal import show_json, tell
 from homeroom.errors import HomeroomError, InternalError, NotPermittedError, RequestInvalidError
@@ -97,6 +106,7 @@ agreement_file.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(consent.app, name="consent")
 app.add_typer(node.app, name="node")
+app.add_typer(policy.app, name="policy")
 app.add_typer(development.app, name="dev-ca")
 
 

@@ -15,8 +15,8 @@ shareable := object.keys(data.federation.elements)
 all_education_records := {
 element |
 	some element, about in data.federation.elements
-	not about.category in data.federation.no_education_records
-	not element in data.federation.named_singly
+	every category in data.federation.no_education_records { about.category != category }
+	every single in data.federation.named_singly { element != single }
 }
 
 released[id] := {element | some element in scope.elements} if {

@@ -6,6 +6,7 @@ Without a verb it serves, with its settings in HOMEROOM_NODE_*.
 import csv
 import datetime as dt
 import json
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
+from services.node.commands import policy
 from services.node.intake.export import export_oneroster
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
@@ -39,12 +41,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 app = typer.Typer(
     help=__doc__, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False
 )
+app.add_typer(policy.app, name="policy")
 told = Console(stderr=True)
 
 
 @app.callback(invoke_without_command=True)
 def serve(context: typer.Context) -> None:
     """Serves, when no verb is given."""
+    context.obj = os.environ
     if context.invoked_subcommand is None:
         raise typer.Exit(run_service("node", NodeSettings, build_server))
 
