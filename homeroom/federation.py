@@ -48,6 +48,7 @@ class Organization:
 
     Attributes:
         classes: the classes of recipients that the federation's operator has put it in.
+        debarred_until: the last day of a bar (34 CFR 99.67); None while none is set.
     """
 
     organization_id: str
@@ -61,6 +62,7 @@ class Organization:
     issuer: Issuer
     record_version: int
     classes: tuple[ClassMembership, ...] = ()
+    debarred_until: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)

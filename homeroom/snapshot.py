@@ -113,7 +113,15 @@ def read_organization(message: pb.Organization) -> Organization:
         issuer=Issuer(record.user_issuer, record.user_keys),
         record_version=record.record_version,
         classes=tuple(_classes_that_read(message.classes)),
+        debarred_until=_last_day_of_bar(message),
     )
+
+
+def _last_day_of_bar(message: pb.Organization) -> dt.date | None:
+    try:
+        return day_of(message.debarred_until, "debarred_until") if message.debarred_until else None
+    except RequestInvalidError:
+        return None  # a bar without a day that can be read has no end
 
 
 def read_classes(messages: Iterable[pb.ClassMembership]) -> tuple[ClassMembership, ...]:

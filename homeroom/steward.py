@@ -4,6 +4,7 @@ A steward acts with the profile's STEWARD certificate and the organization's sig
 operator's certificate admits and suspends organizations, for the federation.
 """
 
+import datetime as dt
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,15 +125,29 @@ class Steward(AgreementActs):
             if not token:
                 return found
 
-    async def set_standing(self, organization_id: str, standing: Standing | str) -> Organization:
-        """Admits, suspends or debars an organization; for the federation's operator alone."""
+    async def set_standing(
+        self,
+        organization_id: str,
+        standing: Standing | str,
+        debarred_until: dt.date | None = None,
+    ) -> Organization:
+        """Admits, suspends or debars an organization; for the federation's operator alone.
+
+        Args:
+            organization_id: the organization.
+            standing: its new standing.
+            debarred_until: the last day of a bar (34 CFR 99.67); without it, until it is lifted.
+        """
         wanted = next((number for number, word in STANDINGS.items() if word == standing), None)
         if wanted is None:
             raise RequestInvalidError("there is no such standing", field="standing")
         response = await call(
             self._session.registry.SetStanding,
             pb.SetStandingRequest(
-                organization_id=organization_id, standing=wanted, request_id=_request_id()
+                organization_id=organization_id,
+                standing=wanted,
+                request_id=_request_id(),
+                debarred_until=debarred_until.isoformat() if debarred_until else "",
             ),
         )
         self._session.seen.saw_registry(response.sequence)

@@ -1,6 +1,7 @@
 """`homeroom org`: register the organization, list all, admit and suspend."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,12 +68,18 @@ def list_organizations(
 def set_standing(
     organization_id: Annotated[str, typer.Argument(help="The organization.")],
     standing: Annotated[str, typer.Argument(help="active, suspended, debarred or pending.")],
+    until: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The last day of a bar; else until it is lifted."),
+    ] = None,
     profile: ProfileOption = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Admits, suspends or debars an organization; for the federation's operator alone."""
-    _show([asyncio.run(_set_standing(profile, organization_id, standing))], as_json=as_json)
+    last_day = until.date() if until else None
+    changed = asyncio.run(_set_standing(profile, organization_id, standing, last_day))
+    _show([changed], as_json=as_json)
 
 
 @app.command("classes")
@@ -107,11 +114,13 @@ async def _organizations(profile: str | None) -> "Sequence[Organization]":
         return [state.organizations[name] for name in sorted(state.organizations)]
 
 
-async def _set_standing(profile: str | None, organization_id: str, standing: str) -> "Organization":
+async def _set_standing(
+    profile: str | None, organization_id: str, standing: str, until: dt.date | None
+) -> "Organization":
     from homeroom.steward import Steward  # noqa: PLC0415 - help must not wait for gRPC
 
     async with Steward(profile_of(profile), Role.OPERATOR) as operator:
-        return await operator.set_standing(organization_id, standing)
+        return await operator.set_standing(organization_id, standing, until)
 
 
 async def _set_classes(

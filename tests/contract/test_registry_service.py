@@ -63,10 +63,10 @@ class Registry:
         )
         return await called(self.of(member).RegisterOrganization(request))
 
-    async def set_standing(self, member: Member, standing: pb.Standing.ValueType) -> Any:
-        request = pb.SetStandingRequest(
-            organization_id=member.organization_id, standing=standing, request_id=new_request_id()
-        )
+    async def set_standing(self, member: Member, standing: Any, debarred_until: str = "") -> Any:
+        named, request_id = member.organization_id, new_request_id()
+        request = pb.SetStandingRequest(organization_id=named, standing=standing)
+        request.request_id, request.debarred_until = request_id, debarred_until
         return await called(self.of("federation_office", Role.OPERATOR).SetStanding(request))
 
     async def set_classes(self, member: Member, classes: list[pb.ClassMembership]) -> Any:
@@ -246,16 +246,17 @@ async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> Non
         assert not isinstance(refused.value, InternalError), (name, request)
 
 
-async def test_a_new_organization_waits_to_be_admitted(registry: Registry) -> None:
+async def test_a_new_organization_waits_for_the_operators_word(registry: Registry) -> None:
     registered = await registry.register(ANYTOWN)
     assert (registered.organization.standing, registered.sequence) == (pb.STANDING_PENDING, 1)
 
     admitted = await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
     assert (admitted.organization.standing, admitted.sequence) == (pb.STANDING_ACTIVE, 2)
-
     again = await registry.set_standing(ANYTOWN, pb.STANDING_ACTIVE)
     assert again.sequence == 2
     assert (await registry.state()).standing_of("anytown") is Standing.ACTIVE
+    await registry.set_standing(ANYTOWN, pb.STANDING_DEBARRED, debarred_until="2031-06-30")
+    assert (await registry.state()).organizations["anytown"].debarred_until == dt.date(2031, 6, 30)
 
 
 async def test_an_organization_registers_only_itself(registry: Registry) -> None:

@@ -58,6 +58,7 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
             ClassMembership("mentors", NOW.date()),
             ClassMembership("tutors", NOW.date(), NOW.date()),
         ),
+        debarred_until=NOW.date(),
     )
 
 

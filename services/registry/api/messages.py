@@ -1,5 +1,7 @@
 """Turns messages of the registry into its entries, and back."""
 
+import datetime as dt
+
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.federation import ClassMembership
@@ -41,6 +43,7 @@ def organization_message(organization: RegisteredOrganization) -> pb.Organizatio
         record=statement_message(organization.record),
         standing=_STANDING_MESSAGES[organization.standing],
         classes=[class_message(one) for one in organization.classes],
+        debarred_until=_written(organization.debarred_until),
     )
     message.standing_time.FromDatetime(organization.standing_time)
     return message
@@ -51,8 +54,12 @@ def class_message(membership: ClassMembership) -> pb.ClassMembership:
     return pb.ClassMembership(
         name=membership.name,
         from_date=membership.from_day.isoformat(),
-        to_date=membership.to_day.isoformat() if membership.to_day else "",
+        to_date=_written(membership.to_day),
     )
+
+
+def _written(day: dt.date | None) -> str:
+    return day.isoformat() if day else ""
 
 
 def agreement_message(agreement: RegisteredAgreement) -> pb.Agreement:

@@ -15,6 +15,7 @@ from homeroom.errors import NotPermittedError
 from homeroom.evidence import decode
 from homeroom.federation import Organization, Standing
 from homeroom.identity import require_organization_id
+from homeroom.question import day_of
 from homeroom.snapshot import STANDINGS, read_classes, read_organization
 from services.registry.api import messages
 from services.registry.api.publisher import Publisher
@@ -56,6 +57,9 @@ class RegistryServicer(RegistryServiceServicer):
             organization_id=require_organization_id(request.organization_id),
             standing=STANDINGS.get(request.standing, Standing.UNKNOWN),
             now=self._clock(),
+            debarred_until=(
+                day_of(request.debarred_until, "debarred_until") if request.debarred_until else None
+            ),
         )
         answer = _of_organization(pb.SetStandingResponse)
         return pb.SetStandingResponse.FromString(

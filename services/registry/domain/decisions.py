@@ -24,11 +24,15 @@ def register(
 
 
 def set_standing(
-    ledger: Ledger, organization_id: str, standing: Standing, now: dt.datetime
+    ledger: Ledger,
+    organization_id: str,
+    standing: Standing,
+    now: dt.datetime,
+    debarred_until: dt.date | None = None,
 ) -> OnOrganization:
-    """The operator gave an organization a standing."""
+    """The operator gave an organization a standing; a bar may have a last day."""
     known = ledger.organization(organization_id)
-    changed = organizations.set_standing(known, standing, now)
+    changed = organizations.set_standing(known, standing, now, debarred_until)
     return Decision(changed, () if changed is known else (changed,))
 
 

@@ -29,6 +29,7 @@ class RegisteredOrganization:
         record: the organization's own signed description of itself.
         kind: a word of the vocabulary, by its own record.
         classes: the classes of recipients that the operator has put it in; sorted.
+        debarred_until: the last day of a bar; None while none is set.
     """
 
     organization_id: str
@@ -40,6 +41,7 @@ class RegisteredOrganization:
     standing: Standing
     standing_time: dt.datetime
     classes: tuple[ClassMembership, ...] = ()
+    debarred_until: dt.date | None = None
 
 
 def require_record_size(content: bytes) -> None:
@@ -100,21 +102,26 @@ def register(
 
 
 def set_standing(
-    known: RegisteredOrganization | None, standing: Standing, now: dt.datetime
+    known: RegisteredOrganization | None,
+    standing: Standing,
+    now: dt.datetime,
+    debarred_until: dt.date | None = None,
 ) -> RegisteredOrganization:
     """What an organization is after the operator's word; `known` itself if nothing changes.
 
     Raises:
-        RequestInvalidError: if nobody can be given that standing.
+        RequestInvalidError: if nobody can be given that standing, or it has no last day.
         NotPermittedError: if the organization is not registered.
     """
     if standing not in _SETTABLE:
         raise RequestInvalidError("this standing cannot be set", field="standing")
+    if debarred_until is not None and standing is not Standing.DEBARRED:
+        raise RequestInvalidError("only a bar has a last day", field="debarred_until")
     if known is None:
         raise NotPermittedError("no such organization to this caller")
-    if known.standing is standing:
+    if (known.standing, known.debarred_until) == (standing, debarred_until):
         return known
-    return replace(known, standing=standing, standing_time=now)
+    return replace(known, standing=standing, standing_time=now, debarred_until=debarred_until)
 
 
 def set_classes(

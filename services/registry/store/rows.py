@@ -26,6 +26,7 @@ def organization_of(row: Row[Any]) -> RegisteredOrganization:
         standing=Standing(row.standing),
         standing_time=_EPOCH + row.standing_time * _MICROSECOND,
         classes=tuple(_class_of(*one) for one in json.loads(row.classes)),
+        debarred_until=row.debarred_until,
     )
 
 
@@ -44,6 +45,7 @@ def values_of_organization(organization: RegisteredOrganization) -> dict[str, An
         "standing": str(organization.standing),
         "standing_time": (organization.standing_time - _EPOCH) // _MICROSECOND,
         "classes": json.dumps([_words_of(one) for one in organization.classes]),
+        "debarred_until": organization.debarred_until,
     }
 
 

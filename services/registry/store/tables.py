@@ -1,5 +1,6 @@
 """The tables of the registry. Instants are microseconds since 1970 in UTC."""
 
+import datetime as dt
 from typing import ClassVar
 
 from sqlalchemy import BigInteger, LargeBinary, MetaData
@@ -37,6 +38,7 @@ class OrganizationRow(RegistryTable, table=True):
     standing: str
     standing_time: int = Field(sa_type=BigInteger)
     classes: str
+    debarred_until: dt.date | None = None
 
 
 class StatementRow(RegistryTable, table=True):

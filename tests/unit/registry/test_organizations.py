@@ -122,6 +122,19 @@ def test_only_standings_that_the_operator_gives_can_be_set() -> None:
         assert set_standing(known, standing, NOW).standing is standing
 
 
+def test_a_bar_may_have_a_last_day_and_nothing_else_has_one() -> None:
+    """34 CFR 99.67: five years or more, after which it is over without anybody's word."""
+    known, last = sent(None, 1), dt.date(2031, 6, 30)
+    barred = set_standing(known, Standing.DEBARRED, NOW, last)
+
+    assert (barred.standing, barred.debarred_until) == (Standing.DEBARRED, last)
+    assert set_standing(barred, Standing.DEBARRED, LATER, last) is barred
+    assert set_standing(barred, Standing.DEBARRED, LATER).debarred_until is None
+    assert set_standing(barred, Standing.ACTIVE, LATER).debarred_until is None
+    with pytest.raises(RequestInvalidError):
+        set_standing(known, Standing.SUSPENDED, NOW, last)
+
+
 def test_the_same_standing_again_changes_nothing() -> None:
     admitted = set_standing(sent(None, 1), Standing.ACTIVE, NOW)
 

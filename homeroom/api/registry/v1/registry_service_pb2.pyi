@@ -124,10 +124,13 @@ class Organization(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     STANDING_TIME_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
+    DEBARRED_UNTIL_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization's identifier, as in its record."""
     standing: Global___Standing.ValueType
     """Whether it may take part."""
+    debarred_until: _builtins.str
+    """The last day of a bar, YYYY-MM-DD; only beside STANDING_DEBARRED, and empty while none is set."""
     @_builtins.property
     def record(self) -> _evidence_pb2.SignedStatement:
         """The OrganizationRecord, signed by the organization itself."""
@@ -148,10 +151,11 @@ class Organization(_message.Message):
         standing: Global___Standing.ValueType = ...,
         standing_time: _timestamp_pb2.Timestamp | None = ...,
         classes: _abc.Iterable[Global___ClassMembership] | None = ...,
+        debarred_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "standing_time", b"standing_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "debarred_until", b"debarred_until", "organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -739,22 +743,26 @@ class SetStandingRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DEBARRED_UNTIL_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization."""
     standing: Global___Standing.ValueType
     """Its new standing."""
     request_id: _builtins.str
     """Chosen by the caller, so that a retry is recognized."""
+    debarred_until: _builtins.str
+    """The last day of a bar, YYYY-MM-DD; only beside STANDING_DEBARRED."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         standing: Global___Standing.ValueType = ...,
         request_id: _builtins.str = ...,
+        debarred_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "request_id", b"request_id", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debarred_until", b"debarred_until", "organization_id", b"organization_id", "request_id", b"request_id", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("standing", sa.String(), nullable=False),
         sa.Column("standing_time", sa.BigInteger(), nullable=False),
         sa.Column("classes", sa.String(), nullable=False),
+        sa.Column("debarred_until", sa.Date(), nullable=True),
     )
     op.create_table(
         "agreement_statement",
