@@ -83,7 +83,7 @@ class Counts:
 
     def datasets(self) -> Mapping[str, int]:
         counted = self.stores.records.counts()
-        return {dataset.name: counted[SOURCES[dataset.name].table.name] for dataset in CATALOG}
+        return {dataset.name: counted[SOURCES[dataset.name].stored.name] for dataset in CATALOG}
 
     def active_consents(self, now: dt.datetime) -> int:
         return self.stores.consents.active_consents(now)

@@ -48,7 +48,28 @@ STUDENT = {
     "nighttime_residence": "shelter",
     "foster_care": False,
     "lunch_eligibility": "free",
+    "household_income": 31_000.5,
     "school_id": "elm",
+    "street_address": "12 Elm St, № 3",
+    "city": "Brockton",
+    "state": "MA",
+    "postal_code": "02301",
+    "phone": "+1 508 555 0100",
+    "email": "z@example.org",
+    "photo": "photos/1.jpg",
+}
+DOCUMENT = {"title": "Título", "document_date": LEAP_DAY, "text": "один"}
+DOCUMENTS = {
+    "honors": Element.HONORS_AWARDS,
+    "activities": Element.ACTIVITIES_SPORTS,
+    "transcripts": Element.TRANSCRIPT,
+    "ieps": Element.IEP,
+    "special_education_evaluations": Element.SPED_EVALUATION,
+    "immunizations": Element.HEALTH_IMMUNIZATION,
+    "health_conditions": Element.HEALTH_CONDITIONS,
+    "early_warning_flags": Element.EARLY_WARNING_FLAG,
+    "survey_responses": Element.SURVEY_PROTECTED_RESPONSES,
+    "case_notes": Element.CASE_NOTES,
 }
 RECORDS: dict[str, dict[str, Any]] = {
     "enrollment": {
@@ -112,6 +133,20 @@ RECORDS: dict[str, dict[str, Any]] = {
         "end_date": MONDAY,
     },
     "service_event": {"service_name": "Club", "service_date": LEAP_DAY, "hours": 1.5},
+    "guardian": {
+        "guardian_id": "g1",
+        "relation": "mother",
+        "given_name": "Ana",
+        "family_name": "Núñez",
+        "phone": "+1 508 555 0101",
+        "email": "a@example.org",
+    },
+    "gpa": {
+        "school_year": "2024",
+        "term": "cumulative",
+        "weighted": True,
+        "grade_point_average": 3.25,
+    },
 }
 EXPECTED: dict[str, dict[str, Any]] = {
     "students": {k: v for k, v in STUDENT.items() if k != "student_id"} | {"student_number": "Ø-1"},
@@ -138,6 +173,17 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "assessments": {k: v for k, v in RECORDS["assessment_result"].items() if k != "result_id"},
     "programs": RECORDS["program_participation"],
     "services": RECORDS["service_event"],
+    "contacts": {k: v for k, v in RECORDS["guardian"].items() if k != "guardian_id"},
+    "gpas": RECORDS["gpa"],
+    "attendance_rates": {
+        "school_id": "elm",
+        "first_day": dt.date(2026, 7, 1),
+        "last_day": NOW.date(),
+        "days_enrolled": 4,
+        "days_absent": 1,
+        "attendance_rate": 0.75,
+    },
+    **dict.fromkeys(DOCUMENTS, DOCUMENT),
 }
 
 
@@ -165,6 +211,20 @@ def fill(holding: Holding) -> None:
     expelled = {"action_id": "x2", "action_type": "expulsion", "planned_days": 9.0}
     dated = {"action_date": LEAP_DAY, "school_id": "elm", "actual_days": 5.0}
     holding.add("discipline_action", {"student": "Ø-1", **expelled, **dated})
+    for name, element in DOCUMENTS.items():
+        kind = {"document_id": name, "element": str(element)}
+        holding.add("document", {"student": "Ø-1", **kind, **DOCUMENT})
+        holding.add("document", {"student": "blank", "document_id": name, "element": str(element)})
+
+
+def measure(holding: Holding) -> None:
+    """Four days at school this year, of which one was missed."""
+    holding.add("school", {"school_id": "elm", "attendance_kind": "every_day"})
+    spell = {"school_id": "elm", "entry_date": MONDAY, "school_year": "2026"}
+    holding.add("enrollment", {"student": "Ø-1", **spell})
+    there = [{**event("Ø-1", MONDAY + n * DAY), "category": "in_attendance"} for n in range(3)]
+    missed = event("Ø-1", MONDAY + 3 * DAY) | {"category": "unexcused_absence"}
+    holding.add("attendance", *there, missed)
 
 
 @pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
@@ -173,6 +233,8 @@ async def test_every_dataset_is_read_with_the_types_of_the_catalog(
 ) -> None:
     """Text of any script, a leap day, booleans and numbers; nulls before values."""
     fill(holding)
+    if dataset.name == "attendance_rates":
+        measure(holding)
     holding.grant("blank", *dataset.elements)
     holding.grant("Ø-1", *dataset.elements)
     rows = await holding.rows(selection(dataset.name))
@@ -195,6 +257,8 @@ async def test_a_dataset_without_a_row_still_has_its_schema(
 @pytest.mark.parametrize("dataset", CATALOG, ids=lambda dataset: dataset.name)
 async def test_one_element_alone_can_be_read(holding: Holding, dataset: Dataset) -> None:
     fill(holding)
+    if dataset.name == "attendance_rates":
+        measure(holding)
     holding.grant("Ø-1", *dataset.elements)
     for element in dataset.elements:
         (row,) = (

@@ -106,7 +106,7 @@ def test_a_dataset_is_described_whole(dataset: Dataset) -> None:
 def test_a_dataset_has_a_column_of_the_records_for_each_of_its_own(dataset: Dataset) -> None:
     """What can be asked for is stored somewhere, in a column of the same kind."""
     source = SOURCES[dataset.name]
-    kinds = {c.name: c.kind for c in RECORD_TABLES[source.table.name].columns}
+    kinds = {c.name: c.kind for c in RECORD_TABLES[source.stored.name].columns}
     expressions = {c.name: source.column(c.name) for c in dataset.columns}
 
     assert all(isinstance(e, ColumnElement) for e in expressions.values())
@@ -114,7 +114,7 @@ def test_a_dataset_has_a_column_of_the_records_for_each_of_its_own(dataset: Data
     for column in dataset.columns:
         stored = expressions[column.name]
         if isinstance(stored, SqlColumn):
-            assert stored.table is source.table
+            assert stored.table is source.stored
             assert kinds[str(stored.name)] is column.kind
 
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from homeroom.catalog import ValueKind
+from homeroom.vocabulary import Element
 
 STUDENT_ID = "student_id"
 """How sources name a student; in the database it becomes a key."""
+
+_LONG_TEXT = 100_000
 
 GRADE_LEVELS = frozenset({"PK", "KG", *(f"{grade:02}" for grade in range(1, 13))})
 RACES = frozenset(
@@ -42,6 +45,25 @@ STATUSES = frozenset(
 )
 """What may be so of a student for a time."""
 
+DOCUMENTED = frozenset(
+    {
+        Element.HONORS_AWARDS,
+        Element.ACTIVITIES_SPORTS,
+        Element.TRANSCRIPT,
+        Element.IEP,
+        Element.SPED_EVALUATION,
+        Element.HEALTH_IMMUNIZATION,
+        Element.HEALTH_CONDITIONS,
+        Element.EARLY_WARNING_FLAG,
+        Element.SURVEY_PROTECTED_RESPONSES,
+        Element.CASE_NOTES,
+    }
+)
+"""The elements that are kept as documents."""
+
+ALL_ELEMENTS = "all"
+"""An opt-out of every kind of directory information."""
+
 ACTION_TYPES = frozenset({"in_school_suspension", "out_of_school_suspension", "expulsion", "other"})
 
 
@@ -52,12 +74,14 @@ class RecordColumn:
     Attributes:
         words: the values it may have; empty where any will do.
         joined: whether it holds several of the words, sorted and joined by ';'.
+        longest: how many characters a text may have.
     """
 
     name: str
     kind: ValueKind = ValueKind.TEXT
     words: frozenset[str] = frozenset()
     joined: bool = False
+    longest: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +175,8 @@ _TABLES = (
             *_booleans("foster_care"),
             *_words("lunch_eligibility", "free", "reduced", "full"),
             *_texts("school_id"),
+            *_texts("street_address", "city", "state", "postal_code", "phone", "email", "photo"),
+            *_numbers("household_income"),
         ),
     ),
     RecordTable(
@@ -184,6 +210,7 @@ _TABLES = (
         (STUDENT_ID, "guardian_id"),
         (
             *_texts(STUDENT_ID, "guardian_id", "relation", "given_name", "family_name"),
+            *_texts("phone", "email"),
             *_booleans("legal_guardian", "lives_with", "primary_contact"),
         ),
     ),
@@ -268,6 +295,43 @@ _TABLES = (
             *_numbers("hours"),
         ),
         event_day="service_date",
+    ),
+    RecordTable(
+        "gpa",
+        (STUDENT_ID, "school_year", "term", "weighted"),
+        (
+            *_texts(STUDENT_ID, "school_year", "term"),
+            *_booleans("weighted"),
+            *_numbers("grade_point_average"),
+        ),
+    ),
+    RecordTable(
+        "document",
+        (STUDENT_ID, "document_id"),
+        (
+            *_texts(STUDENT_ID, "document_id"),
+            *_words("element", *DOCUMENTED),
+            *_texts("title"),
+            *_dates("document_date"),
+            RecordColumn("text", longest=_LONG_TEXT),
+            *_booleans("concerns_others"),
+            *_words("survey_consent", "given", "not_required", "missing"),
+        ),
+    ),
+    RecordTable(
+        "directory_opt_out",
+        (STUDENT_ID, "element"),
+        (*_texts(STUDENT_ID), *_words("element", *Element, ALL_ELEMENTS)),
+    ),
+    RecordTable(
+        "contested_statement",
+        (STUDENT_ID, "element", "filed_on"),
+        (
+            *_texts(STUDENT_ID),
+            *_words("element", *Element),
+            *_dates("filed_on"),
+            RecordColumn("statement", longest=_LONG_TEXT),
+        ),
     ),
 )
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from homeroom.catalog import ValueKind
@@ -16,7 +16,6 @@ from services.node.domain.record_tables import RECORD_TABLES, RecordColumn
 
 _EARLIEST_YEAR = 1900
 _LATEST_YEAR = 2200
-_MAX_TEXT = 2_000
 _MAX_INTEGER_DIGITS = 9
 _MAX_NUMBER = 1e15
 _REMEMBERED = 2_048
@@ -120,7 +119,7 @@ def _reader(column: RecordColumn) -> Callable[[str], Value]:
     if column.words:
         return lru_cache(_REMEMBERED)(lambda text: _word(text, column.words))
     if column.kind is ValueKind.TEXT:
-        return _text
+        return partial(_text, longest=column.longest)
     return lru_cache(_REMEMBERED)(_READERS[column.kind])
 
 
@@ -138,8 +137,8 @@ def _joined_words(text: str, words: frozenset[str]) -> str:
     return known
 
 
-def _text(text: str) -> str:
-    if len(text) > _MAX_TEXT:
+def _text(text: str, longest: int) -> str:
+    if len(text) > longest:
         raise _Unreadable("is too long")
     if "\x00" in text:
         raise _Unreadable("has a null character")

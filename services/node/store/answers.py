@@ -8,8 +8,9 @@ each other's file locks, and a commit can be lost (https://sqlite.org/howtocorru
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from types import MappingProxyType
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
@@ -26,6 +27,7 @@ from services.node.domain.selection import (
     Window,
 )
 from services.node.store.consent_changes import consents_to_settle_again
+from services.node.store.datasets import measured_days
 from services.node.store.element_bits import bit_of, elements_in, mask_of
 from services.node.store.permitted import (
     limited_by_period,
@@ -63,7 +65,7 @@ class AnswerStore:
     def _open(self, selection: Selection) -> RowReader:
         ((limited,),) = self._fetch(limited_by_period(selection))
         chosen = rows_permitted_by_period(selection) if limited else rows_permitted(selection)
-        statement, parameters = self._compiled(chosen)
+        statement, parameters = self._compiled(chosen, measured_days(selection))
         if self._sqlite:
             return SqliteReader(self._sqlite_connection(), statement, parameters, selection.schema)
         return ArrowReader(self._postgres_connection(), statement, parameters, selection.schema)
@@ -97,11 +99,14 @@ class AnswerStore:
             )
         return connection
 
-    def _compiled(self, statement: Any) -> tuple[str, tuple[Any, ...]]:
+    def _compiled(
+        self, statement: Any, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> tuple[str, tuple[Any, ...]]:
         compiled = statement.compile(
             dialect=self._dialect, compile_kwargs={"render_postcompile": True}
         )
-        parameters = [compiled.params[name] for name in compiled.positiontup or ()]
+        values = {**compiled.params, **given}
+        parameters = [values[name] for name in compiled.positiontup or ()]
         return str(compiled), tuple(
             value.isoformat() if self._sqlite and hasattr(value, "isoformat") else value
             for value in parameters

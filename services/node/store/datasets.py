@@ -1,10 +1,31 @@
 """Says where the catalog's datasets stand in the record tables."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, case, func, true
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Float,
+    FromClause,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    case,
+    column,
+    exists,
+    func,
+    select,
+    text,
+    true,
+)
 
+from homeroom.vocabulary import Element
+from services.node.domain.selection import Selection
+from services.node.store.records.measures import measure
 from services.node.store.records.tables import RecordTable
 
 _TABLES = RecordTable.metadata.tables
@@ -15,42 +36,114 @@ class Source:
     """Where one dataset's rows come from.
 
     Attributes:
+        table: the table, or what is computed of several.
+        stored: the table that is counted for the dataset.
         first_day, last_day: the days that a row is about, to compare with a period; None where
             rows are about now.
+        summed: whether a row says something of all its days at once.
+        key: what tells the rows of one student apart.
+        concerns_others: whether a row tells of another student too; unknown counts as yes.
+        survey_consent: for survey answers, what is known of the consent to the survey.
         renamed: the expressions of columns that are named otherwise in the table.
     """
 
-    table: Table
-    first_day: ColumnElement[object] | None = None
-    last_day: ColumnElement[object] | None = None
+    table: FromClause
+    stored: Table
+    first_day: ColumnElement[Any] | None = None
+    last_day: ColumnElement[Any] | None = None
+    summed: bool = False
+    key: tuple[ColumnElement[Any], ...] = ()
     where: ColumnElement[bool] = field(default_factory=true)
-    renamed: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
+    concerns_others: ColumnElement[Any] | None = None
+    survey_consent: ColumnElement[Any] | None = None
+    renamed: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
 
     @property
     def school(self) -> ColumnElement[str] | None:
         """The school that a row itself names; None where only its student has one."""
         return self.table.c.get("school_id")
 
-    def column(self, name: str) -> ColumnElement[object]:
+    def column(self, name: str) -> ColumnElement[Any]:
         return self.renamed[name] if name in self.renamed else self.table.c[name]
 
 
-def _one_day(table: str, day: str, **more: object) -> Source:
-    found = _TABLES[table]
-    return Source(found, found.c[day], found.c[day], **more)  # type: ignore[arg-type]  # passed on
+def _of(name: str, first_day: str = "", last_day: str = "", **more: Any) -> Source:
+    """The rows of one table."""
+    table = _TABLES[name]
+    key = tuple(c for c in table.primary_key.columns if c.name != "student_key")
+    first = table.c[first_day] if first_day else None
+    last = table.c[last_day] if last_day else None
+    return Source(table, table, first, last, key=key, **more)
 
 
+def _one_day(name: str, day: str, **more: Any) -> Source:
+    return _of(name, day, day, **more)
+
+
+def _documents(element: Element) -> Source:
+    return _one_day(
+        "document",
+        "document_date",
+        where=_DOCUMENT.element == element.value,
+        concerns_others=_DOCUMENT.concerns_others,
+        survey_consent=_DOCUMENT.survey_consent,
+    )
+
+
+def _rates() -> Source:
+    """Attendance as the measures have it, over the days that `measured_days` gives."""
+    days = {name: bindparam(name, type_=Date, required=False) for name in ("first_day", "last_day")}
+    measured = (
+        text(measure("rates"))
+        .bindparams(*days.values(), bindparam("exit_day_counts", 1, type_=Integer))
+        .columns(
+            column("student_key", Integer),
+            column("school_id", String),
+            column("days_enrolled", Integer),
+            column("days_absent", Integer),
+            column("attendance_rate", Float),
+        )
+        .subquery("rates")
+    )
+    return Source(
+        measured,
+        _TABLES["attendance"],
+        days["first_day"],
+        days["last_day"],
+        summed=True,
+        key=(measured.c.school_id,),
+        renamed=days,
+    )
+
+
+def measured_days(selection: Selection) -> Mapping[str, dt.date]:
+    """The days that a measure is about: those asked for, or the school year so far."""
+    if selection.dataset.name not in _MEASURED:
+        return {}
+    if selection.period is not None:
+        return {"first_day": selection.period.start_date, "last_day": selection.period.end_date}
+    today = selection.instant.date()
+    begun = today.year if today.month >= _FIRST_MONTH else today.year - 1
+    return {"first_day": dt.date(begun, _FIRST_MONTH, 1), "last_day": today}
+
+
+_FIRST_MONTH = 7  # school years are counted from July
+_MEASURED = frozenset({"attendance_rates"})
+_DOCUMENT = _TABLES["document"].c
+_INCIDENT = _TABLES["discipline_incident"]
 _ACTION = _TABLES["discipline_action"].c
-_ENROLLMENT = _TABLES["enrollment"].c
-_SECTION = _TABLES["section_enrollment"].c
-_PROGRAM = _TABLES["program_participation"].c
+_OTHER = _INCIDENT.alias("other_offender")
+_ANOTHER_OFFENDER = exists(
+    select(_OTHER.c.student_key).where(
+        _OTHER.c.incident_id == _INCIDENT.c.incident_id,
+        _OTHER.c.student_key != _INCIDENT.c.student_key,
+    )
+).correlate(_INCIDENT)
 _ACTION_DAYS = func.coalesce(_ACTION.actual_days, _ACTION.planned_days)
 
 SOURCES: Mapping[str, Source] = {
-    "students": Source(
-        _TABLES["student"], renamed={"student_number": _TABLES["student"].c.student_id}
-    ),
-    "enrollments": Source(_TABLES["enrollment"], _ENROLLMENT.entry_date, _ENROLLMENT.exit_date),
+    "students": _of("student", renamed={"student_number": _TABLES["student"].c.student_id}),
+    "enrollments": _of("enrollment", "entry_date", "exit_date"),
     "attendance": _one_day("attendance", "event_date"),
     "suspensions": _one_day(
         "discipline_action",
@@ -70,14 +163,25 @@ SOURCES: Mapping[str, Source] = {
         where=_ACTION.action_type == "expulsion",
         renamed={"days": _ACTION_DAYS},
     ),
-    "discipline_incidents": _one_day("discipline_incident", "incident_date"),
-    "course_enrollments": Source(
-        _TABLES["section_enrollment"], _SECTION.begin_date, _SECTION.end_date
+    "discipline_incidents": _one_day(
+        "discipline_incident", "incident_date", concerns_others=_ANOTHER_OFFENDER
     ),
-    "course_grades": Source(
-        _TABLES["course_grade"], where=_TABLES["course_grade"].c.grade_kind != "gradebook"
-    ),
+    "course_enrollments": _of("section_enrollment", "begin_date", "end_date"),
+    "course_grades": _of("course_grade", where=_TABLES["course_grade"].c.grade_kind != "gradebook"),
     "assessments": _one_day("assessment_result", "administration_date"),
-    "programs": Source(_TABLES["program_participation"], _PROGRAM.begin_date, _PROGRAM.end_date),
+    "programs": _of("program_participation", "begin_date", "end_date"),
     "services": _one_day("service_event", "service_date"),
+    "contacts": _of("guardian"),
+    "attendance_rates": _rates(),
+    "gpas": _of("gpa"),
+    "honors": _documents(Element.HONORS_AWARDS),
+    "activities": _documents(Element.ACTIVITIES_SPORTS),
+    "transcripts": _documents(Element.TRANSCRIPT),
+    "ieps": _documents(Element.IEP),
+    "special_education_evaluations": _documents(Element.SPED_EVALUATION),
+    "immunizations": _documents(Element.HEALTH_IMMUNIZATION),
+    "health_conditions": _documents(Element.HEALTH_CONDITIONS),
+    "early_warning_flags": _documents(Element.EARLY_WARNING_FLAG),
+    "survey_responses": _documents(Element.SURVEY_PROTECTED_RESPONSES),
+    "case_notes": _documents(Element.CASE_NOTES),
 }

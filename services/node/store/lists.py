@@ -1,8 +1,13 @@
 """Cuts what a statement names into lists that every database takes."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sqlalchemy import Boolean, ColumnElement, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 IN_LIST = 500
 """How many values one statement names: below every database's limit of parameters."""
@@ -15,3 +20,31 @@ def in_lists(values: Iterable[T]) -> Iterator[list[T]]:
     remaining = iter(values)
     while some := list(islice(remaining, IN_LIST)):
         yield some
+
+
+class _Among(ColumnElement[bool]):
+    """That a column has one of many texts, which stand in one parameter."""
+
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[str], values: Sequence[str]) -> None:
+        self.column = column
+        self.listed = literal(json.dumps(values))
+
+
+def among(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """That a column has one of some texts, however many: each parameter costs time to write."""
+    return column.in_(values) if len(values) <= IN_LIST else _Among(column, values)
+
+
+@compiles(_Among, "sqlite")
+def _in_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, listed = (compiler.process(e, **options) for e in (element.column, element.listed))
+    return f"{column} IN (SELECT value FROM json_each({listed}))"  # noqa: S608  # written by SQLAlchemy
+
+
+@compiles(_Among, "postgresql")
+def _in_postgres(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, listed = (compiler.process(e, **options) for e in (element.column, element.listed))
+    return f"{column} IN (SELECT json_array_elements_text(CAST({listed} AS json)))"

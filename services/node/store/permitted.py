@@ -34,6 +34,7 @@ from services.node.store.consent_tables import (
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.datasets import SOURCES, Source
 from services.node.store.element_bits import bit_of, mask_of
+from services.node.store.lists import among
 from services.node.store.records.tables import RecordTable
 
 _STUDENT = RecordTable.metadata.tables["student"]
@@ -142,7 +143,7 @@ def rows_permitted_by_period(selection: Selection) -> Select[Any]:
             grants.c.subject_ref.is_not(None),
             or_(grants.c.record_from.is_(None), _in_records(grants, selection, source)),
         )
-        .group_by(*source.table.primary_key.columns)
+        .group_by(source.table.c.student_key, *source.key)
     )
     if selection.dataset.row_element is not None:
         statement = statement.having(_flag(grants, selection.dataset.row_element) == 1)
@@ -159,7 +160,7 @@ def _named(grants: FromClause, selection: Selection) -> FromClause:
     this = and_(_NAME.recipient == selection.recipient, _NAME.student_key == _GRANT.student_key)
     if selection.subject_refs is None:
         return grants.outerjoin(NAMES, and_(this, _NAME.in_use))
-    asked = _NAME.subject_ref.in_(selection.subject_refs)
+    asked = among(_NAME.subject_ref, selection.subject_refs)
     return grants.join(NAMES, and_(this, asked, _NAME.retired_at.is_(None)))
 
 

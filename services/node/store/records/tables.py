@@ -7,39 +7,19 @@ Their keys begin with it, so that SQLite keeps one student's rows side by side.
 from datetime import date
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Integer, MetaData, Table
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Table
+from sqlmodel import Field
 
-_STUDENT_KEY = BigInteger().with_variant(Integer, "sqlite")
+from services.node.store.records import document_tables
+from services.node.store.records.bases import (
+    CLUSTERED,
+    STUDENT_KEY,
+    ImportedRow,
+    RecordTable,
+    student_key,
+)
 
-# SQLite then stores a row in its primary key instead of beside it.
-_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
-
-
-class RecordTable(SQLModel):
-    """What the tables of the records have in common: their own metadata."""
-
-    metadata: ClassVar[MetaData] = MetaData()
-
-
-class ImportedRow(RecordTable):
-    """What every imported row says of itself.
-
-    Attributes:
-        changed_in: the run that last changed it; a live feed reads what changed since a run.
-        source_key: the source that first brought it; only that source's bulk files take it away.
-    """
-
-    changed_in: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    source_key: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-
-
-def _student_key() -> Any:
-    return Field(
-        sa_type=_STUDENT_KEY,
-        primary_key=True,
-        foreign_key="student.student_key",
-    )
+__all__ = ["HOUSEKEEPING", "TABLES", "RecordTable", "document_tables", "housekeeping"]
 
 
 class SchoolRow(ImportedRow, table=True):
@@ -71,7 +51,7 @@ class CalendarDateRow(ImportedRow, table=True):
     """A day of a school's calendar, and whether there is instruction."""
 
     __tablename__ = "calendar_date"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     school_id: str = Field(primary_key=True)
     calendar_date: date = Field(primary_key=True)
@@ -83,10 +63,10 @@ class StudentRow(ImportedRow, table=True):
 
     __tablename__ = "student"
     # A number is never given twice, even if its student is gone: grants are kept elsewhere.
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     student_key: int = Field(
-        sa_type=_STUDENT_KEY,
+        sa_type=STUDENT_KEY,
         primary_key=True,
     )
     student_id: str = Field(unique=True)
@@ -106,15 +86,23 @@ class StudentRow(ImportedRow, table=True):
     foster_care: bool | None = None
     lunch_eligibility: str | None = None
     school_id: str | None = Field(default=None, index=True)
+    street_address: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    photo: str | None = None
+    household_income: float | None = None
 
 
 class StudentStatusRow(ImportedRow, table=True):
     """A time in which something was so of a student, such as homelessness."""
 
     __tablename__ = "student_status"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     status: str = Field(primary_key=True)
     begin_date: date = Field(primary_key=True)
     end_date: date | None = None
@@ -122,16 +110,18 @@ class StudentStatusRow(ImportedRow, table=True):
 
 
 class GuardianRow(ImportedRow, table=True):
-    """Who answers for a student; no dataset holds it, a consent's signer is checked against it."""
+    """Who answers for a student, and whom to call; a consent's signer is checked against it."""
 
     __tablename__ = "guardian"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     guardian_id: str = Field(primary_key=True)
     relation: str | None = None
     given_name: str | None = None
     family_name: str | None = None
+    phone: str | None = None
+    email: str | None = None
     legal_guardian: bool | None = None
     lives_with: bool | None = None
     primary_contact: bool | None = None
@@ -146,9 +136,9 @@ class EnrollmentRow(ImportedRow, table=True):
     """
 
     __tablename__ = "enrollment"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     school_id: str = Field(primary_key=True, index=True)
     entry_date: date = Field(primary_key=True)
     school_year: str | None = None
@@ -167,9 +157,9 @@ class AttendanceRow(ImportedRow, table=True):
     """A daily attendance event; several categories may stand on one day."""
 
     __tablename__ = "attendance"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     school_id: str = Field(primary_key=True, index=True)
     event_date: date = Field(primary_key=True)
     category: str = Field(primary_key=True)
@@ -181,10 +171,10 @@ class DisciplineIncidentRow(ImportedRow, table=True):
     """An incident in which the student was an offender."""
 
     __tablename__ = "discipline_incident"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
-    incident_id: str = Field(primary_key=True)
+    student_key: int = student_key()
+    incident_id: str = Field(primary_key=True, index=True)
     behavior: str = Field(primary_key=True)
     school_id: str | None = Field(default=None, index=True)
     incident_date: date | None = None
@@ -194,9 +184,9 @@ class DisciplineActionRow(ImportedRow, table=True):
     """What was decided about a student after an incident."""
 
     __tablename__ = "discipline_action"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     action_id: str = Field(primary_key=True)
     action_type: str = Field(primary_key=True)
     action_date: date | None = None
@@ -209,9 +199,9 @@ class SectionEnrollmentRow(ImportedRow, table=True):
     """A student's place in a section of a course."""
 
     __tablename__ = "section_enrollment"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     school_id: str = Field(primary_key=True, index=True)
     section_id: str = Field(primary_key=True)
     begin_date: date = Field(primary_key=True)
@@ -224,9 +214,9 @@ class CourseGradeRow(ImportedRow, table=True):
     """A grade: of a transcript, of a grading period, or of one gradebook entry."""
 
     __tablename__ = "course_grade"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     school_id: str = Field(primary_key=True, index=True)
     course_code: str = Field(primary_key=True)
     term: str = Field(primary_key=True)
@@ -241,9 +231,9 @@ class AssessmentResultRow(ImportedRow, table=True):
     """A student's result of one administration of an assessment."""
 
     __tablename__ = "assessment_result"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     result_id: str = Field(primary_key=True)
     assessment_title: str | None = None
     administration_date: date | None = None
@@ -257,9 +247,9 @@ class ProgramParticipationRow(ImportedRow, table=True):
     """A student's time in a program."""
 
     __tablename__ = "program_participation"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     program_name: str = Field(primary_key=True)
     program_type: str = Field(primary_key=True)
     begin_date: date = Field(primary_key=True)
@@ -270,9 +260,9 @@ class ServiceEventRow(ImportedRow, table=True):
     """A day on which a program served a student."""
 
     __tablename__ = "service_event"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
-    student_key: int = _student_key()
+    student_key: int = student_key()
     service_name: str = Field(primary_key=True)
     service_date: date = Field(primary_key=True)
     hours: float | None = None
@@ -312,7 +302,7 @@ class RemovedRecordRow(RecordTable, table=True):
     removal: int | None = Field(default=None, primary_key=True)
     removed_in: int = Field(index=True)
     table_name: str
-    student_key: int | None = Field(default=None, sa_type=_STUDENT_KEY)
+    student_key: int | None = Field(default=None, sa_type=STUDENT_KEY)
     natural_key: str
 
 
@@ -320,7 +310,7 @@ class SourceObjectRow(RecordTable, table=True):
     """What a source said that a later change of it builds on; never a password or a number."""
 
     __tablename__ = "source_object"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     source_key: int = Field(primary_key=True)
     kind: str = Field(primary_key=True)

@@ -20,12 +20,20 @@ def _imported() -> list["sa.Column[object]"]:
     ]
 
 
+def _of_student() -> "sa.Column[object]":
+    """The student that a row is about."""
+    return sa.Column(
+        "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
+    )
+
+
 def upgrade() -> None:
     """Makes the tables."""
     _make_schools()
     _make_students()
     _make_events()
     _make_courses()
+    _make_documents()
     _make_housekeeping()
 
 
@@ -80,14 +88,18 @@ def _make_students() -> None:
         sa.Column("foster_care", sa.Boolean(), nullable=True),
         sa.Column("lunch_eligibility", sa.String(), nullable=True),
         sa.Column("school_id", sa.String(), nullable=True),
+        *(
+            sa.Column(name, sa.String(), nullable=True)
+            for name in ("street_address", "city", "state", "postal_code")
+        ),
+        *(sa.Column(name, sa.String(), nullable=True) for name in ("phone", "email", "photo")),
+        sa.Column("household_income", sa.Float(), nullable=True),
         *_imported(),
         sqlite_autoincrement=True,
     )
     op.create_table(
         "student_status",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("status", sa.String(), primary_key=True),
         sa.Column("begin_date", sa.Date(), primary_key=True),
         sa.Column("end_date", sa.Date(), nullable=True),
@@ -97,13 +109,13 @@ def _make_students() -> None:
     )
     op.create_table(
         "guardian",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("guardian_id", sa.String(), primary_key=True),
         sa.Column("relation", sa.String(), nullable=True),
         sa.Column("given_name", sa.String(), nullable=True),
         sa.Column("family_name", sa.String(), nullable=True),
+        sa.Column("phone", sa.String(), nullable=True),
+        sa.Column("email", sa.String(), nullable=True),
         sa.Column("legal_guardian", sa.Boolean(), nullable=True),
         sa.Column("lives_with", sa.Boolean(), nullable=True),
         sa.Column("primary_contact", sa.Boolean(), nullable=True),
@@ -112,9 +124,7 @@ def _make_students() -> None:
     )
     op.create_table(
         "enrollment",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("school_id", sa.String(), primary_key=True),
         sa.Column("entry_date", sa.Date(), primary_key=True),
         sa.Column("school_year", sa.String(), nullable=True),
@@ -137,9 +147,7 @@ def _make_students() -> None:
 def _make_events() -> None:
     op.create_table(
         "attendance",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("school_id", sa.String(), primary_key=True),
         sa.Column("event_date", sa.Date(), primary_key=True),
         sa.Column("category", sa.String(), primary_key=True),
@@ -150,9 +158,7 @@ def _make_events() -> None:
     )
     op.create_table(
         "discipline_incident",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("incident_id", sa.String(), primary_key=True),
         sa.Column("behavior", sa.String(), primary_key=True),
         sa.Column("school_id", sa.String(), nullable=True),
@@ -162,9 +168,7 @@ def _make_events() -> None:
     )
     op.create_table(
         "discipline_action",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("action_id", sa.String(), primary_key=True),
         sa.Column("action_type", sa.String(), primary_key=True),
         sa.Column("action_date", sa.Date(), nullable=True),
@@ -177,14 +181,13 @@ def _make_events() -> None:
     op.create_index("ix_attendance_school_id", "attendance", ["school_id"])
     op.create_index("ix_discipline_incident_school_id", "discipline_incident", ["school_id"])
     op.create_index("ix_discipline_action_school_id", "discipline_action", ["school_id"])
+    op.create_index("ix_discipline_incident_incident_id", "discipline_incident", ["incident_id"])
 
 
 def _make_courses() -> None:
     op.create_table(
         "section_enrollment",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("school_id", sa.String(), primary_key=True),
         sa.Column("section_id", sa.String(), primary_key=True),
         sa.Column("begin_date", sa.Date(), primary_key=True),
@@ -196,9 +199,7 @@ def _make_courses() -> None:
     )
     op.create_table(
         "course_grade",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("school_id", sa.String(), primary_key=True),
         sa.Column("course_code", sa.String(), primary_key=True),
         sa.Column("term", sa.String(), primary_key=True),
@@ -212,9 +213,7 @@ def _make_courses() -> None:
     )
     op.create_table(
         "assessment_result",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("result_id", sa.String(), primary_key=True),
         sa.Column("assessment_title", sa.String(), nullable=True),
         sa.Column("administration_date", sa.Date(), nullable=True),
@@ -227,9 +226,7 @@ def _make_courses() -> None:
     )
     op.create_table(
         "program_participation",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("program_name", sa.String(), primary_key=True),
         sa.Column("program_type", sa.String(), primary_key=True),
         sa.Column("begin_date", sa.Date(), primary_key=True),
@@ -239,9 +236,7 @@ def _make_courses() -> None:
     )
     op.create_table(
         "service_event",
-        sa.Column(
-            "student_key", STUDENT_KEY, sa.ForeignKey("student.student_key"), primary_key=True
-        ),
+        _of_student(),
         sa.Column("service_name", sa.String(), primary_key=True),
         sa.Column("service_date", sa.Date(), primary_key=True),
         sa.Column("hours", sa.Float(), nullable=True),
@@ -250,6 +245,48 @@ def _make_courses() -> None:
     )
     op.create_index("ix_section_enrollment_school_id", "section_enrollment", ["school_id"])
     op.create_index("ix_course_grade_school_id", "course_grade", ["school_id"])
+
+
+def _make_documents() -> None:
+    op.create_table(
+        "gpa",
+        _of_student(),
+        sa.Column("school_year", sa.String(), primary_key=True),
+        sa.Column("term", sa.String(), primary_key=True),
+        sa.Column("weighted", sa.Boolean(), primary_key=True),
+        sa.Column("grade_point_average", sa.Float(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "document",
+        _of_student(),
+        sa.Column("document_id", sa.String(), primary_key=True),
+        sa.Column("element", sa.String(), nullable=True),
+        sa.Column("title", sa.String(), nullable=True),
+        sa.Column("document_date", sa.Date(), nullable=True),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("concerns_others", sa.Boolean(), nullable=True),
+        sa.Column("survey_consent", sa.String(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "directory_opt_out",
+        _of_student(),
+        sa.Column("element", sa.String(), primary_key=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "contested_statement",
+        _of_student(),
+        sa.Column("element", sa.String(), primary_key=True),
+        sa.Column("filed_on", sa.Date(), primary_key=True),
+        sa.Column("statement", sa.String(), nullable=True),
+        *_imported(),
+        sqlite_with_rowid=False,
+    )
 
 
 def _make_housekeeping() -> None:

@@ -138,7 +138,7 @@ class Measures:
         ]
 
     def _rows(self, name: str, rules: MeasureRules) -> list[dict[str, Any]]:
-        statement = text(_statement(name)).bindparams(
+        statement = text(measure(name)).bindparams(
             bindparam("first_day", type_=Date), bindparam("last_day", type_=Date)
         )
         said = statement.compile(self._engine).params
@@ -154,5 +154,6 @@ class Measures:
 
 
 @cache
-def _statement(name: str) -> str:
+def measure(name: str) -> str:
+    """The SQL of one measure, with its parameters by name."""
     return "\n".join((_HERE / f"{part}.sql").read_text("utf-8") for part in ("attendance", name))

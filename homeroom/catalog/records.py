@@ -1,107 +1,7 @@
-"""The catalog: which datasets there are, their columns, and the element each column is.
+"""The datasets of what schools and programs record: rows of one kind each."""
 
-A dataset is a named table; an element is what policies, agreements and consents speak of. A column
-carries the number of its CEDS element (https://ceds.ed.gov, version 12). Whoever asks for an
-element of a dataset gets its columns, and `subject_ref`, by which the requester alone knows the
-student.
-"""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
-
-import pyarrow as pa
-
-from homeroom.errors import RequestInvalidError
+from homeroom.catalog.shape import Column, Dataset, ValueKind
 from homeroom.vocabulary import Element
-
-SUBJECT_REF = "subject_ref"
-"""The first column of every answer."""
-
-
-class ValueKind(StrEnum):
-    """What a column's values are."""
-
-    TEXT = "text"
-    DATE = "date"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-
-
-_ARROW_TYPE = {
-    ValueKind.TEXT: pa.string(),
-    ValueKind.DATE: pa.date32(),
-    ValueKind.INTEGER: pa.int64(),
-    ValueKind.NUMBER: pa.float64(),
-    ValueKind.BOOLEAN: pa.bool_(),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a dataset.
-
-    Attributes:
-        ceds_id: the number of the CEDS element; empty where CEDS has none.
-        note: the values or the unit.
-    """
-
-    name: str
-    element: Element
-    kind: ValueKind
-    ceds_id: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A named table of records about students.
-
-    Attributes:
-        row_element: the element that a row is; without it no row may leave, for the number of rows
-            would tell it. None where a row says only that there is such a student.
-    """
-
-    name: str
-    description: str
-    row_element: Element | None
-    columns: tuple[Column, ...]
-
-    @property
-    def elements(self) -> tuple[Element, ...]:
-        """The elements that can be asked of it, in the order of its columns."""
-        return tuple(dict.fromkeys(column.element for column in self.columns))
-
-    def columns_of(self, elements: Iterable[str]) -> tuple[Column, ...]:
-        """The columns of some elements, in the dataset's order."""
-        wanted = set(elements)
-        return tuple(column for column in self.columns if column.element in wanted)
-
-    def schema_of(self, elements: Iterable[str]) -> pa.Schema:
-        """The Arrow schema of an answer with some elements."""
-        fields = [pa.field(SUBJECT_REF, pa.string(), nullable=False)]
-        fields += [pa.field(c.name, _ARROW_TYPE[c.kind]) for c in self.columns_of(elements)]
-        return pa.schema(fields)
-
-
-def dataset_named(name: str) -> Dataset:
-    """The dataset of that name.
-
-    Raises:
-        RequestInvalidError: if the catalog has none.
-    """
-    try:
-        return _by_name()[name]
-    except KeyError:
-        raise RequestInvalidError("the catalog has no such dataset", field="dataset") from None
-
-
-@cache
-def _by_name() -> dict[str, Dataset]:
-    return {dataset.name: dataset for dataset in CATALOG}
-
 
 _TEXT, _DATE, _NUMBER, _BOOLEAN = (
     ValueKind.TEXT,
@@ -110,7 +10,7 @@ _TEXT, _DATE, _NUMBER, _BOOLEAN = (
     ValueKind.BOOLEAN,
 )
 
-CATALOG: tuple[Dataset, ...] = (
+RECORDS: tuple[Dataset, ...] = (
     Dataset(
         "students",
         "Who a student is now, and the student's statuses",
@@ -143,7 +43,15 @@ CATALOG: tuple[Dataset, ...] = (
                 "000092",
                 "free, reduced, full",
             ),
+            Column("household_income", Element.HOUSEHOLD_INCOME, _NUMBER, "", "dollars a year"),
             Column("school_id", Element.SCHOOL_OF_ENROLLMENT, _TEXT, "001069"),
+            Column("street_address", Element.ADDRESS, _TEXT, "000269"),
+            Column("city", Element.ADDRESS, _TEXT, "000040"),
+            Column("state", Element.ADDRESS, _TEXT, "000267", "two letters"),
+            Column("postal_code", Element.ADDRESS, _TEXT, "000214"),
+            Column("phone", Element.PHONE, _TEXT, "000279"),
+            Column("email", Element.EMAIL, _TEXT, "000088"),
+            Column("photo", Element.PHOTO, _TEXT, "", "where the picture is kept"),
         ),
     ),
     Dataset(
