@@ -1,6 +1,8 @@
 """Turns what a family allowed into the body for one audience, and reads a body strictly."""
 
 import datetime as dt
+from functools import lru_cache
+from typing import Final
 
 from homeroom.api.common.v1 import query_pb2
 from homeroom.api.consent.v1 import consent_body_pb2 as pb
@@ -14,6 +16,18 @@ from homeroom.consent_terms import (
 from homeroom.errors import EvidenceInvalidError, HomeroomError
 from homeroom.question import Period, day_of, elements_named
 from homeroom.vocabulary import ConsentForm, SignerRelation
+
+_REMEMBERED_TERMS = 1_024
+_OWN_TO_EACH: Final = (
+    "consent_id",
+    "recorder",
+    "recipients",
+    "link_code",
+    "claim",
+    "scan_digest",
+    "reference",
+)
+"""What a body says beside its terms."""
 
 
 def body_of(consent: OpenedConsent, audience: str, said: pb.ConsentBody) -> pb.ConsentBody:
@@ -103,7 +117,7 @@ def _opened(body: pb.ConsentBody) -> OpenedConsent:
     return OpenedConsent(
         consent_id=body.consent_id,
         recorder=body.recorder,
-        terms=_terms(body),
+        terms=_terms_of(body),
         link_code=body.link_code,
         claim=_claim(body.claim) if body.HasField("claim") else None,
         subject_refs=refs,
@@ -114,7 +128,20 @@ def _opened(body: pb.ConsentBody) -> OpenedConsent:
     )
 
 
-def _terms(body: pb.ConsentBody) -> ConsentTerms:
+def _terms_of(body: pb.ConsentBody) -> ConsentTerms:
+    """The terms of a body: most forms of a day say them alike, so they are read once."""
+    said = pb.ConsentBody()
+    said.CopyFrom(body)
+    for name in _OWN_TO_EACH:
+        said.ClearField(name)
+    said.signer.ClearField("name")
+    said.signer.ClearField("rights_evidence")
+    return _terms(said.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=_REMEMBERED_TERMS)
+def _terms(said: bytes) -> ConsentTerms:
+    body = pb.ConsentBody.FromString(said)
     return ConsentTerms(
         holder=body.holder,
         agreement_id=body.agreement_id,

@@ -7,7 +7,7 @@ of statements are people's data, so no error text ever carries them.
 import logging
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.types import TypeEngine
 
 _BEGIN = "homeroom_begin"
 
@@ -72,6 +73,23 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     connection.exec_driver_sql(str(compiled), given)
 
 
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds many rows by the names of their columns; every row names the same ones.
+
+    Nearly as quick as `insert_many`; days and such are written as the table's types say.
+    """
+    if not rows:
+        return
+    dialect = connection.dialect
+    names = [column.name for column in table.columns if column.name in rows[0]]
+    compiled = table.insert().compile(dialect=dialect, column_keys=names)
+    written = (_written(table, name, [row[name] for row in rows], dialect) for name in names)
+    given: Any = list(zip(*written, strict=True))
+    if not compiled.positional:
+        given = [dict(zip(names, row, strict=True)) for row in given]
+    connection.exec_driver_sql(str(compiled), given)
+
+
 def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
     """Applies the migrations of a folder that this database has not seen yet.
 
@@ -108,6 +126,13 @@ def run_migrations() -> None:
         transactional_ddl=True,
     )
     context.run_migrations()
+
+
+def _written(table: Table, name: str, values: list[Any], dialect: Dialect) -> list[Any]:
+    """Values of a column as the driver takes them."""
+    column_type: TypeEngine[Any] = table.columns[name].type
+    process = column_type.dialect_impl(dialect).bind_processor(dialect)
+    return values if process is None else list(map(process, values))
 
 
 def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:

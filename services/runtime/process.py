@@ -1,6 +1,7 @@
 """Runs one service as a process: settings, logs, server, and exit codes a starter can rely on."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,10 @@ S = TypeVar("S", bound=ServiceSettings)
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
+
+# A batch keeps tens of thousands of objects alive at once, none of them in a cycle: looking through
+# them every 700 would take a fifth of the time.
+_COLLECT_AFTER = (10_000, 20, 20)
 
 
 def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitable[Server]]) -> int:
@@ -31,6 +36,7 @@ def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitabl
         sys.stderr.write(f"{wrong.message}\n")
         return EXIT_SETTINGS
     configure_logs(name, settings.organization_id)
+    gc.set_threshold(*_COLLECT_AFTER)
     try:
         asyncio.run(_serve(settings, build))
     except HomeroomError as failed:

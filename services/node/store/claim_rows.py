@@ -31,6 +31,7 @@ from services.node.store.consent_rows import drop_grants
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
 from services.node.store.consents import mark_due
 from services.node.store.lists import in_lists
+from services.runtime.database import insert_rows
 
 _LINK = CLAIM_LINK.c
 _UNDONE = UNDONE_LINK.c
@@ -119,8 +120,7 @@ def write_links(connection: Connection, links: Sequence[ClaimLink], known: Colle
     rows = [_row(link, keyed) for link in links]
     fresh = [row for row in rows if row["consent_id"] not in known]
     again = [row for row in rows if row["consent_id"] in known]
-    if fresh:
-        connection.execute(insert(CLAIM_LINK), fresh)
+    insert_rows(connection, CLAIM_LINK, fresh)
     if again:
         connection.execute(
             update(CLAIM_LINK).where(_LINK.consent_id == bindparam("this_id")),

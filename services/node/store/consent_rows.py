@@ -24,6 +24,7 @@ from services.node.store.element_bits import EVERY_ELEMENT, elements_in, mask_of
 from services.node.store.lists import in_lists
 from services.node.store.rights import noted_about, rights_noted
 from services.node.store.subject_refs import Named, allot
+from services.runtime.database import insert_rows
 
 _CONSENT = CONSENT.c
 _GRANT = CONSENT_GRANT.c
@@ -43,8 +44,7 @@ def keep_settled(connection: Connection, settled: Sequence[Settled]) -> None:
         for one in kept
     ]
     fresh, again = ([row for old, row in rows if old is wanted] for wanted in (False, True))
-    if fresh:
-        connection.execute(insert(CONSENT), fresh)
+    insert_rows(connection, CONSENT, fresh)
     if again:
         named = _CONSENT.consent_id == bindparam("this_id")
         connection.execute(
@@ -171,8 +171,7 @@ def _keep_grants(connection: Connection, settled: Sequence[Settled]) -> None:
             for grant in grants
             if grant.recipient in one.subject_refs
         ]
-    if rows:
-        connection.execute(insert(CONSENT_GRANT), rows)
+    insert_rows(connection, CONSENT_GRANT, rows)
     allot(connection, names)
 
 

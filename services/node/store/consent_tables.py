@@ -23,12 +23,12 @@ def _few(table: str, column: str, where: str) -> Index:
     )
 
 
-def _flagged(table: str, flag: str, *columns: str) -> Index:
+def _flagged(table: str, flag: str, *columns: str, unique: bool = False) -> Index:
     """An index of the rows that have a flag, which each database writes in its own way."""
     return Index(
         f"ix_{table}_{flag}",
         *columns or (flag,),
-        unique=bool(columns),
+        unique=unique,
         sqlite_where=text(f"{flag} = 1"),
         postgresql_where=text(flag),
     )
@@ -69,7 +69,7 @@ class ConsentRow(StateTable, table=True):
             for column in ("student_key", "problem", "code_digest", "last_date")
         ),
         _flagged("consent", "due"),
-        _flagged("consent", "report_due"),
+        _flagged("consent", "report_due", "recorder", "consent_key"),
     )
 
     consent_key: int | None = Field(default=None, primary_key=True, sa_type=_KEY)
@@ -135,7 +135,7 @@ class SubjectRefRow(StateTable, table=True):
 
     __tablename__ = "subject_ref"
     __table_args__: ClassVar[Any] = (
-        _flagged("subject_ref", "in_use", "recipient", "student_key"),
+        _flagged("subject_ref", "in_use", "student_key", "recipient", unique=True),
         _CLUSTERED,
     )
 

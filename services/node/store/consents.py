@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    bindparam,
     delete,
     func,
     insert,
@@ -156,22 +155,18 @@ class ConsentStore:
     @available()
     def note_told(self, told: Iterable[Told]) -> None:
         """These were told; a verdict that is another by now is still to be told."""
-        unchanged = update(CONSENT).where(
-            _CONSENT.consent_id == bindparam("told_id"),
-            _CONSENT.verdict == bindparam("told_verdict"),
-            _CONSENT.last_date.is_not_distinct_from(bindparam("told_date")),
-        )
-        rows = [
-            {
-                "told_id": one.consent_id,
-                "told_verdict": " ".join(one.verdict.codes),
-                "told_date": one.verdict.last_date,
-            }
-            for one in told
-        ]
-        if rows:
-            with writing(self._state) as connection:
-                connection.execute(unchanged.values(report_due=False), rows)
+        alike: dict[Verdict, list[str]] = {}
+        for one in told:
+            alike.setdefault(one.verdict, []).append(one.consent_id)
+        with writing(self._state) as connection:
+            for verdict, consent_ids in alike.items():
+                unchanged = update(CONSENT).where(
+                    _CONSENT.verdict == " ".join(verdict.codes),
+                    _CONSENT.last_date.is_not_distinct_from(verdict.last_date),
+                )
+                for some in in_lists(consent_ids):
+                    these = unchanged.where(_CONSENT.consent_id.in_(some))
+                    connection.execute(these.values(report_due=False))
 
     # What there is.
 

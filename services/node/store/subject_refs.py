@@ -6,14 +6,14 @@ nothing was proposed, or what was is another student's or was given up.
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
 from services.node.store.lists import in_lists
-from services.runtime.database import writing
+from services.runtime.database import insert_rows, writing
 
 _REF = SUBJECT_REF.c
 _GRANT = CONSENT_GRANT.c
@@ -51,12 +51,13 @@ def allot(connection: Connection, wanted: Iterable[Named]) -> None:
     named = list(dict.fromkeys(wanted))
     in_use = _in_use(connection, named)
     known = _known(connection, named)
+    counting = _counting(connection, {(n.recipient, n.student_key) for n in named if n.proposed})
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in named:
         pair = (one.recipient, one.student_key)
         name = _free_name(one, known)
         if pair in in_use and name:
-            if not _shared(connection, one):
+            if not _shared(one, counting):
                 # What the earlier name was for is over: the student goes by the newer one.
                 _set_aside(connection, *pair)
                 in_use.discard(pair)
@@ -69,7 +70,7 @@ def allot(connection: Connection, wanted: Iterable[Named]) -> None:
             rows[(one.recipient, name)] = _row(*pair, name, in_use=pair not in in_use)
             in_use.add(pair)
     if rows:
-        connection.execute(insert(SUBJECT_REF), list(rows.values()))
+        insert_rows(connection, SUBJECT_REF, list(rows.values()))
 
 
 def rotate(
@@ -114,18 +115,27 @@ def retire(
     )
 
 
-def _shared(connection: Connection, one: Named) -> bool:
+def _shared(one: Named, counting: Mapping[tuple[str, int], Mapping[int, int]]) -> bool:
     """Whether another consent counts at the same time for the same recipient and student.
 
     Then the name in use stays, and the one that this consent proposes finds the student too.
     """
-    other = (
-        _GRANT.student_key == one.student_key,
-        _GRANT.recipient == one.recipient,
-        _GRANT.consent_key != one.consent_key,
-        _GRANT.valid_to > one.since,
-    )
-    return connection.scalar(select(_GRANT.consent_key).where(*other).limit(1)) is not None
+    ends = counting.get((one.recipient, one.student_key), {})
+    return any(end > one.since for key, end in ends.items() if key != one.consent_key)
+
+
+def _counting(
+    connection: Connection, pairs: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], dict[int, int]]:
+    """For each recipient and student the consents that count, and when the last grant ends."""
+    found: dict[tuple[str, int], dict[int, int]] = {pair: {} for pair in pairs}
+    chosen = select(_GRANT.recipient, _GRANT.student_key, _GRANT.consent_key, _GRANT.valid_to)
+    for some in in_lists({student_key for _, student_key in pairs}):
+        for row in connection.execute(chosen.where(_GRANT.student_key.in_(some))):
+            ends = found.get((row.recipient, row.student_key))
+            if ends is not None:
+                ends[row.consent_key] = max(row.valid_to, ends.get(row.consent_key, 0))
+    return found
 
 
 def _set_aside(connection: Connection, recipient: str, student_key: int) -> None:
@@ -144,15 +154,14 @@ def _free_name(one: Named, known: Mapping[tuple[str, str], str | None]) -> str:
 
 
 def _in_use(connection: Connection, named: Iterable[Named]) -> set[tuple[str, int]]:
+    wanted = {(one.recipient, one.student_key) for one in named}
+    # By student alone: told the recipient too, a database may read every name that it has.
+    chosen = select(_REF.recipient, _REF.student_key).where(_REF.in_use)
     return {
-        (recipient, student_key)
-        for recipient, ones in _by_recipient(named).items()
-        for some in in_lists({one.student_key for one in ones})
-        for (student_key,) in connection.execute(
-            select(_REF.student_key).where(
-                _REF.recipient == recipient, _REF.in_use, _REF.student_key.in_(some)
-            )
-        )
+        (row.recipient, row.student_key)
+        for some in in_lists({student_key for _, student_key in wanted})
+        for row in connection.execute(chosen.where(_REF.student_key.in_(some)))
+        if (row.recipient, row.student_key) in wanted
     }
 
 

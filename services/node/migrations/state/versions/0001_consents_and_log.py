@@ -121,8 +121,8 @@ def _create_consents() -> None:
     )
     for column in ("student_key", "problem", "code_digest", "last_date"):
         _create_index("consent", column, f"{column} IS NOT NULL")
-    for flag in ("due", "report_due"):
-        _create_flag_index("consent", flag, [flag])
+    _create_flag_index("consent", "due", ["due"])
+    _create_flag_index("consent", "report_due", ["recorder", "consent_key"])
     op.create_table(
         "consent_withdrawal",
         sa.Column("consent_id", sa.String(), primary_key=True),
@@ -162,7 +162,7 @@ def _create_subject_refs() -> None:
         sa.Column("replaced_by", sa.String(), nullable=True),
         sqlite_with_rowid=False,
     )
-    _create_flag_index("subject_ref", "in_use", ["recipient", "student_key"], unique=True)
+    _create_flag_index("subject_ref", "in_use", ["student_key", "recipient"], unique=True)
     op.create_table(
         "student_rights",
         sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
