@@ -83,6 +83,8 @@ class ClaimLink:
 def near(link: ClaimLink, roster: RosterIndex) -> Surroundings:
     """Who is near a claim, but for those whom a person has ruled out."""
     found = surroundings(person_of(link.claim), roster)
+    if not link.rejected:
+        return found
     candidates = [each for each in found.candidates if each.student_key not in link.rejected]
     return Surroundings(candidates, found.twins - link.rejected)
 

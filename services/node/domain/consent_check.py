@@ -77,11 +77,17 @@ class Checked:
     scopes: Mapping[Scope, tuple[ConsentProblem, ...]]
     general: frozenset[Element]
     shareable: frozenset[Element]
+    _released: dict[tuple[object, ...], frozenset[Element]] = field(default_factory=dict)
 
     def released(self, terms: ConsentTerms) -> frozenset[Element]:
         """What a consent releases."""
-        named = frozenset((*terms.elements, *terms.specific_elements))
-        return (named | self.general if terms.all_education_records else named) & self.shareable
+        said = (terms.elements, terms.specific_elements, terms.all_education_records)
+        found = self._released.get(said)
+        if found is None:
+            named = frozenset((*terms.elements, *terms.specific_elements))
+            every = named | self.general if terms.all_education_records else named
+            found = self._released[said] = every & self.shareable
+        return found
 
 
 @dataclass

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.question import Period
@@ -162,6 +163,7 @@ def _narrowed(grant: Grant, withdrawn: Sequence[Withdrawn]) -> Iterator[Grant]:
         yield replace(grant, elements=left)
 
 
+@lru_cache(maxsize=4_096)
 def _start_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 

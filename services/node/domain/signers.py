@@ -27,9 +27,9 @@ def rights_of(signer: str, limited: Iterable[str], entitled: Iterable[str]) -> S
         entitled: the persons whom the holder's staff has noted as entitled.
     """
     orders = [_words(name) for name in limited]
-    signed = _words(signer)
     if not orders:
         return SignerRights.FULL
+    signed = _words(signer)
     if any(signed and (signed <= order or order <= signed) for order in orders):
         return SignerRights.REVOKED
     if signed and (signed in map(_words, entitled) or not any(signed & one for one in orders)):

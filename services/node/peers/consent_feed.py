@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +134,7 @@ class ConsentFeed:
         changes = [change for event in events for change in event.changes.changes]
         progress = self._progress
         for event in events:
-            for change in event.changes.changes:
-                progress = _advanced(progress, change)
+            progress = _advanced(progress, event.changes.changes)
             if event.HasField("heartbeat"):
                 progress = self._confirmed(progress, event.heartbeat)
         async with self._turn:
@@ -177,16 +176,15 @@ class ConsentFeed:
         return [change for change in read if change is not None]
 
 
-def _advanced(progress: Progress, change: pb.ConsentChange) -> Progress:
+def _advanced(progress: Progress, changes: Iterable[pb.ConsentChange]) -> Progress:
     """Follows the chain of this organization's changes: none may be missing."""
     last = progress.organization_sequence
-    if change.previous_sequence != last or change.sequence <= last:
-        raise EvidenceInvalidError("a change of consents is missing")
-    return replace(
-        progress,
-        sequence=max(progress.sequence, change.sequence),
-        organization_sequence=change.sequence,
-    )
+    for change in changes:
+        if change.previous_sequence != last or change.sequence <= last:
+            raise EvidenceInvalidError("a change of consents is missing")
+        last = change.sequence
+    newest = max(progress.sequence, last)
+    return replace(progress, sequence=newest, organization_sequence=last)
 
 
 async def _read(

@@ -23,6 +23,7 @@ from services.node.domain.claim_links import (
 )
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.matching import Identity
+from services.node.domain.matching.match import Surroundings
 from services.node.domain.reviewing import Act, Disclosed, Undone
 from services.node.store.claim_rows import (
     act_done,
@@ -74,17 +75,10 @@ class ClaimStore:
         ]
         around = [near(link, roster) for link in asked]
         with writing(self._state) as connection:
-            keyed = digests(connection, run)
-            pairs = {
-                keyed.pair(identity, each.student_key): each.student_key
-                for link, found in zip(asked, around, strict=True)
-                if found.candidates
-                for identity in (keyed.identity(link.claim),)
-                for each in found.candidates
-            }
-            gone = frozenset(pairs[digest] for digest in undone_pairs(connection, pairs))
+            digests(connection, run)
+            gone = _undone_before(connection, asked, around)
             now = [
-                matched(link, found, gone & found.students)
+                matched(link, found, gone.get(link.consent_id, frozenset()))
                 for link, found in zip(asked, around, strict=True)
             ]
             changed = [
@@ -247,6 +241,27 @@ class ClaimStore:
     def _keep(self, connection: Connection, link: ClaimLink) -> None:
         write_links(connection, [link], {link.consent_id})
         settle_anew(connection, [link.consent_id])
+
+
+def _undone_before(
+    connection: Connection, links: Sequence[ClaimLink], around: Sequence[Surroundings]
+) -> Mapping[str, frozenset[int]]:
+    """For each consent the students near its claim whose link to these names was undone."""
+    if connection.scalar(select(_UNDONE.pair_digest).limit(1)) is None:
+        return {}
+    keyed = digests(connection)
+    pairs = {
+        link.consent_id: {
+            keyed.pair(identity, each.student_key): each.student_key for each in found.candidates
+        }
+        for link, found in zip(links, around, strict=True)
+        for identity in (keyed.identity(link.claim),)
+    }
+    gone = undone_pairs(connection, {digest for own in pairs.values() for digest in own})
+    return {
+        consent_id: frozenset(key for digest, key in own.items() if digest in gone)
+        for consent_id, own in pairs.items()
+    }
 
 
 def _in_queue(connection: Connection, consent_id: str, student_key: int | None = None) -> ClaimLink:

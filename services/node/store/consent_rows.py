@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -166,7 +167,7 @@ def _keep_grants(connection: Connection, settled: Sequence[Settled]) -> None:
                 grant.student_key,
                 one.subject_refs[grant.recipient],
                 keys[one.consent_id],
-                int(grant.valid_from.timestamp()),
+                _seconds_of(grant.valid_from),
             )
             for grant in grants
             if grant.recipient in one.subject_refs
@@ -183,13 +184,18 @@ def _grant_row(consent_key: int, grant: Grant) -> dict[str, Any]:
         "student_key": grant.student_key,
         "consent_key": consent_key,
         "elements": mask_of(grant.elements),
-        "valid_from": int(grant.valid_from.timestamp()),
-        "valid_to": int(grant.valid_to.timestamp()),
+        "valid_from": _seconds_of(grant.valid_from),
+        "valid_to": _seconds_of(grant.valid_to),
         "age_rule": int(grant.age_rule),
         "agreement_id": grant.agreement_id,
         "record_from": period.start_date if period else None,
         "record_to": period.end_date if period else None,
     }
+
+
+@lru_cache(maxsize=4_096)
+def _seconds_of(instant: dt.datetime) -> int:
+    return int(instant.timestamp())
 
 
 def _withdrawn(

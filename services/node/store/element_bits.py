@@ -21,6 +21,11 @@ def bit_of(element: Element) -> int:
 
 def mask_of(elements: Iterable[Element]) -> int:
     """The number that has the bits of these elements."""
+    return _mask_of(frozenset(elements))
+
+
+@lru_cache(maxsize=4_096)
+def _mask_of(elements: frozenset[Element]) -> int:
     mask = 0
     for element in elements:
         mask |= _BITS[element]
