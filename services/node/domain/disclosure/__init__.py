@@ -1,0 +1,1 @@
+"""Disclosure control: which cells of a frozen table can be shown without telling of anyone."""
