@@ -38,6 +38,7 @@ class Domain(StrEnum):
     CONSENT_HEARTBEAT = "homeroom/consent-heartbeat/v1"
     QUERY = "homeroom/query/v1"
     RECEIPT = "homeroom/receipt/v1"
+    POLICY_RELEASE = "homeroom/policy-release/v1"
 
 
 def key_id_of(public_key: bytes) -> str:

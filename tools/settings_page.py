@@ -32,6 +32,7 @@ _KINDS: dict[Any, str] = {
     Path: "file or folder",
     str | None: "text",
     PublicKeyHex: "64 hexadecimal digits",
+    PublicKeyHex | None: "64 hexadecimal digits",
 }
 _KEY_PATTERN = "[0-9a-f]{64}"
 _INTRODUCTION = """\

@@ -27,7 +27,7 @@ from services.node.migrations import (
     STATE_VERSION_TABLE,
 )
 from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Reporting, Settling
-from services.node.policy import ConsentPolicy, NodePolicies
+from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.answers import AnswerStore
 from services.node.store.claims import ClaimStore
@@ -37,6 +37,7 @@ from services.node.store.datasets import SOURCES
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
+from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
@@ -45,6 +46,7 @@ from services.node.store.subject_refs import SubjectRefStore
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.database import open_database
+from services.runtime.policy import PolicyState
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
@@ -72,6 +74,7 @@ class Stores:
     log: LogStore
     answers: AnswerStore
     decisions: DecisionRecordStore
+    bundles: PolicyBundleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Counts:
     """What a node's status counts; implements `NodeCounts`."""
 
     stores: Stores
-    policies: NodePolicies
+    files: PolicyFiles
 
     def datasets(self) -> Mapping[str, int]:
         counted = self.stores.records.counts()
@@ -94,9 +97,11 @@ class Counts:
     def log_size(self) -> int:
         return self.stores.log.size()
 
-    def engine(self) -> tuple[str, str, str]:
-        federation, local = self.policies.federation, self.policies.local
-        return federation.name, federation.revision, local.revision
+    def engine(self) -> str:
+        return self.files.federation.running.name
+
+    def policies(self) -> tuple[PolicyState, PolicyState]:
+        return self.files.federation.state, self.files.local.state
 
 
 def open_stores(records_url: str, state_url: str) -> Stores:
@@ -115,6 +120,7 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         log=LogStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
         decisions=DecisionRecordStore(state),
+        bundles=PolicyBundleStore(state),
     )
 
 
@@ -126,8 +132,10 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         clock: by which it decides; another than the machine's only where a case sets the time.
     """
     stores = await asyncio.to_thread(open_stores, settings.records_url, settings.state_url)
-    policies = await NodePolicies.open(settings)
     signing_key = SigningKey.load(settings.signing_key)
+    policies, files = await open_policies(
+        settings, signing_key.public, stores.bundles, stores.decisions, clock
+    )
     sealing_key = SealingKey.load(settings.sealing_key)
     holder = Holder(
         settings.organization_id,
@@ -144,7 +152,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     answerer = Answerer(holder, replica, policies, stores.answers, stores.log, clock)
     server = Server(settings, {**ACCESS, **REVIEW_ACCESS})
     add_NodeServiceServicer_to_server(
-        NodeApi(holder, signing_key, replica, answerer, Counts(stores, policies), clock),
+        NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock),
         server.grpc,
     )
     reviewing = Reviewing(stores.claims, stores.log, consents, clock)
@@ -155,12 +163,21 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, clock)
     _follow(server, settings, registry, consents, reporting)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
-    server.in_background(settling.run(policies.federation.revision), "settling consents again")
-    kept = dt.timedelta(days=settings.decision_record_days)
     server.in_background(
-        forget_old_decisions(stores.decisions, kept, utc_now), "forgetting old decisions"
+        settling.run(lambda: policies.federation.revision), "settling consents again"
     )
+    files.on_change(consents.note_change)
+    server.in_background(files.watch(), "watching policies")
+    _forget_old_decisions(server, settings, stores.decisions)
     return server
+
+
+def _forget_old_decisions(
+    server: Server, settings: NodeSettings, decisions: DecisionRecordStore
+) -> None:
+    # By the machine's clock, by which the log notes when an entry was written.
+    kept = dt.timedelta(days=settings.decision_record_days)
+    server.in_background(forget_old_decisions(decisions, kept, utc_now), "forgetting old decisions")
 
 
 def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:

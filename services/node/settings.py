@@ -27,8 +27,20 @@ class NodeSettings(ServiceSettings):
     policy_engine: Literal["embedded", "server"] = Field(
         description="Whether OPA runs in this process or as servers beside it."
     )
-    federation_policy: Path = Field(description="The folder of the federation's policy.")
-    local_policy: Path = Field(description="The folder of the organization's own policy.")
+    federation_policy: Path = Field(
+        description="The federation's policy: a bundle that the registry's key signs, or a folder."
+    )
+    local_policy: Path = Field(
+        description="The organization's own policy: a bundle that its own key signs, or a folder."
+    )
+    federation_policy_approver: PublicKeyHex | None = Field(
+        default=None,
+        description="Whose second signature lets a new bundle of the federation's policy release "
+        "more than the one before; unset: none may.",
+    )
+    local_policy_approver: PublicKeyHex | None = Field(
+        default=None, description="The same for the organization's own policy."
+    )
     federation_policy_address: str = Field(
         default="",
         description="With policy_engine=server, the OPA that has the federation's policy: "

@@ -342,7 +342,7 @@ async def test_the_status_counts_and_names_no_one(federation: NodeFederation) ->
     assert status.active_consents == 1
     assert list(status.consent_problems) == []
     assert status.policy_engine
-    assert status.federation_policy_revision != status.local_policy_revision
+    assert status.federation_policy.revision != status.local_policy.revision
     assert status.registry_confirm_time.ToDatetime(dt.UTC) <= dt.datetime.now(dt.UTC)
     assert CANARY not in str(status)
 

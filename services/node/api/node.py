@@ -18,6 +18,7 @@ from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
 from services.runtime.admission import admit_query
 from services.runtime.identity import ServicerContext, current_caller
+from services.runtime.policy import PolicyState
 
 _OUTCOME = {
     Ending.ANSWERED: answer_pb2.OUTCOME_ANSWERED,
@@ -36,8 +37,12 @@ class NodeCounts(Protocol):
 
     def log_size(self) -> int: ...
 
-    def engine(self) -> tuple[str, str, str]:
-        """The policy engine, and the revisions of the federation's and the local policy."""
+    def engine(self) -> str:
+        """The policy engine."""
+        ...
+
+    def policies(self) -> tuple[PolicyState, PolicyState]:
+        """The federation's policy, and the organization's own."""
         ...
 
 
@@ -141,7 +146,7 @@ class NodeApi(NodeServiceServicer):
 
     def _status(self) -> pb.GetNodeStatusResponse:
         evidence = self._replica.evidence()
-        engine, federation_revision, local_revision = self._counts.engine()
+        federation, local = self._counts.policies()
         status = pb.GetNodeStatusResponse(
             organization_id=self._holder.organization_id,
             datasets=[
@@ -155,13 +160,21 @@ class NodeApi(NodeServiceServicer):
                 pb.ConsentProblem(reason_code=problem, consent_count=count)
                 for problem, count in self._counts.problems().items()
             ],
-            policy_engine=engine,
-            federation_policy_revision=federation_revision,
-            local_policy_revision=local_revision,
+            policy_engine=self._counts.engine(),
+            federation_policy=_policy(federation),
+            local_policy=_policy(local),
             log_size=self._counts.log_size(),
         )
         _confirm(status, evidence)
         return status
+
+
+def _policy(state: PolicyState) -> pb.PolicyStatus:
+    status = pb.PolicyStatus(revision=state.revision, problem=state.problem)
+    if state.release is not None:
+        status.sequence = state.release.sequence
+        status.expire_time.FromDatetime(state.release.expires)
+    return status
 
 
 def _confirm(status: pb.GetNodeStatusResponse, evidence: Evidence) -> None:

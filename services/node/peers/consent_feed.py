@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,11 @@ class ConsentFeed:
             read = await asyncio.to_thread(lambda: [self._reading.again(one, state) for one in due])
             await self._book.settle_again(read, state, self._clock())
             self.epoch += 1
+
+    async def between_batches(self, note: Callable[[str], None], revision: str) -> None:
+        """Has something noted while nothing is being settled: what was settled before is known."""
+        async with self._turn:
+            await asyncio.to_thread(note, revision)
 
     def note_change(self) -> None:
         """What is permitted may have changed here: running answers look again."""

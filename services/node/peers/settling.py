@@ -51,18 +51,18 @@ class Settling:
         self._registry = registry
         self._changed_consents = changed_consents
 
-    async def run(self, revision: str) -> None:
+    async def run(self, revision: Callable[[], str]) -> None:
         """Looks for what is due for as long as the node runs.
 
         Args:
-            revision: the digest of the rules by which consents are settled.
+            revision: the digest of the rules by which consents are settled at the moment.
         """
         seen, looked_at = 0, 0.0
         while True:
             # Without the registry's state or the policy nothing can be settled; both will come, as
             # will room on a full disk.
             with suppress(StateStaleError, PolicyUnavailableError, LogUnavailableError):
-                await asyncio.to_thread(self._consents.note_rules, revision)
+                await self._feed.between_batches(self._consents.note_rules, revision())
                 if self._registry.sequence > seen:
                     seen = self._registry.sequence
                     await asyncio.to_thread(self._consents.note_problems, ABOUT_THE_FEDERATION)

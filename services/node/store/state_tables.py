@@ -129,6 +129,17 @@ class DecisionRecordRow(StateTable, table=True):
     local_revision: str
 
 
+class PolicyBundleRow(StateTable, table=True):
+    """The bundle of one policy that was taken last; none of a lower sequence is taken after it."""
+
+    __tablename__ = "policy_bundle"
+
+    scope: str = Field(primary_key=True)
+    sequence: int = Field(sa_type=BigInteger)
+    packed: bytes = Field(sa_type=LargeBinary)
+    taken_at: int = Field(sa_type=BigInteger)
+
+
 def table_of(row: type[StateTable]) -> Table:
     """The table of a row."""
     return StateTable.metadata.tables[str(row.__tablename__)]
@@ -142,3 +153,4 @@ DISCLOSURE_RECORD = table_of(DisclosureRecordRow)
 DISCLOSURE_REFUSED = table_of(DisclosureRefusedRow)
 LOG_ENTRY = table_of(LogEntryRow)
 DECISION_RECORD = table_of(DecisionRecordRow)
+POLICY_BUNDLE = table_of(PolicyBundleRow)

@@ -4,22 +4,44 @@ from pathlib import Path
 from typing import Literal
 
 from homeroom.errors import PolicyUnavailableError
+from services.runtime.policy.bundle import PolicyBundle
 from services.runtime.policy.embedded import OPA_VERSION, EmbeddedOpa
 from services.runtime.policy.engine import DECISION_SECONDS, PolicyEngine
 from services.runtime.policy.folder import PolicyFolder
 from services.runtime.policy.process import find_opa, start_opa_server
+from services.runtime.policy.release import (
+    FEDERATION,
+    PolicyTrust,
+    Release,
+    Replayed,
+    SignedRelease,
+)
+from services.runtime.policy.running import RunningPolicy
 from services.runtime.policy.server import OpaServer
+from services.runtime.policy.watching import BundleShelf, MemoryShelf, PolicyState, WatchedPolicy
 
 __all__ = [
     "DECISION_SECONDS",
+    "FEDERATION",
     "OPA_VERSION",
+    "BundleShelf",
     "EmbeddedOpa",
     "EngineKind",
+    "MemoryShelf",
     "OpaServer",
+    "PolicyBundle",
     "PolicyEngine",
     "PolicyFolder",
+    "PolicyState",
+    "PolicyTrust",
+    "Release",
+    "Replayed",
+    "RunningPolicy",
+    "SignedRelease",
+    "WatchedPolicy",
     "find_opa",
     "open_engine",
+    "open_rules",
     "start_opa_server",
 ]
 
@@ -43,7 +65,20 @@ async def open_engine(
     Raises:
         PolicyUnavailableError: if the folder cannot be read or the engine does not run.
     """
-    folder = PolicyFolder.read(policy_folder)
+    return await open_rules(kind, PolicyFolder.read(policy_folder), address, decision_seconds)
+
+
+async def open_rules(
+    kind: EngineKind,
+    folder: PolicyFolder,
+    address: str = "",
+    decision_seconds: float = DECISION_SECONDS,
+) -> PolicyEngine:
+    """Opens an engine that decides by rules that are read already; see `open_engine`.
+
+    Raises:
+        PolicyUnavailableError: if the engine does not run.
+    """
     if kind == "embedded":
         return await EmbeddedOpa.open(folder, decision_seconds)
     if kind == "server":

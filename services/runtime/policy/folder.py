@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,17 @@ class PolicyFolder:
 
     Attributes:
         modules: the source of each module, by its path in the folder; sorted.
-        constants: the content of `data.json`.
+        constants: the content of `data.json`; written_constants: as it is written.
         revision: the SHA-256 digest of all of it.
+        roots: what its packages and constants begin with.
     """
 
     path: Path
     modules: dict[str, str]
     constants: dict[str, Any]
     revision: str
+    roots: tuple[str, ...] = ()
+    written_constants: str = "{}"
 
     @classmethod
     def read(cls, path: Path) -> "PolicyFolder":
@@ -41,20 +45,37 @@ class PolicyFolder:
             PolicyUnavailableError: if it has no rules, or one outside the roots of its manifest.
         """
         try:
-            roots = json.loads((path / ".manifest").read_text())["roots"]
-            written = (path / "data.json").read_text()
-            modules = {
-                str(file.relative_to(path)): file.read_text()
-                for file in sorted(path.rglob("*.rego"))
-                if not file.name.endswith("_test.rego")
-            }
+            files = {name: (path / name).read_text() for name in (".manifest", "data.json")}
+            files |= {str(f.relative_to(path)): f.read_text() for f in path.rglob("*.rego")}
+        except (OSError, ValueError) as unreadable:
+            raise PolicyUnavailableError(
+                "the policy folder cannot be read", folder=path.name
+            ) from unreadable
+        return cls.of(path, files)
+
+    @classmethod
+    def of(cls, path: Path, files: Mapping[str, str]) -> "PolicyFolder":
+        """Checks the files of a folder, or of whatever was packed from one.
+
+        Raises:
+            PolicyUnavailableError: if it has no rules, or one outside the roots of its manifest.
+        """
+        modules = {
+            name: text
+            for name, text in sorted(files.items())
+            if name.endswith(".rego") and not name.endswith("_test.rego")
+        }
+        try:
+            roots = tuple(json.loads(files[".manifest"])["roots"])
+            written = files["data.json"]
             constants = json.loads(written)
-        except (OSError, ValueError, KeyError, TypeError) as unreadable:
+        except (ValueError, KeyError, TypeError) as unreadable:
             raise PolicyUnavailableError(
                 "the policy folder cannot be read", folder=path.name
             ) from unreadable
         _require_closed(path, roots, modules, constants)
-        return cls(path, modules, constants, _digest({**modules, "data.json": written}))
+        revision = _digest({**modules, "data.json": written})
+        return cls(path, modules, constants, revision, roots, written)
 
 
 def is_test(source: str) -> bool:
@@ -63,7 +84,9 @@ def is_test(source: str) -> bool:
     return package is not None and package.group(1).endswith("_test")
 
 
-def _require_closed(path: Path, roots: Any, modules: dict[str, str], constants: Any) -> None:
+def _require_closed(
+    path: Path, roots: tuple[str, ...], modules: dict[str, str], constants: Any
+) -> None:
     """Refuses rules that declare another folder's, or that ask for more than their input."""
     named = [match.group(1) for text in modules.values() if (match := _PACKAGE.search(text))]
     inside = all(

@@ -105,8 +105,8 @@ class GetNodeStatusResponse(_message.Message):
     ACTIVE_CONSENTS_FIELD_NUMBER: _builtins.int
     CONSENT_PROBLEMS_FIELD_NUMBER: _builtins.int
     POLICY_ENGINE_FIELD_NUMBER: _builtins.int
-    FEDERATION_POLICY_REVISION_FIELD_NUMBER: _builtins.int
-    LOCAL_POLICY_REVISION_FIELD_NUMBER: _builtins.int
+    FEDERATION_POLICY_FIELD_NUMBER: _builtins.int
+    LOCAL_POLICY_FIELD_NUMBER: _builtins.int
     LOG_SIZE_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization whose node it is."""
@@ -118,10 +118,6 @@ class GetNodeStatusResponse(_message.Message):
     """How many consents are in effect here."""
     policy_engine: _builtins.str
     """The policy engine and its version."""
-    federation_policy_revision: _builtins.str
-    """The revision of the federation's policy."""
-    local_policy_revision: _builtins.str
-    """The revision of the organization's own policy."""
     log_size: _builtins.int
     """How many entries the log has."""
     @_builtins.property
@@ -140,6 +136,14 @@ class GetNodeStatusResponse(_message.Message):
     def consent_problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentProblem]:
         """How many consents could not be used, by reason."""
 
+    @_builtins.property
+    def federation_policy(self) -> Global___PolicyStatus:
+        """The federation's policy."""
+
+    @_builtins.property
+    def local_policy(self) -> Global___PolicyStatus:
+        """The organization's own policy."""
+
     def __init__(
         self,
         *,
@@ -152,17 +156,53 @@ class GetNodeStatusResponse(_message.Message):
         active_consents: _builtins.int = ...,
         consent_problems: _abc.Iterable[Global___ConsentProblem] | None = ...,
         policy_engine: _builtins.str = ...,
-        federation_policy_revision: _builtins.str = ...,
-        local_policy_revision: _builtins.str = ...,
+        federation_policy: Global___PolicyStatus | None = ...,
+        local_policy: Global___PolicyStatus | None = ...,
         log_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "registry_confirm_time", b"registry_confirm_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy_revision", b"federation_policy_revision", "local_policy_revision", b"local_policy_revision", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetNodeStatusResponse: _TypeAlias = GetNodeStatusResponse  # noqa: Y015
+
+@_typing.final
+class PolicyStatus(_message.Message):
+    """PolicyStatus says which policy decides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    revision: _builtins.str
+    """The digest of its rules."""
+    sequence: _builtins.int
+    """As the how-manieth it was published; 0 where a folder decides, which is for development."""
+    problem: _builtins.str
+    """Why the file that is there now was not taken; empty if it was."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires; from then on it decides nothing. Unset where a folder decides."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "problem", b"problem", "revision", b"revision", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyStatus: _TypeAlias = PolicyStatus  # noqa: Y015
 
 @_typing.final
 class DatasetCount(_message.Message):

@@ -52,6 +52,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_disclosed_student_key", "disclosed", ["student_key"])
     op.create_table(
+        "policy_bundle",
+        sa.Column("scope", sa.String(), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
         "decision_record",
         sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=False, index=True),

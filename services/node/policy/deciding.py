@@ -1,0 +1,73 @@
+"""Asks the federation's and the organization's own policy, apart, and meets their decisions."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from homeroom.clock import Clock, utc_now
+from homeroom.facts import Facts
+from services.node.domain.decision import (
+    Decision,
+    Revisions,
+    meet,
+    parse_federation,
+    parse_local,
+    require_enforced,
+)
+from services.runtime.policy import PolicyEngine, RunningPolicy
+
+CONSENT_CHECK = "homeroom/federation/consent_check/document"
+FEDERATION_DECISION = "homeroom/federation/decision/document"
+LOCAL_DECISION = "homeroom/local/decision/document"
+
+
+class NodePolicies:
+    """The two policies of a node, each in an engine of its own: neither can touch the other."""
+
+    def __init__(
+        self, federation: PolicyEngine, local: PolicyEngine, clock: Clock = utc_now
+    ) -> None:
+        self.federation = _running(federation, clock)
+        self.local = _running(local, clock)
+
+    async def decide(self, facts: Facts) -> Decision:
+        # Both are held before either is asked: a decision is by one policy of each, and says which.
+        with self.federation.held() as federation, self.local.held() as local:
+            return require_enforced(await decided(federation, local, facts))
+
+    async def close(self) -> None:
+        """Closes both engines."""
+        await self.federation.close()
+        await self.local.close()
+
+
+async def decided(federation: PolicyEngine, local: PolicyEngine, facts: Facts) -> Decision:
+    """What two policies decide on a question, met.
+
+    Raises:
+        PolicyUnavailableError: if one of them gave no usable decision.
+    """
+    permitted, left = await asyncio.gather(
+        federation.decide(FEDERATION_DECISION, facts), local.decide(LOCAL_DECISION, facts)
+    )
+    met = meet(parse_federation(permitted, facts["query"]["elements"]), parse_local(left))
+    return replace(met, revisions=Revisions(federation.revision, local.revision))
+
+
+class ConsentPolicy:
+    """The federation's rules about consents; implements `ConsentRules`."""
+
+    def __init__(self, federation: PolicyEngine) -> None:
+        self._federation = federation
+
+    @property
+    def revision(self) -> str:
+        return self._federation.revision
+
+    async def check(self, facts: Facts) -> Mapping[str, Any]:
+        return await self._federation.decide(CONSENT_CHECK, facts)
+
+
+def _running(engine: PolicyEngine, clock: Clock) -> RunningPolicy:
+    return engine if isinstance(engine, RunningPolicy) else RunningPolicy(engine, None, clock)

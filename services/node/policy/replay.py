@@ -1,0 +1,84 @@
+"""Tries a candidate policy on recorded questions, beside the policies that decide now."""
+
+import asyncio
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, NamedTuple, TypeAlias
+
+from homeroom.errors import PolicyUnavailableError
+from homeroom.facts import Facts
+from services.node.domain.decision import Decision, meet, parse_federation, parse_local
+from services.node.domain.decision_diff import DecisionChange, compare
+from services.node.domain.decision_record import DecisionRecords
+from services.node.policy.deciding import FEDERATION_DECISION, LOCAL_DECISION, NodePolicies
+from services.runtime.policy import PolicyEngine
+
+Side: TypeAlias = Literal["federation", "local"]
+"""Which of the two policies another is tried in place of."""
+
+_TRIED = 500
+"""How many questions a node tries a new policy on before it decides by it."""
+
+
+class Pair(NamedTuple):
+    """The two policies of a node."""
+
+    federation: PolicyEngine
+    local: PolicyEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Puts the same question to the policies that decide, and to those with the candidate."""
+
+    current: Pair
+    candidate: Pair
+
+    @classmethod
+    def instead(cls, current: Pair, side: Side, candidate: PolicyEngine) -> "Replay":
+        """The candidate in place of one of the two."""
+        return cls(current, current._replace(**{side: candidate}))
+
+    async def on(self, facts: Facts) -> DecisionChange:
+        """How the candidate would answer instead."""
+        return compare(*await asyncio.gather(_tried(self.current, facts), self._other(facts)))
+
+    async def _other(self, facts: Facts) -> Decision | None:
+        return await _tried(self.candidate, facts)
+
+
+class RecordedTrial:
+    """Tries a candidate on the newest questions that were asked here; implements `Trial`."""
+
+    def __init__(self, policies: NodePolicies, side: Side, records: DecisionRecords) -> None:
+        self._policies = policies
+        self._side: Side = side
+        self._records = records
+
+    async def widens(self, candidate: PolicyEngine) -> bool:
+        newest = await asyncio.to_thread(lambda: list(islice(self._records.since(None), _TRIED)))
+        policies = self._policies
+        # A policy whose time is over is still what the next one is compared with.
+        with (
+            policies.federation.held(expired=True) as federation,
+            policies.local.held(expired=True) as local,
+        ):
+            replay = Replay.instead(Pair(federation, local), self._side, candidate)
+            for kept in newest:
+                # On a busy machine one of both may have been late: what counts is seen twice.
+                if (await replay.on(kept.record.facts)).kind.releases_more and (
+                    await replay.on(kept.record.facts)
+                ).kind.releases_more:
+                    return True
+        return False
+
+
+async def _tried(pair: Pair, facts: Facts) -> Decision | None:
+    """What two policies decide; None where one gave no decision, which releases nothing."""
+    try:
+        permitted = await pair.federation.decide(FEDERATION_DECISION, facts)
+        left = await pair.local.decide(LOCAL_DECISION, facts)
+        asked = (facts.get("query") or {}).get("elements") or []
+        return meet(parse_federation(permitted, asked), parse_local(left))
+    except PolicyUnavailableError:
+        return None

@@ -1,0 +1,33 @@
+"""Keeps the bundle of each policy that the node took last, so that it takes none older."""
+
+import time
+
+from sqlalchemy import Engine, delete, insert, select
+
+from services.node.store.database import available
+from services.node.store.state_tables import POLICY_BUNDLE
+from services.runtime.database import writing
+
+_BUNDLE = POLICY_BUNDLE.c
+
+
+class PolicyBundleStore:
+    """The bundles, in SQLite or PostgreSQL; implements `BundleShelf`."""
+
+    def __init__(self, state: Engine) -> None:
+        self._state = state
+
+    def taken(self, scope: str) -> tuple[int, bytes] | None:
+        with self._state.connect() as connection:
+            row = connection.execute(select(POLICY_BUNDLE).where(_BUNDLE.scope == scope)).first()
+        return (row.sequence, row.packed) if row else None
+
+    @available()
+    def take(self, scope: str, sequence: int, packed: bytes) -> None:
+        with writing(self._state) as connection:
+            connection.execute(delete(POLICY_BUNDLE).where(_BUNDLE.scope == scope))
+            connection.execute(
+                insert(POLICY_BUNDLE).values(
+                    scope=scope, sequence=sequence, packed=packed, taken_at=int(time.time())
+                )
+            )
