@@ -159,6 +159,8 @@ class OpenedConsent:
         link_code, claim: name the student to the holder, one of them; in no other body.
         subject_refs: for each recipient the name by which it alone knows the student. In a
             recipient's body only its own; in the recorder's the others are there without names.
+        knows_student: whether the recorder knows the student by its own subject_ref: to it, two
+            such names are two students.
         signer_name, rights_evidence: who signed, and what shows their right; for the holder only.
         scan_digest: the SHA-256 digest of the scan of the signed paper.
         reference: the recorder's own name for the student or the form; for the recorder only.
@@ -170,6 +172,7 @@ class OpenedConsent:
     link_code: bytes = field(default=b"", repr=False)
     claim: IdentityClaim | None = None
     subject_refs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    knows_student: bool = False
     signer_name: str = field(default="", repr=False)
     rights_evidence: str = field(default="", repr=False)
     scan_digest: bytes = b""
@@ -221,20 +224,26 @@ def require_whole(consent: OpenedConsent) -> OpenedConsent:
         )
     if len(consent.link_code) > _MAX_LINK_CODE_BYTES:
         raise RequestInvalidError("a link code has 1 to 64 bytes", field="link_code")
+    _require_recipients(consent)
+    texts = (consent.signer_name, consent.rights_evidence, consent.reference)
+    if len(max(texts, key=len)) > _MAX_TEXT_LETTERS or not _plain("".join(texts)):
+        raise RequestInvalidError("a text of the form is too long or no text", field="signer")
+    _require_digest(consent.scan_digest, "scan_digest")
+    return consent
+
+
+def _require_recipients(consent: OpenedConsent) -> None:
     if not consent.subject_refs and not consent.terms.classes:
         raise RequestInvalidError("a consent names who may receive", field="recipients")
     if len(consent.subject_refs) > MAX_RECIPIENTS:
         raise RequestInvalidError("a consent names at most 100 recipients", field="recipients")
     if consent.terms.holder in consent.subject_refs:
         raise RequestInvalidError("the holder needs no consent to itself", field="recipients")
-    texts = (consent.signer_name, consent.rights_evidence, consent.reference)
-    if len(max(texts, key=len)) > _MAX_TEXT_LETTERS or not _plain("".join(texts)):
-        raise RequestInvalidError("a text of the form is too long or no text", field="signer")
-    _require_digest(consent.scan_digest, "scan_digest")
+    if consent.knows_student and consent.recorder not in consent.subject_refs:
+        raise RequestInvalidError("a recorder knows a student by its own name", field="subject_ref")
     for recipient, subject_ref in consent.subject_refs.items():
         require_organization_id(recipient)
         require_subject_ref(subject_ref)
-    return consent
 
 
 def _repeats(words: Sequence[str]) -> bool:

@@ -76,6 +76,7 @@ def _recipients(consent: OpenedConsent, audience: str) -> list[pb.Recipient]:
         pb.Recipient(
             organization_id=recipient,
             subject_ref=subject_ref if whole or recipient == audience else "",
+            known=whole and consent.knows_student and recipient == consent.recorder,
         )
         for recipient, subject_ref in consent.subject_refs.items()
         if whole or audience in {recipient, consent.recorder}
@@ -121,11 +122,19 @@ def _opened(body: pb.ConsentBody) -> OpenedConsent:
         link_code=body.link_code,
         claim=_claim(body.claim) if body.HasField("claim") else None,
         subject_refs=refs,
+        knows_student=_knows_student(body),
         signer_name=body.signer.name,
         rights_evidence=body.signer.rights_evidence,
         scan_digest=body.scan_digest,
         reference=body.reference,
     )
+
+
+def _knows_student(body: pb.ConsentBody) -> bool:
+    known = [recipient.organization_id for recipient in body.recipients if recipient.known]
+    if known not in ([], [body.recorder]):
+        raise EvidenceInvalidError("only a recorder says that it knows the student")
+    return bool(known)
 
 
 def _terms_of(body: pb.ConsentBody) -> ConsentTerms:

@@ -13,7 +13,7 @@ from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
 from homeroom.users import User
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.claim_links import LinkState
-from services.node.domain.consent_book import Revoked, Settled
+from services.node.domain.consent_book import Revoked, Rotated, Settled
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import AgeRule, Grant, Student
 from services.node.domain.log import Disclosed, EntryKind
@@ -27,6 +27,7 @@ from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.records import RecordStore
 from services.node.store.rosters import RosterKeeper
+from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
@@ -48,6 +49,7 @@ class Stores:
     students: StudentStore
     claims: ClaimStore
     log: LogStore
+    state: StateStore
 
 
 @dataclass
@@ -76,8 +78,10 @@ class Holder:
     def key(self, student_id: str) -> int:
         return self.stores.records.student_keys()[student_id]
 
-    def consent(self, number: int, given: str, family: str, **more: Any) -> str:
-        """A consent that names its student by a claim; returns its identifier."""
+    def consent(
+        self, number: int, given: str, family: str, *, known_as: str = "", **more: Any
+    ) -> str:
+        """A consent that names its student by a claim, and by its recorder's name if it has one."""
         said = {"birth_date": BORN, "sex": "M", "school_id": "elm", **more}
         claim = IdentityClaim(given_name=given, family_name=family, **said)
         consent_id = f"{number:032x}"
@@ -86,10 +90,29 @@ class Holder:
             recorder="helpers",
             terms=_TERMS,
             claim=claim,
-            subject_refs={"helpers": f"ref{number}"},
+            subject_refs={"helpers": known_as or f"ref{number}"},
+            knows_student=bool(known_as),
         ))  # fmt: skip
         self.claims[consent_id] = claim
         return consent_id
+
+    def coded(self, number: int, student_id: str, known_as: str) -> None:
+        """A consent whose form bears the student's code."""
+        code = f"code {number}".encode()
+        self.stores.state.keep_codes([(code, self.key(student_id))])
+        self.settle(OpenedConsent(
+            consent_id=f"{number:032x}",
+            recorder="helpers",
+            terms=_TERMS,
+            link_code=code,
+            subject_refs={"helpers": known_as},
+            knows_student=True,
+        ))  # fmt: skip
+
+    def rotate(self, **names: str) -> None:
+        """Has the recorder's names for students replaced."""
+        rotated = Rotated("helpers", names, dt.datetime(2026, 1, 5, tzinfo=dt.UTC))
+        self.stores.consents.apply([rotated], None)
 
     def settle(self, consent: OpenedConsent) -> None:
         """Settles a consent as the book does."""
@@ -192,6 +215,7 @@ def holder(urls: Urls) -> Iterator[Holder]:
         StudentStore(state, records),
         ClaimStore(state, RosterKeeper(records)),
         LogStore(state),
+        StateStore(state, records),
     )
     yield Holder(urls, stores)
     stores.records.close()
@@ -395,3 +419,78 @@ def test_a_withdrawn_consent_leaves_the_queue_and_contests_nobody(holder: Holder
 
     assert holder.state(second) is LinkState.LINKED
     assert holder.queue() == []
+
+
+# What recorders know.
+
+
+def test_forms_of_two_names_for_one_student_go_to_a_person(holder: Holder) -> None:
+    """Jon is enrolled, his twin is not: a form of the twin's that says Jon looks like Jon's."""
+    holder.enroll("s1", "Jon", "Rivera")
+    first = holder.consent(1, "Jon", "Rivera", known_as="jon")
+    assert holder.granted() == {holder.key("s1")}
+    second = holder.consent(2, "Jon", "Rivera", known_as="john")
+
+    assert holder.granted() == set()
+    assert {holder.state(first), holder.state(second)} == {LinkState.CONTESTED}
+    holder.settle_due()
+    holder.stores.claims.confirm(act(), first, holder.key("s1"))
+    holder.stores.claims.reject(act(), second)
+    holder.settle_due()
+    assert holder.state(first) is LinkState.CONFIRMED
+    assert holder.granted() == {holder.key("s1")}
+
+
+def test_a_name_that_is_another_students_already_goes_to_a_person(holder: Holder) -> None:
+    holder.enroll("s1", "Jon", "Rivera")
+    holder.enroll("s2", "John", "Rivera")
+    right = holder.consent(1, "John", "Rivera", known_as="john")
+    wrong = holder.consent(2, "Jon", "Rivera", known_as="john")
+
+    assert holder.granted() == set()
+    assert {holder.state(right), holder.state(wrong)} == {LinkState.CONTESTED}
+
+
+@pytest.mark.parametrize("coded_first", [True, False])
+def test_a_code_says_whom_a_recorder_means(holder: Holder, coded_first: bool) -> None:
+    holder.enroll("s1", "Jon", "Rivera")
+    holder.enroll("s2", "Mia", "Gomez")
+    if coded_first:
+        holder.coded(5, "s1", "jon")
+    claimed = holder.consent(2, "Jon", "Rivera", known_as="john")
+    holder.coded(1, "s1", "jon")
+    holder.coded(3, "s2", "mia")
+    other = holder.consent(4, "Jon", "Rivera", known_as="mia")
+
+    assert {holder.state(claimed), holder.state(other)} == {LinkState.CONTESTED}
+
+
+def test_a_twins_name_under_one_name_goes_to_a_person_and_a_slip_of_the_pen_does_not(
+    holder: Holder,
+) -> None:
+    holder.enroll("s1", "Jon", "Rivera")
+    holder.enroll("s2", "John", "Silva", birth_date=dt.date(2011, 2, 3))
+    slip = holder.consent(1, "Joon", "Rivera", known_as="jon")
+    right = holder.consent(2, "Jon", "Rivera", known_as="jon")
+    assert (holder.state(slip), holder.state(right)) == (LinkState.REVIEW, LinkState.LINKED)
+
+    holder.consent(3, "John", "Rivera", known_as="jon")
+    assert holder.state(right) is LinkState.CONTESTED
+
+
+def test_new_forms_of_a_student_whose_name_was_rotated_do_not_contest_the_old(
+    holder: Holder,
+) -> None:
+    holder.enroll("s1", "Jon", "Rivera")
+    holder.enroll("s2", "Mia", "Gomez")
+    holder.coded(5, "s2", "mia")
+    holder.rotate(jon="jon2", mia="mia2")
+    forms = [
+        holder.consent(1, "Jon", "Rivera", known_as="jon"),
+        holder.consent(2, "Jon", "Rivera", known_as="jon2"),
+        holder.consent(3, "Mia", "Gomez", known_as="mia2"),
+    ]
+    holder.rotate(jon2="jon3")
+    forms.append(holder.consent(4, "Jon", "Rivera", known_as="jon3"))
+
+    assert {holder.state(form) for form in forms} == {LinkState.LINKED}

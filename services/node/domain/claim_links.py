@@ -4,7 +4,7 @@ A claim is matched when it arrives and again when the roster changes. What a per
 a rejected student is no candidate again, and a link that was undone is not made by itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ from services.node.domain.matching.links import Fit, contested, still_holds
 from services.node.domain.matching.match import Surroundings, decide, surroundings
 from services.node.domain.matching.pattern import pattern_of
 from services.node.domain.matching.rule import lane_of
+from services.node.domain.recorder_names import KnownAs, NamedLink, RecordersWord, misnamed
 
 
 class LinkState(StrEnum):
@@ -62,6 +63,7 @@ class ClaimLink:
         offers: the candidates, the best first.
         known: whom a person knew of who confirmed the link.
         rejected: whom a person has said it is not about.
+        known_as: the name by which its recorder knows the student, if it says so.
     """
 
     consent_id: str
@@ -73,6 +75,7 @@ class ClaimLink:
     offers: tuple[Offer, ...] = ()
     known: frozenset[int] = field(default_factory=frozenset)
     rejected: frozenset[int] = field(default_factory=frozenset)
+    known_as: KnownAs | None = None
 
     @property
     def in_use(self) -> bool:
@@ -148,9 +151,16 @@ def undone(link: ClaimLink) -> ClaimLink:
     return replace(link, state=LinkState.UNDONE, student_key=None, known=frozenset())
 
 
-def held_against_each_other(links: Iterable[ClaimLink]) -> Sequence[ClaimLink]:
-    """Those claims of one student whose standing changes, as each is held against the others."""
+def held_against_each_other(
+    student_key: int, links: Iterable[ClaimLink], word: RecordersWord, roster: RosterIndex
+) -> Sequence[ClaimLink]:
+    """Those claims of one student whose standing changes.
+
+    Each is held against the others, and against what recorders know of the student.
+    """
     all_of_them = [link for link in links if link.in_use or link.state is LinkState.CONTESTED]
+    named = [NamedLink(link.consent_id, link.claim, link.known_as) for link in all_of_them]
+    elsewhere = misnamed(student_key, named, word, roster)
     doubted = contested(
         Fit(
             link.consent_id,
@@ -163,18 +173,26 @@ def held_against_each_other(links: Iterable[ClaimLink]) -> Sequence[ClaimLink]:
     return [
         changed
         for link in all_of_them
-        if (changed := _standing(link, doubted=link.consent_id in doubted)) is not link
+        if (changed := _standing(link, list(_doubts(link, doubted, elsewhere)))) is not link
     ]
 
 
-def _standing(link: ClaimLink, *, doubted: bool) -> ClaimLink:
-    if doubted and link.state is LinkState.LINKED:
+def _doubts(
+    link: ClaimLink, doubted: Collection[str], elsewhere: Collection[str]
+) -> Iterator[Hindrance]:
+    if link.consent_id in doubted:
+        yield Hindrance.OTHER_CLAIM
+    if link.consent_id in elsewhere:
+        yield Hindrance.RECORDER
+
+
+def _standing(link: ClaimLink, doubts: Sequence[Hindrance]) -> ClaimLink:
+    if doubts and link.state is LinkState.LINKED:
         offers = tuple(
-            replace(offer, reasons=(*offer.reasons, str(Hindrance.OTHER_CLAIM)))
-            for offer in link.offers
+            replace(offer, reasons=(*offer.reasons, *map(str, doubts))) for offer in link.offers
         )
         return replace(link, state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
-    if not doubted and link.state is LinkState.CONTESTED:
+    if not doubts and link.state is LinkState.CONTESTED:
         offers = tuple(replace(offer, reasons=()) for offer in link.offers)
         return replace(link, state=LinkState.LINKED, offers=offers)
     return link

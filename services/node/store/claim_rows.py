@@ -25,6 +25,7 @@ from sqlalchemy import (
 from homeroom.errors import AlreadyRecordedError
 from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer
 from services.node.domain.matching import Identity, Lane, person_of
+from services.node.domain.recorder_names import KnownAs
 from services.node.domain.reviewing import Act
 from services.node.store.claim_tables import CLAIM_LINK, MATCHING, REVIEW_ACT, UNDONE_LINK
 from services.node.store.consent_rows import drop_grants
@@ -93,8 +94,16 @@ def links_of(connection: Connection, consent_ids: Iterable[str]) -> dict[str, Cl
     }
 
 
-def live_links_about(connection: Connection, student_keys: Collection[int]) -> list[ClaimLink]:
-    """The claims about those of these students whose claims may contest each other."""
+def live_links_about(
+    connection: Connection, student_keys: Collection[int], disputed: Collection[int]
+) -> list[ClaimLink]:
+    """The claims about those of these students whose claims may contest each other.
+
+    Args:
+        connection: to the state.
+        student_keys: the students.
+        disputed: those of them whose claims are looked at in any case.
+    """
     found: list[ClaimLink] = []
     for some in in_lists(sorted(student_keys)):
         about = (_LINK.student_key.in_(some), _LINK.state.in_(STANDING))
@@ -102,6 +111,7 @@ def live_links_about(connection: Connection, student_keys: Collection[int]) -> l
         left_over = func.min(_LINK.state) == LinkState.CONTESTED
         several = select(_LINK.student_key).where(*about).group_by(_LINK.student_key)
         crowded = list(connection.scalars(several.having(or_(func.count() > 1, left_over))))
+        crowded += sorted(set(some) & set(disputed) - set(crowded))
         if not crowded:
             continue
         revoked = CONSENT.c.revoked_at.is_not(None)
@@ -198,13 +208,15 @@ def _row(link: ClaimLink, keyed: Digests) -> dict[str, Any]:
         "known": _list_json(sorted(link.known)),
         "rejected": _list_json(sorted(link.rejected)),
         "changed_at": int(time.time()),
+        "recorder": link.known_as.recorder if link.known_as else None,
+        "known_as": link.known_as.name if link.known_as else None,
     }
 
 
 def _link(row: Any) -> ClaimLink:
     return ClaimLink(
         row.consent_id,
-        _claim(row.claim),
+        claim_of(row.claim),
         LinkState(row.state),
         row.student_key,
         row.bits,
@@ -215,6 +227,7 @@ def _link(row: Any) -> ClaimLink:
         ),
         frozenset(_list(row.known)),
         frozenset(_list(row.rejected)),
+        KnownAs(row.recorder, row.known_as) if row.known_as is not None else None,
     )
 
 
@@ -234,7 +247,8 @@ def _claim_json(claim: Identity) -> str:
     return _ENCODER.encode(said)
 
 
-def _claim(text: str) -> Identity:
+def claim_of(text: str) -> Identity:
+    """A claim as it was kept."""
     said: dict[str, Any] = json.loads(text)
     born = said.pop("birth_date", None)
     return Identity(birth_date=date.fromisoformat(born) if born else None, **said)

@@ -1,4 +1,4 @@
-"""The tables of identity claims: what became of each, and which links were undone."""
+"""The tables of identity claims: what became of each, and what speaks against links."""
 
 import datetime as dt
 from typing import Any, ClassVar
@@ -15,7 +15,8 @@ class ClaimLinkRow(StateTable, table=True):
     """The claim of one consent, and what became of it.
 
     `offers`, `known` and `rejected` are JSON. `identity_digest` is a keyed digest of the names and
-    the birth date: claims that say the same have the same.
+    the birth date: claims that say the same have the same. `known_as` is the name by which the
+    recorder knows the student, if it says so.
     """
 
     __tablename__ = "claim_link"
@@ -25,6 +26,13 @@ class ClaimLinkRow(StateTable, table=True):
             "consent_id",
             sqlite_where=text(_QUEUE),
             postgresql_where=text(_QUEUE),
+        ),
+        Index(
+            "ix_claim_link_known_as",
+            "recorder",
+            "known_as",
+            sqlite_where=text("known_as IS NOT NULL"),
+            postgresql_where=text("known_as IS NOT NULL"),
         ),
     )
 
@@ -40,6 +48,18 @@ class ClaimLinkRow(StateTable, table=True):
     known: str
     rejected: str
     changed_at: int = Field(sa_type=BigInteger)
+    recorder: str | None = None
+    known_as: str | None = None
+
+
+class RecorderNameRow(StateTable, table=True):
+    """Which student a recorder's own name is, as the code on a form says."""
+
+    __tablename__ = "recorder_name"
+
+    recorder: str = Field(primary_key=True)
+    known_as: str = Field(primary_key=True)
+    student_key: int = Field(primary_key=True, sa_type=BigInteger, index=True)
 
 
 class UndoneLinkRow(StateTable, table=True):
@@ -77,6 +97,7 @@ class ReviewActRow(StateTable, table=True):
 
 
 CLAIM_LINK = table_of(ClaimLinkRow)
+RECORDER_NAME = table_of(RecorderNameRow)
 UNDONE_LINK = table_of(UndoneLinkRow)
 MATCHING = table_of(MatchingRow)
 REVIEW_ACT = table_of(ReviewActRow)

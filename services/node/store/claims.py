@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, or_, select, update
@@ -15,7 +15,6 @@ from services.node.domain.claim_links import (
     ClaimLink,
     LinkState,
     confirmed,
-    held_against_each_other,
     matched,
     near,
     rejected,
@@ -24,13 +23,13 @@ from services.node.domain.claim_links import (
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.matching import Identity
 from services.node.domain.matching.match import Surroundings
+from services.node.domain.recorder_names import KnownAs
 from services.node.domain.reviewing import Act, Disclosed, Undone
 from services.node.store.claim_rows import (
     act_done,
     digests,
     keep_act,
     links_of,
-    live_links_about,
     read_links,
     remember_undone,
     settle_anew,
@@ -40,6 +39,7 @@ from services.node.store.claim_rows import (
 from services.node.store.claim_tables import CLAIM_LINK, MATCHING, UNDONE_LINK
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, SUBJECT_REF
 from services.node.store.consents import mark_due
+from services.node.store.contests import contest, keep_names, newest_names
 from services.node.store.database import available
 from services.node.store.element_bits import elements_in
 from services.node.store.lists import in_lists
@@ -54,6 +54,18 @@ _QUEUE = tuple(sorted(IN_QUEUE))
 _MONTHS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a form says of its student, and the name by which its recorder knows the student."""
+
+    identity: Identity
+    known_as: KnownAs | None = None
+
+    def known_by(self, newest: Mapping[KnownAs, KnownAs]) -> KnownAs | None:
+        """The name that the recorder has for the student now."""
+        return newest.get(self.known_as, self.known_as) if self.known_as else None
+
+
 class ClaimStore:
     """The claims of a node, in SQLite or PostgreSQL."""
 
@@ -64,14 +76,24 @@ class ClaimStore:
     # Matching.
 
     @available()
-    def match(self, claims: Mapping[str, Identity]) -> Mapping[str, ClaimLink]:
-        """What becomes of the claims of these consents, by the roster as it is now."""
+    def match(
+        self, claims: Mapping[str, Claimed], coded: Collection[tuple[KnownAs, int]] = ()
+    ) -> Mapping[str, ClaimLink]:
+        """What becomes of the claims of these consents, by the roster as it is now.
+
+        Args:
+            claims: what the consents say.
+            coded: recorders' names for students whose forms bear a code.
+        """
         roster, run = self._roster.current()
         with self._state.connect() as connection:
             before = links_of(connection, claims)
+            names = {one.known_as for one in claims.values() if one.known_as}
+            newest = newest_names(connection, names)
         asked = [
-            before.get(consent_id) or ClaimLink(consent_id, claim)
-            for consent_id, claim in claims.items()
+            before.get(consent_id)
+            or ClaimLink(consent_id, one.identity, known_as=one.known_by(newest))
+            for consent_id, one in claims.items()
         ]
         around = [near(link, roster) for link in asked]
         with writing(self._state) as connection:
@@ -87,8 +109,13 @@ class ClaimStore:
                 if link is not old or link.consent_id not in before
             ]
             write_links(connection, changed, before.keys())
-            doubted = _hold_against_each_other(
-                connection, {link.student_key for link in now if link.student_key is not None}
+            keep_names(connection, coded)
+            doubted = contest(
+                connection,
+                {link.student_key for link in now if link.student_key is not None}
+                | {student_key for _, student_key in coded},
+                {link.known_as for link in now if link.known_as} | {name for name, _ in coded},
+                roster,
             )
         return {link.consent_id: doubted.get(link.consent_id, link) for link in now}
 
@@ -193,7 +220,7 @@ class ClaimStore:
             around = near(link, self._roster.current()[0])
             link = confirmed(link, student_key)
             self._keep(connection, replace(link, known=link.known | around.students))
-            _hold_against_each_other(connection, {student_key})
+            self._contest(connection, link, student_key)
             return True
 
     @available()
@@ -207,8 +234,7 @@ class ClaimStore:
             link = _in_queue(connection, consent_id)
             keep_act(connection, act, {})
             self._keep(connection, rejected(link))
-            if link.student_key is not None:
-                _hold_against_each_other(connection, {link.student_key})
+            self._contest(connection, link, link.student_key)
 
     @available()
     def undo(self, act: Act, consent_id: str, now: dt.datetime) -> Undone:
@@ -237,6 +263,11 @@ class ClaimStore:
             done = Undone(ids, recipients, disclosed)
             keep_act(connection, act, done.to_json())
             return done
+
+    def _contest(self, connection: Connection, link: ClaimLink, student_key: int | None) -> None:
+        about = [] if student_key is None else [student_key]
+        names = [link.known_as] if link.known_as else []
+        contest(connection, about, names, self._roster.current()[0])
 
     def _keep(self, connection: Connection, link: ClaimLink) -> None:
         write_links(connection, [link], {link.consent_id})
@@ -353,20 +384,3 @@ def _days(born: dt.date | None) -> Iterator[dt.date]:
     yield born
     if born.day <= _MONTHS:
         yield born.replace(month=born.day, day=born.month)
-
-
-def _hold_against_each_other(
-    connection: Connection, student_keys: set[int]
-) -> Mapping[str, ClaimLink]:
-    """Sends to people the claims of one student that contest each other; those that changed."""
-    about: dict[int, list[ClaimLink]] = {}
-    for link in live_links_about(connection, student_keys):
-        if link.student_key is not None:
-            about.setdefault(link.student_key, []).append(link)
-    changed = {
-        link.consent_id: link for links in about.values() for link in held_against_each_other(links)
-    }
-    if changed:
-        write_links(connection, list(changed.values()), changed.keys())
-        settle_anew(connection, changed)
-    return changed

@@ -7,7 +7,8 @@ from services.node.domain.claim_links import ClaimLink, LinkState
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Student
 from services.node.domain.matching import Identity
-from services.node.store.claims import ClaimStore
+from services.node.domain.recorder_names import KnownAs
+from services.node.store.claims import Claimed, ClaimStore
 from services.node.store.students import StudentStore
 
 _PROBLEM = {
@@ -27,15 +28,24 @@ class StudentMatcher:
 
     def find(self, consents: Sequence[OpenedConsent]) -> Sequence[Student | ConsentProblem]:
         claims = {
-            one.consent_id: identity_of(one.claim) for one in consents if one.claim is not None
+            one.consent_id: Claimed(identity_of(one.claim), _known_as(one))
+            for one in consents
+            if one.claim is not None
         }
-        links = self._claims.match(claims) if claims else {}
+        coded = [one for one in consents if one.claim is None]
+        found = self._students.find(coded)
+        names = {
+            (known_as, student.student_key)
+            for one, student in zip(coded, found, strict=True)
+            if isinstance(student, Student) and (known_as := _known_as(one))
+        }
+        links = self._claims.match(claims, names) if claims or names else {}
         students = self._students.students(
             link.student_key
             for link in links.values()
             if link.in_use and link.student_key is not None
         )
-        by_code = iter(self._students.find([one for one in consents if one.claim is None]))
+        by_code = iter(found)
         return [
             next(by_code) if one.claim is None else _found(links[one.consent_id], students)
             for one in consents
@@ -56,6 +66,13 @@ def identity_of(claim: IdentityClaim) -> Identity:
         address=claim.address,
         zip=claim.zip,
     )
+
+
+def _known_as(consent: OpenedConsent) -> KnownAs | None:
+    """The name by which the recorder knows the student, if it says so."""
+    if not consent.knows_student:
+        return None
+    return KnownAs(consent.recorder, consent.subject_refs[consent.recorder])
 
 
 def _found(link: ClaimLink, students: Mapping[int, Student]) -> Student | ConsentProblem:

@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
 from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
 from services.node.store.lists import in_lists
 from services.runtime.database import insert_rows, writing
@@ -85,6 +86,7 @@ def rotate(
         if new in taken or (row is not None and row.retired_at is not None):
             continue
         taken |= {old, new}
+        _rename(connection, recipient, old, new)
         retired = {"in_use": False, "retired_at": at, "replaced_by": new}
         if row is None:
             # Its consent still waits for its student: then the new name is the one it gets.
@@ -122,6 +124,26 @@ def _shared(one: Named, counting: Mapping[tuple[str, int], Mapping[int, int]]) -
     """
     ends = counting.get((one.recipient, one.student_key), {})
     return any(end > one.since for key, end in ends.items() if key != one.consent_key)
+
+
+def _rename(connection: Connection, recorder: str, old: str, new: str) -> None:
+    """What a recorder says that it knows a student by follows the new name."""
+    connection.execute(
+        update(CLAIM_LINK)
+        .where(CLAIM_LINK.c.recorder == recorder, CLAIM_LINK.c.known_as == old)
+        .values(known_as=new)
+    )
+    this = RECORDER_NAME.c.recorder == recorder
+    coded = select(RECORDER_NAME.c.student_key).where(this)
+    old_keys, new_keys = (
+        set(connection.scalars(coded.where(RECORDER_NAME.c.known_as == name)))
+        for name in (old, new)
+    )
+    connection.execute(delete(RECORDER_NAME).where(this, RECORDER_NAME.c.known_as == old))
+    for key in old_keys - new_keys:
+        connection.execute(
+            insert(RECORDER_NAME).values(recorder=recorder, known_as=new, student_key=key)
+        )
 
 
 def _counting(

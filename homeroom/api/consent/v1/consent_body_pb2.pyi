@@ -303,19 +303,25 @@ class Recipient(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization."""
     subject_ref: _builtins.str
     """Random, never derived from data; in the recorder's body only its own."""
+    known: _builtins.bool
+    """Whether the recorder, whose own name it is, knows the student by it: to it, two such names are
+    two students. In the holder's body only.
+    """
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         subject_ref: _builtins.str = ...,
+        known: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "subject_ref", b"subject_ref"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known", "organization_id", b"organization_id", "subject_ref", b"subject_ref"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -99,6 +99,10 @@ class RosterIndex:
         """What agreeing on a given name tells in this roster."""
         return self._given_bits.get(name.joined, self._unknown_bits)
 
+    def is_given_name(self, name: NamePart) -> bool:
+        """Whether some student bears this given name."""
+        return name.joined in self._given_bits
+
     def surname_bits(self, name: NamePart) -> float:
         """What agreeing on a surname tells in this roster: its rarest part does."""
         known, unknown = self._surname_bits, self._unknown_bits

@@ -29,6 +29,7 @@ class Hindrance(StrEnum):
     RIVAL = "another_student_fits_too"
     TWIN = "a_twin_may_be_meant"
     OTHER_CLAIM = "another_claim_fits_this_student"
+    RECORDER = "its_recorder_may_mean_another_student"
     SHARED_ID = "local_id_is_shared"
     UNDONE = "this_link_was_undone_before"
 
@@ -45,7 +46,9 @@ class Lane(StrEnum):
 _NAMES_ONE = frozenset({Given.EQUAL, Given.SHORT_FORM})
 SURNAMES_ONE = frozenset({Surname.EQUAL, Surname.PART, Surname.SIMILAR})
 _MAY_BE_ONE = frozenset(Given) - {Given.CLASHING, Given.DIFFERENT}
-_ANOTHER_CHILD = frozenset({Hindrance.RIVAL, Hindrance.TWIN, Hindrance.OTHER_CLAIM})
+_ANOTHER_CHILD = frozenset(
+    {Hindrance.RIVAL, Hindrance.TWIN, Hindrance.OTHER_CLAIM, Hindrance.RECORDER}
+)
 _TWIN_LIKE = frozenset({Given.SIMILAR, Given.INITIAL, Given.MIDDLE, Given.RELATED})
 
 

@@ -194,6 +194,23 @@ def _create_claims() -> None:
         sa.Column("known", sa.String(), nullable=False),
         sa.Column("rejected", sa.String(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("recorder", sa.String(), nullable=True),
+        sa.Column("known_as", sa.String(), nullable=True),
+    )
+    op.create_index(
+        "ix_claim_link_known_as",
+        "claim_link",
+        ["recorder", "known_as"],
+        sqlite_where=sa.text("known_as IS NOT NULL"),
+        postgresql_where=sa.text("known_as IS NOT NULL"),
+    )
+    op.create_table(
+        "recorder_name",
+        sa.Column("recorder", sa.String(), primary_key=True),
+        sa.Column("known_as", sa.String(), primary_key=True),
+        sa.Column(
+            "student_key", sa.BigInteger(), primary_key=True, autoincrement=False, index=True
+        ),
     )
     waiting = sa.text("state IN ('review', 'contested', 'undone')")
     op.create_index(

@@ -1,0 +1,160 @@
+"""Holds claims against each other, and against what their recorders know of students."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from services.node.domain.claim_links import ClaimLink, held_against_each_other
+from services.node.domain.matching import Identity, RosterIndex
+from services.node.domain.recorder_names import KnownAs, RecordersWord
+from services.node.store.claim_rows import (
+    STANDING,
+    claim_of,
+    live_links_about,
+    settle_anew,
+    write_links,
+)
+from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
+from services.node.store.consent_tables import CONSENT, SUBJECT_REF
+from services.node.store.lists import in_lists
+from services.runtime.database import insert_rows
+
+_LINK = CLAIM_LINK.c
+_NAME = RECORDER_NAME.c
+_REF = SUBJECT_REF.c
+_MOST_STEPS = 100
+_REVOKED = select(CONSENT.c.consent_id).where(
+    CONSENT.c.consent_id == _LINK.consent_id, CONSENT.c.revoked_at.is_not(None)
+)
+_LIVE_LINKS = select(
+    _LINK.recorder, _LINK.known_as, _LINK.state, _LINK.student_key, _LINK.claim
+).where(~_REVOKED.exists())
+
+
+def contest(
+    connection: Connection,
+    student_keys: Collection[int],
+    names: Collection[KnownAs],
+    roster: RosterIndex,
+) -> Mapping[str, ClaimLink]:
+    """Sends to people the claims that contest each other; returns those that changed.
+
+    Args:
+        connection: in a transaction that writes.
+        student_keys: the students whose claims have changed.
+        names: recorders' names for students, as far as forms with them have arrived or changed.
+        roster: the holder's students.
+    """
+    word = _word(connection, names, student_keys)
+    disputed = {key for _, key in word.names}
+    for name in names:
+        students = word.students.get(name, ())
+        if len(students) > 1 or word.claims.get(name):
+            disputed |= set(students)
+    about: dict[int, list[ClaimLink]] = {}
+    for link in live_links_about(connection, {*student_keys, *disputed}, disputed):
+        if link.student_key is not None:
+            about.setdefault(link.student_key, []).append(link)
+    if not about:
+        return {}
+    all_names = {link.known_as for links in about.values() for link in links if link.known_as}
+    word = _word(connection, all_names, about)
+    changed = {
+        link.consent_id: link
+        for student_key, links in about.items()
+        for link in held_against_each_other(student_key, links, word, roster)
+    }
+    if changed:
+        write_links(connection, list(changed.values()), changed.keys())
+        settle_anew(connection, changed)
+    return changed
+
+
+def keep_names(connection: Connection, coded: Iterable[tuple[KnownAs, int]]) -> None:
+    """Keeps which student a recorder's name is, where a form's code says so."""
+    given = set(coded)
+    rows = _rows_named(connection, select(RECORDER_NAME), _NAME, {name for name, _ in given})
+    known = {(KnownAs(row.recorder, row.known_as), row.student_key) for row in rows}
+    insert_rows(
+        connection,
+        RECORDER_NAME,
+        [
+            {"recorder": name.recorder, "known_as": name.name, "student_key": student_key}
+            for name, student_key in sorted(given - known)
+        ],
+    )
+
+
+def newest_names(connection: Connection, names: Collection[KnownAs]) -> Mapping[KnownAs, KnownAs]:
+    """For names that were replaced, those that replaced them."""
+    replaced: dict[KnownAs, KnownAs] = {}
+    waiting = set(names)
+    for _ in range(_MOST_STEPS):
+        found = _replaced(connection, waiting)
+        replaced |= found
+        waiting = set(found.values()) - replaced.keys()
+        if not waiting:
+            break
+    return {name: _last(name, replaced) for name in names if name in replaced}
+
+
+def _replaced(connection: Connection, names: Collection[KnownAs]) -> dict[KnownAs, KnownAs]:
+    return {
+        KnownAs(recorder, row.subject_ref): KnownAs(recorder, row.replaced_by)
+        for recorder, own in _by_recorder(names).items()
+        for some in in_lists(own)
+        for row in connection.execute(
+            select(_REF.subject_ref, _REF.replaced_by).where(
+                _REF.recipient == recorder,
+                _REF.subject_ref.in_(some),
+                _REF.replaced_by.is_not(None),
+            )
+        )
+    }
+
+
+def _last(name: KnownAs, replaced: Mapping[KnownAs, KnownAs]) -> KnownAs:
+    for _ in range(_MOST_STEPS):
+        if name not in replaced:
+            break
+        name = replaced[name]
+    return name
+
+
+def _word(
+    connection: Connection, names: Collection[KnownAs], student_keys: Collection[int]
+) -> RecordersWord:
+    """What recorders say of students by these names, and of these students by codes."""
+    students: dict[KnownAs, set[int]] = {}
+    claims: dict[KnownAs, list[Identity]] = {}
+    own_names: dict[tuple[str, int], set[str]] = {}
+    for row in _rows_named(connection, _LIVE_LINKS, _LINK, names):
+        name = KnownAs(row.recorder, row.known_as)
+        if row.state in STANDING and row.student_key is not None:
+            students.setdefault(name, set()).add(row.student_key)
+        else:
+            claims.setdefault(name, []).append(claim_of(row.claim))
+    for row in _rows_named(connection, select(RECORDER_NAME), _NAME, names):
+        students.setdefault(KnownAs(row.recorder, row.known_as), set()).add(row.student_key)
+    for some in in_lists(student_keys):
+        for row in connection.execute(select(RECORDER_NAME).where(_NAME.student_key.in_(some))):
+            own_names.setdefault((row.recorder, row.student_key), set()).add(row.known_as)
+    return RecordersWord(students, own_names, claims)
+
+
+def _rows_named(
+    connection: Connection, chosen: Select[Any], columns: Any, names: Iterable[KnownAs]
+) -> Iterator[Any]:
+    """The rows of these names, of a table that has a recorder's name in two columns."""
+    for recorder, own in _by_recorder(names).items():
+        of_recorder = chosen.where(columns.recorder == recorder)
+        for some in in_lists(own):
+            yield from connection.execute(of_recorder.where(columns.known_as.in_(some)))
+
+
+def _by_recorder(names: Iterable[KnownAs]) -> Mapping[str, Sequence[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        grouped.setdefault(name.recorder, []).append(name.name)
+    return grouped
