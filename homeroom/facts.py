@@ -41,11 +41,7 @@ def question_facts(
         "schema": SCHEMA,
         "now": moment(now),
         "query": _query(question, requester),
-        "requester": {
-            "organization_id": requester.organization_id,
-            "kind": str(requester.kind),
-            "standing": str(requester.standing),
-        },
+        "requester": _requester(requester),
         "user": _user(user),
     }
     if agreement is not None:
@@ -79,14 +75,32 @@ def _query(question: "Question", requester: Organization) -> Facts:
     return facts
 
 
-def _user(user: User) -> Facts:
-    # A token that was checked names a person who acts for themselves, anywhere in the organization.
+def _requester(requester: Organization) -> Facts:
     facts: Facts = {
-        "authenticated": True,
-        "role": user.role,
-        "capacity": "own",
-        "reach": "organization",
+        "organization_id": requester.organization_id,
+        "kind": str(requester.kind),
+        "standing": str(requester.standing),
     }
+    if requester.debarred_until is not None:
+        facts["debarred_until"] = requester.debarred_until.isoformat()
+    return facts
+
+
+def _user(user: User) -> Facts:
+    facts: Facts = {
+        "authenticated": user.authenticated,
+        "role": user.role,
+        "capacity": "delegated" if user.delegation else "own",
+        "reach": str(user.reach),
+    }
+    if user.delegation is not None:
+        covers = user.delegation.covers
+        facts["delegation"] = {
+            "by": user.delegation.by,
+            "valid_to": user.delegation.valid_to.isoformat(),
+            "withdrawn": user.delegation.withdrawn,
+            "covers": {"all": True} if covers is None else {"only": _sorted(covers)},
+        }
     if user.training_valid_to is not None:
         facts["training_valid_to"] = user.training_valid_to.isoformat()
     return facts

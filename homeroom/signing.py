@@ -37,6 +37,8 @@ class Domain(StrEnum):
     CONSENT_RECEIPT = "homeroom/consent-receipt/v1"
     CONSENT_HEARTBEAT = "homeroom/consent-heartbeat/v1"
     QUERY = "homeroom/query/v1"
+    APPROVAL = "homeroom/approval/v1"
+    OUTSIDE_REQUEST = "homeroom/outside-request/v1"
     RECEIPT = "homeroom/receipt/v1"
     POLICY_RELEASE = "homeroom/policy-release/v1"
 

@@ -24,6 +24,7 @@ from services.node.domain.log import (
     Position,
     encode_content,
 )
+from services.node.domain.on_file import NOTHING_ON_FILE, Looked, OnFile, Waiting
 from services.node.domain.register import DisclosureRecord
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
@@ -92,6 +93,18 @@ class FakePolicies:
 
 
 @dataclass
+class FakeFiles:
+    """What is on file, as the test says; implements `Files`."""
+
+    on_file: OnFile = NOTHING_ON_FILE
+    looked: list[Looked] = field(default_factory=list)
+
+    async def find(self, looked: Looked) -> OnFile:
+        self.looked.append(looked)
+        return self.on_file
+
+
+@dataclass
 class FakeLog:
     """A log in memory; implements `Log`.
 
@@ -106,6 +119,7 @@ class FakeLog:
     disclosed: list[tuple[int, int]] = field(default_factory=list)
     records: list[DecisionRecord] = field(default_factory=list)
     register: list[DisclosureRecord] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     _digest: str = GENESIS
 
     async def append(
@@ -132,6 +146,8 @@ class FakeLog:
                     self.records.append(note)
                 case DisclosureRecord():
                     self.register.append(note)
+                case Waiting():
+                    self.waiting.append(note)
         self.events.append(str(kind))
         return Position(index, entry.digest)
 

@@ -31,6 +31,7 @@ _KINDS: dict[Any, str] = {
     float: "number",
     Path: "file or folder",
     str | None: "text",
+    Path | None: "file or folder",
     PublicKeyHex: "64 hexadecimal digits",
     PublicKeyHex | None: "64 hexadecimal digits",
 }

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from homeroom.agreement.document import AgreementDocument, Party
@@ -19,24 +18,13 @@ from homeroom.agreement.outline import UNKNOWN_KEY
 from homeroom.errors import RequestInvalidError
 from homeroom.federation import FederationState
 from homeroom.signing import key_id_of
+from homeroom.strict_yaml import read_mapping
 from homeroom.vocabulary import AgreementKind
 
 TO_WRITE = "TO WRITE"
 """Begins what a template leaves to the steward; no document that holds it is proposed."""
 
 _SCHOOL_YEAR_BEGINS = 8
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML whose mappings name each key once: the second would silently replace the first."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(set(keys)) != len(keys):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key is written twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep=deep)
 
 
 def template_of(kind: AgreementKind, today: dt.date) -> str:
@@ -59,7 +47,7 @@ def compile_agreement(text: str, state: FederationState) -> AgreementDocument:
     Raises:
         RequestInvalidError: naming the first field that is wrong, or all that is missing by law.
     """
-    content = dict(_parse(text))
+    content = dict(read_mapping(text, "agreement"))
     document = _document(
         content, lambda name: _registered(name, state), _superseded(content, state)
     )
@@ -77,7 +65,7 @@ def read_draft(text: str) -> AgreementDocument:
     Raises:
         RequestInvalidError: naming the first field that is wrong, and why.
     """
-    content = dict(_parse(text))
+    content = dict(read_mapping(text, "agreement"))
     superseded = UNKNOWN_KEY if content.get("version") not in (None, 1) else None
     return _document(content, lambda _: _unknown_party(), superseded)
 
@@ -151,18 +139,6 @@ def _as_fields(said: Any) -> Mapping[str, Any]:
     if {"signing_key_id", "sealing_key_id", "organization_id"} & set(said):
         raise RequestInvalidError("agreement: keys come from the registry", field="parties")
     return said
-
-
-def _parse(text: str) -> Mapping[str, Any]:
-    try:
-        content = yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except yaml.YAMLError as wrong:
-        raise RequestInvalidError(f"agreement: not YAML: {wrong}", field="agreement") from None
-    except RecursionError:
-        raise RequestInvalidError("agreement: nested too deep", field="agreement") from None
-    if not isinstance(content, Mapping):
-        raise RequestInvalidError("agreement: the file has no fields", field="agreement")
-    return content
 
 
 def _registered(organization_id: str, state: FederationState) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
+from homeroom.strict_yaml import read_mapping
 from services.node.api import NodeApi, ReviewApi
 from services.node.domain.answer import Answerer
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.decision_record import forget_old_decisions
+from services.node.domain.holder_facts import HolderFacts
+from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
-from services.node.domain.ruling import Holder
+from services.node.domain.ruling import Holder, Judge
 from services.node.migrations import (
     RECORDS,
     RECORDS_VERSION_TABLE,
@@ -30,6 +33,7 @@ from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Report
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.answers import AnswerStore
+from services.node.store.approvals import ApprovalStore
 from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
 from services.node.store.database import bring_up_to_date
@@ -37,6 +41,8 @@ from services.node.store.datasets import SOURCES
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
+from services.node.store.matters import MatterStore
+from services.node.store.on_file import FileStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.rosters import RosterKeeper
@@ -75,6 +81,8 @@ class Stores:
     answers: AnswerStore
     decisions: DecisionRecordStore
     bundles: PolicyBundleStore
+    matters: MatterStore
+    approvals: ApprovalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
         decisions=DecisionRecordStore(state),
         bundles=PolicyBundleStore(state),
+        matters=MatterStore(state, records),
+        approvals=ApprovalStore(state),
     )
 
 
@@ -137,19 +147,17 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         settings, signing_key.public, stores.bundles, stores.decisions, clock
     )
     sealing_key = SealingKey.load(settings.sealing_key)
-    holder = Holder(
-        settings.organization_id,
-        signing_key.public,
-        sealing_key.public,
-        dt.timedelta(seconds=settings.max_state_age_seconds),
-        dt.timedelta(seconds=settings.max_clock_skew_seconds),
-    )
+    holder = _holder(settings, signing_key.public, sealing_key.public)
     registry = RegistryFeed(
         settings.federation, bytes.fromhex(settings.registry_key), clock, stores.state
     )
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
-    answerer = Answerer(holder, replica, policies, stores.answers, stores.log, clock)
+    on_file = FileStore(
+        stores.matters, stores.approvals, holder.organization_id, holder.signing_key
+    )
+    judge = Judge(holder, policies, on_file)
+    answerer = Answerer(holder, replica, judge, stores.answers, stores.log, clock)
     server = Server(settings, {**ACCESS, **REVIEW_ACCESS})
     add_NodeServiceServicer_to_server(
         NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock),
@@ -178,6 +186,26 @@ def _forget_old_decisions(
     # By the machine's clock, by which the log notes when an entry was written.
     kept = dt.timedelta(days=settings.decision_record_days)
     server.in_background(forget_old_decisions(decisions, kept, utc_now), "forgetting old decisions")
+
+
+def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> Holder:
+    """The holder, with what its own file says of it.
+
+    Raises:
+        RequestInvalidError: if the file is not exactly as it has to be.
+    """
+    own = HolderFacts()
+    if settings.holder_file is not None:
+        own = HolderFacts.read(read_mapping(settings.holder_file.read_text("utf-8"), "holder file"))
+    return Holder(
+        settings.organization_id,
+        signing_key,
+        sealing_key,
+        dt.timedelta(seconds=settings.max_state_age_seconds),
+        dt.timedelta(seconds=settings.max_clock_skew_seconds),
+        keeping=Keeping(own.ferpa_covered is not False, own.jurisdiction or ""),
+        own=own,
+    )
 
 
 def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:

@@ -55,6 +55,11 @@ class NodeSettings(ServiceSettings):
         le=5,
         description="How long a policy may take to decide; later is no decision, so a refusal.",
     )
+    holder_file: Path | None = Field(
+        default=None,
+        description="The organization's own file of notices and of the law that binds it, YAML; "
+        "without it nothing of that is known, and grounds that need it are refused.",
+    )
     decision_record_days: int = Field(
         default=90,
         ge=0,

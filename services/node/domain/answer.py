@@ -25,7 +25,7 @@ from services.node.domain.recording import (
     who_asked,
 )
 from services.node.domain.replica import Evidence, Replica
-from services.node.domain.ruling import Asked, Holder, Policies, Ruling, rule
+from services.node.domain.ruling import Asked, Holder, Judge, Ruling
 from services.node.domain.selection import (
     Coverage,
     Narrowing,
@@ -85,14 +85,14 @@ class Answerer:
         self,
         holder: Holder,
         replica: Replica,
-        policies: Policies,
+        judge: Judge,
         records: Records,
         log: Log,
         clock: Clock,
     ) -> None:
         self._holder = holder
         self._replica = replica
-        self._policies = policies
+        self._judge = judge
         self._records = records
         self._log = log
         self._clock = clock
@@ -109,7 +109,7 @@ class Answerer:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
         ruling, coverage = await self._rule_and_record(asked)
-        if ruling.agreement is None and asked.question.agreement_id:
+        if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
             raise NotPermittedError("no permitted answer")
         release = _Release(self, asked, ruling, coverage)
         if ruling.selection is None or asked.question.validate_only:
@@ -127,7 +127,7 @@ class Answerer:
         now = self._clock()
         evidence = self._replica.evidence()
         evidence.require_fresh(now, self._holder.max_state_age)
-        return await rule(asked, self._holder, evidence, self._policies, now)
+        return await self._judge.rule(asked, evidence, now)
 
     async def _rule_and_record(self, asked: Asked) -> tuple[Ruling, Coverage]:
         question = asked.question

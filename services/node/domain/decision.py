@@ -86,12 +86,6 @@ class Grant:
     def elements(self) -> frozenset[Element]:
         return frozenset(self.conditions)
 
-    @property
-    def consent_elements(self) -> frozenset[Element]:
-        """Those of the elements that need a consent for each student."""
-        needs = RowCondition.CONSENTED
-        return frozenset(element for element, words in self.conditions.items() if needs in words)
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -140,12 +134,14 @@ class Decision:
 
     Attributes:
         revisions: by which policies; two decisions that release the same are the same without it.
+        waiting: the elements that only a steward's approval keeps from the answer.
     """
 
     reasons: frozenset[ReasonCode]
     withheld: frozenset[Withheld]
     grant: Grant | None
     revisions: Revisions = field(default=Revisions(), compare=False)
+    waiting: frozenset[Element] = field(default=frozenset(), compare=False)
 
     @property
     def allow(self) -> bool:
@@ -244,6 +240,8 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
     lost = frozenset(
         entry for entry in local.withheld if entry.element in federation.grant.elements
     )
+    held = ReasonCode.APPROVAL_NOT_GRANTED
+    waiting = frozenset(entry.element for entry in lost if entry.reason is held)
     grant = Grant(
         conditions=_left_of(federation.grant.conditions, taken, local.limits.conditions),
         schools=federation.grant.schools & local.limits.schools,
@@ -258,8 +256,8 @@ def meet(federation: FederationDecision, local: LocalDecision) -> Decision:
     if not grant.elements or grant.schools.none:
         codes = {entry.reason for entry in lost} if not grant.elements else set()
         codes |= {ReasonCode.LOCAL_RULE_WITHHELD} if grant.schools.none else set()
-        return Decision(frozenset(codes), frozenset(), grant=None)
-    return Decision(federation.reasons, federation.withheld | lost, grant)
+        return Decision(frozenset(codes), frozenset(), grant=None, waiting=waiting)
+    return Decision(federation.reasons, federation.withheld | lost, grant, waiting=waiting)
 
 
 def require_enforced(decision: Decision) -> Decision:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from services.node.domain.decision_record import DecisionRecord
+from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord
 
 GENESIS = "0" * 64
@@ -23,6 +24,11 @@ class EntryKind(StrEnum):
     LINK_REVIEWED = "link_reviewed"  # a person said whom a claim is about
     LINK_UNDONE = "link_undone"  # a person said that a link was wrong
     CLAIMS_SHOWN = "claims_shown"  # a person was shown what forms say
+    MATTER_ENTERED = "matter_entered"  # a steward put a matter on file
+    MATTER_ENDED = "matter_ended"  # a steward ended one
+    MATTER_SHOWN = "matter_shown"  # a steward was shown whom a matter names
+    APPROVAL_DECIDED = "approval_decided"  # a steward approved, denied or took an approval back
+    REQUEST_ENTERED = "request_entered"  # a steward entered a request of someone outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Disclosed:
     students: Sequence[tuple[int, int]]
 
 
-Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord
+Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord | Waiting
 """What is kept beside an entry, and written with it or not at all."""
 
 

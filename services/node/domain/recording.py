@@ -8,6 +8,7 @@ from homeroom.signing import digest_of
 from homeroom.vocabulary import ReasonCode
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, Note
+from services.node.domain.on_file import Waiting
 from services.node.domain.register import Decided, Keeping, Requested, record_of
 from services.node.domain.ruling import Asked, Ruling
 from services.node.domain.selection import Coverage
@@ -41,6 +42,7 @@ def what_was_decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
         "decision_digest": digest_of(decision.encode()).hex(),
         "federation_revision": decision.revisions.federation,
         "local_revision": decision.revisions.local,
+        "matter": matter_of(asked, ruling),
         "agreement_version": ruling.agreement.document.version if ruling.agreement else 0,
         "registry_sequence": ruling.evidence.registry.sequence,
         "consent_sequence": ruling.evidence.consent.sequence,
@@ -60,11 +62,22 @@ def notes_on_decided(
         reasons=tuple(sorted(decision.reasons | withheld)),
         obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
     )
-    return [
+    notes: list[Note] = [
         Disclosed(coverage.students),
         DecisionRecord.of(ruling.facts, decision),
-        record_of(keeping, _requested(asked), decided),
+        record_of(keeping, _requested(asked, matter_of(asked, ruling)), decided),
     ]
+    if decision.waiting:
+        question, requester = asked.question, asked.requester.organization_id
+        use = (requester, question.agreement_id, question.purpose)
+        notes.append(Waiting(*use, decision.waiting))
+    return notes
+
+
+def matter_of(asked: Asked, ruling: Ruling) -> str:
+    """The matter that a question was decided by; empty if none was on file."""
+    matter = ruling.on_file.of_ground(asked.question)
+    return matter.matter_id if matter else ""
 
 
 def notes_on_undecided(keeping: Keeping, asked: Asked, why: HomeroomError) -> list[Note]:
@@ -72,10 +85,10 @@ def notes_on_undecided(keeping: Keeping, asked: Asked, why: HomeroomError) -> li
     stale = why.reason is Reason.STATE_STALE
     reasons = (ReasonCode.AUTHORIZATION_STATE_STALE,) if stale else ()
     refused = Decided(released=frozenset(), whole=False, reasons=reasons)
-    return [record_of(keeping, _requested(asked), refused)]
+    return [record_of(keeping, _requested(asked, asked.question.matter_id), refused)]
 
 
-def _requested(asked: Asked) -> Requested:
+def _requested(asked: Asked, matter_id: str) -> Requested:
     question = asked.question
     return Requested(
         requester=asked.requester.organization_id,
@@ -85,7 +98,7 @@ def _requested(asked: Asked) -> Requested:
         ground=question.ground,
         elements=question.elements,
         agreement_id=question.agreement_id,
-        matter_id=question.matter_id,
+        matter_id=matter_id,
         onward_to=question.onward_to,
         about_students=question.level is Level.STUDENT,
         everyone=question.everyone,

@@ -1,19 +1,31 @@
 """Rules on one question: the holder's facts, the policies' decision, and what may leave by it."""
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from homeroom.agreement import Period as AgreedPeriod
-from homeroom.catalog import dataset_named
+from homeroom.catalog import COMPUTED_FROM, dataset_named
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization, Standing
+from homeroom.matters import AccessFacts
 from homeroom.question import Level, Period, Question
-from homeroom.users import User
+from homeroom.users import Reach, User
+from homeroom.vocabulary import Element
 from services.node.domain.decision import Decision, Schools
+from services.node.domain.holder_facts import HolderFacts
+from services.node.domain.on_file import (
+    NOTHING_ON_FILE,
+    Files,
+    Matter,
+    OnFile,
+    keys_digest,
+    looked_for,
+)
 from services.node.domain.register import Keeping
 from services.node.domain.replica import Evidence
-from services.node.domain.selection import Selection
+from services.node.domain.selection import Relation, RightsClaim, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +34,15 @@ class Asked:
 
     Attributes:
         digest: the SHA-256 digest of the signed query's exact bytes.
+        outside: whether a steward of the holder asks for a party outside, on paper or by telephone;
+            then the answer is sealed to the holder's own key.
     """
 
     question: Question
     requester: Organization
     user: User
     digest: bytes
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class Ruling:
         agreement: the one relied on; None if the requester is no party of one by that name.
         selection: which rows may leave; None if none may.
         facts: what the policies saw.
+        on_file: what was on file for it.
     """
 
     decision: Decision
@@ -45,6 +61,7 @@ class Ruling:
     evidence: Evidence
     selection: Selection | None
     facts: Facts = field(default_factory=dict)
+    on_file: OnFile = NOTHING_ON_FILE
 
 
 class Policies(Protocol):
@@ -65,6 +82,7 @@ class Holder:
 
     Attributes:
         signing_key, sealing_key: its own public keys, known without the registry.
+        own: what its own file says of it.
         keeping: what decides which laws ask it for a disclosure record.
     """
 
@@ -74,37 +92,55 @@ class Holder:
     max_state_age: dt.timedelta
     max_clock_skew: dt.timedelta
     keeping: Keeping = field(default_factory=Keeping)
+    own: HolderFacts = field(default_factory=HolderFacts)
 
 
-async def rule(
-    asked: Asked, holder: Holder, evidence: Evidence, policies: Policies, now: dt.datetime
-) -> Ruling:
-    """Decides on a question from evidence that is fresh.
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Rules on the questions to one holder, by the policies and by what is on file."""
 
-    Raises:
-        PolicyUnavailableError: if the policies gave no usable decision.
-    """
-    asked = replace(asked, requester=_requester_now(asked, evidence.federation))
-    agreement = _agreement_relied_on(asked, evidence.federation)
-    facts = _facts(asked, agreement, holder, evidence, now)
-    decision = await policies.decide(facts)
-    selection = _selection(asked, decision, agreement, evidence.federation, now)
-    return Ruling(decision, agreement, evidence, selection, facts)
+    holder: Holder
+    policies: Policies
+    files: Files
+
+    async def rule(self, asked: Asked, evidence: Evidence, now: dt.datetime) -> Ruling:
+        """Decides on a question from evidence that is fresh.
+
+        Raises:
+            PolicyUnavailableError: if the policies gave no usable decision.
+            LogUnavailableError: if what is on file cannot be read.
+        """
+        federation = evidence.federation
+        asked = replace(asked, requester=_requester_now(asked, federation))
+        agreement = _agreement_relied_on(asked, federation)
+        looked = looked_for(asked.question, asked.requester, now, outside=asked.outside)
+        on_file = await self.files.find(looked)
+        facts = _facts(asked, agreement, self.holder, evidence, now)
+        facts |= _on_file(on_file)
+        facts["user"] |= _employed(asked, self.holder, on_file)
+        decision = await self.policies.decide(facts)
+        ruling = Ruling(decision, agreement, evidence, None, facts, on_file)
+        return replace(ruling, selection=_selection(asked, ruling, self.holder, now))
 
 
 def _requester_now(asked: Asked, federation: FederationState) -> Organization:
     """The requester as it stands by this evidence, which may be newer than the admission.
 
-    With other keys it is not the organization that signed the question and opens the answer.
+    With other keys it is not the organization that signed the question and opens the answer. It is
+    not `unknown` then: a party outside the federation never signs, a steward asks for it.
     """
     requester = asked.requester
     known = federation.organizations.get(requester.organization_id)
-    if known is None or (known.signing_key, known.sealing_key) != (
-        requester.signing_key,
-        requester.sealing_key,
-    ):
-        return replace(requester, standing=Standing.UNKNOWN)
-    return known
+    if asked.outside:
+        return known or requester
+    if known is None or keys_digest(known) != keys_digest(requester):
+        return replace(requester, standing=Standing.PENDING)
+    return replace(known, standing=_of_the_registry(known.standing))
+
+
+def _of_the_registry(standing: Standing) -> Standing:
+    # An organization that signs is of the federation, or has no standing in it.
+    return Standing.PENDING if standing is Standing.UNKNOWN else standing
 
 
 def _agreement_relied_on(asked: Asked, federation: FederationState) -> Agreement | None:
@@ -161,11 +197,37 @@ def _signed_by(agreement: Agreement, holder: Holder, federation: FederationState
 
 
 def _holder(question: Question, holder: Holder, own: Organization) -> Facts:
+    elements = dataset_named(question.dataset).elements
+    sources = _sources(holder, elements)
     return {
         "organization_id": holder.organization_id,
         "kind": str(own.kind),
-        "dataset_elements": sorted(dataset_named(question.dataset).elements),
+        "dataset_elements": sorted(elements),
         "max_state_age_seconds": int(holder.max_state_age.total_seconds()),
+        "derived_from": {str(element): sorted(some) for element, some in sources.items()},
+        **holder.own.told(),
+    }
+
+
+def _sources(holder: Holder, elements: Iterable[Element]) -> Mapping[Element, frozenset[Element]]:
+    """What the computed ones of some elements were computed from: as the holder says, or always."""
+    own = {element: frozenset(some) for element, some in holder.own.computed_from.items()}
+    known = {**COMPUTED_FROM, **own}
+    return {element: known[element] for element in elements if element in known}
+
+
+def _on_file(on_file: OnFile) -> Facts:
+    return {
+        "matters": {str(kind): matter.told() for kind, matter in sorted(on_file.matters.items())},
+        "approvals": [approval.told() for approval in on_file.approvals],
+    }
+
+
+def _employed(asked: Asked, holder: Holder, on_file: OnFile) -> Facts:
+    """Whose employee the user is, which no token says."""
+    return {
+        "employee_of_holder": asked.requester.organization_id == holder.organization_id,
+        "employee_of_authority": on_file.by_own_employees,
     }
 
 
@@ -181,35 +243,52 @@ def _state(evidence: Evidence) -> Facts:
     return facts
 
 
-def _selection(
-    asked: Asked,
-    decision: Decision,
-    agreement: Agreement | None,
-    federation: FederationState,
-    now: dt.datetime,
-) -> Selection | None:
-    question = asked.question
-    if decision.grant is None or agreement is None or question.level is not Level.STUDENT:
+def _selection(asked: Asked, ruling: Ruling, holder: Holder, now: dt.datetime) -> Selection | None:
+    """Which rows may leave by a decision; None if none may."""
+    question, grant, agreement = asked.question, ruling.decision.grant, ruling.agreement
+    if grant is None or question.level is not Level.STUDENT:
         return None
-    agreed = agreement.document.record_period_for(question.purpose)
+    if agreement is None and question.agreement_id:
+        # Whoever is no party of the agreement that it names gets nothing, on whatever ground.
+        return None
+    agreed = agreement.document.record_period_for(question.purpose) if agreement else None
     if agreed is not None and not _overlap(agreed, question.period):
         return None
     dataset = dataset_named(question.dataset)
-    # Only what families must allow can be joined to what they allowed; nothing else leaves.
-    elements = decision.grant.elements & decision.grant.consent_elements
-    if not elements or (dataset.row_element is not None and dataset.row_element not in elements):
+    if dataset.row_element is not None and dataset.row_element not in grant.elements:
         return None
+    user, requester = asked.user, asked.requester.organization_id
+    matter = ruling.on_file.of_ground(question)
     return Selection(
         dataset=dataset,
-        conditions={element: decision.grant.conditions[element] for element in elements},
-        recipient=asked.requester.organization_id,
-        classes=federation.classes_of(asked.requester.organization_id, now.date()),
-        agreement_id=question.agreement_id,
+        conditions=grant.conditions,
+        recipient=requester,
+        classes=ruling.evidence.federation.classes_of(requester, now.date()),
+        agreement_id=question.agreement_id if agreement else "",
         purpose=question.purpose,
-        schools=_narrowed(decision.grant.schools, question.school_ids),
+        schools=_narrowed(grant.schools, question.school_ids),
         subject_refs=None if question.everyone else question.subject_refs,
         period=_within(agreed, question.period),
         instant=now,
+        min_ages=grant.min_ages,
+        matter_key=matter.key if matter else None,
+        onward_to=frozenset(question.onward_to),
+        caseload=None if user.reach is Reach.ORGANIZATION else user.caseload,
+        sources=_sources(holder, grant.elements),
+        rights=_rights(matter),
+        row_obligations=grant.row_obligations,
+    )
+
+
+def _rights(matter: Matter | None) -> RightsClaim | None:
+    """Who claims a family's own right, as a steward noted it."""
+    facts = matter.facts if matter else None
+    if not isinstance(facts, AccessFacts) or facts.relation is None:
+        return None
+    return RightsClaim(
+        Relation.PARENT if facts.relation == "parent" else Relation.STUDENT,
+        bool(facts.dependent_for_tax),
+        facts.person or "",
     )
 
 

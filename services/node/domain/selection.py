@@ -189,9 +189,27 @@ class Narrowing:
 def still_permits(now: Selection, begun: Selection) -> bool:
     """Whether what is permitted now includes all that an answer was begun with."""
     return (
-        now.elements >= begun.elements
+        all(
+            element in now.conditions
+            and now.conditions[element] <= words
+            and now.min_ages.get(element, 0) <= begun.min_ages.get(element, 0)
+            for element, words in begun.conditions.items()
+        )
         and now.schools & begun.schools == begun.schools
         and _covers(now.period, begun.period)
+        and _rests_on(now) == _rests_on(begun)
+    )
+
+
+def _rests_on(selection: Selection) -> tuple[object, ...]:
+    """What must not change in the middle of an answer: another matter has other students."""
+    return (
+        selection.agreement_id,
+        selection.matter_key,
+        selection.caseload,
+        selection.rights,
+        selection.sources,
+        selection.row_obligations,
     )
 
 

@@ -1,6 +1,7 @@
 """Keeps the node's append-only log in its own database."""
 
 import asyncio
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,9 @@ from services.node.domain.log import (
     Position,
     encode_content,
 )
+from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord
+from services.node.store.approvals import open_requests
 from services.node.store.decision_records import keep_decision
 from services.node.store.state_tables import (
     DISCLOSED,
@@ -154,6 +157,12 @@ def _write_record(connection: Connection, entry: Entry, record: DisclosureRecord
         )
 
 
+def _write_waiting(connection: Connection, entry: Entry, note: Waiting) -> None:
+    use = (note.requester, note.agreement_id, note.purpose)
+    at = dt.datetime.fromtimestamp(entry.written_at, dt.UTC)
+    open_requests(connection, use, note.elements, at)
+
+
 def _joined(words: Iterable[str]) -> str:
     return ";".join(sorted(words))
 
@@ -162,6 +171,7 @@ _WRITERS: Mapping[type[Note], Callable[[Connection, Entry, Any], None]] = {
     Disclosed: _write_disclosed,
     DecisionRecord: keep_decision,
     DisclosureRecord: _write_record,
+    Waiting: _write_waiting,
 }
 """How each kind of note is kept, in the same transaction as the entry it goes with."""
 

@@ -17,7 +17,9 @@ _PENDING = text("state = 'pending'")
 class MatterRow(StateTable, table=True):
     """What is on file for one ground and one requester; `facts` are its kind's, as JSON.
 
-    Both ends are included. `evidence_digest` is the SHA-256 digest of the paper that it rests on.
+    Both ends are included. `requester_keys` is the digest of the keys that the requester had, none
+    for a party outside the federation. `evidence_digest` is the SHA-256 digest of the paper that it
+    rests on.
     """
 
     __tablename__ = "matter"
@@ -33,6 +35,7 @@ class MatterRow(StateTable, table=True):
     entered_by: str
     entered_at: int = Field(sa_type=BigInteger)
     evidence_digest: str
+    requester_keys: str | None = None
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
 
 

@@ -46,6 +46,18 @@ class SubjectRefStore:
         with writing(self._state) as connection:
             allot(connection, [Named(recipient, key, "") for key in student_keys])
 
+    def named(self, recipient: str, student_keys: Iterable[int]) -> Mapping[int, str]:
+        """The names in use by which a recipient knows some students."""
+        chosen = select(_REF.student_key, _REF.subject_ref).where(
+            _REF.recipient == recipient, _REF.in_use
+        )
+        with self._state.connect() as connection:
+            return {
+                row.student_key: row.subject_ref
+                for some in in_lists(student_keys)
+                for row in connection.execute(chosen.where(_REF.student_key.in_(some)))
+            }
+
 
 def allot(connection: Connection, wanted: Iterable[Named]) -> None:
     """Sees that each recipient has a name in use for its student, and knows the proposed ones."""

@@ -13,7 +13,8 @@ from homeroom.federation import AgreementState
 from homeroom.sealing import AnswerContext, AnswerOpener
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.decision import Decision
-from tests.fakes import FakeClock, FakeLog, FakePolicies, FakeRecords, FakeReplica, Row
+from services.node.domain.ruling import Judge
+from tests.fakes import FakeClock, FakeFiles, FakeLog, FakePolicies, FakeRecords, FakeReplica, Row
 from tests.organizations import NOW
 from tests.unit.node import federation as small
 
@@ -77,6 +78,7 @@ class Node:
         self.clock = FakeClock(NOW)
         self.replica = FakeReplica(small.evidence())
         self.policies = FakePolicies(judge)
+        self.files = FakeFiles()
         refs = {ref for batch in batches for ref, _ in batch}
         self.records = FakeRecords(batches, dict.fromkeys(refs, BOTH), self.events)
         self.log = FakeLog(self.events)
@@ -84,9 +86,7 @@ class Node:
 
     async def answer(self, **changed: Any) -> Told:
         """Asks; what came before an error stays in `told`."""
-        answerer = Answerer(
-            small.holder(), self.replica, self.policies, self.records, self.log, self.clock
-        )
+        answerer = self.answerer()
         async for piece in answerer.answer(small.asked(**changed)):
             if isinstance(piece, Closing):
                 self.events.append("closing")
@@ -95,6 +95,11 @@ class Node:
                 self.events.append("rows")
                 self.told.pieces.append(piece)
         return self.told
+
+    def answerer(self) -> Answerer:
+        holder = small.holder()
+        judge = Judge(holder, self.policies, self.files)
+        return Answerer(holder, self.replica, judge, self.records, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:
         """A family's revocation arrives."""

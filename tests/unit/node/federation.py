@@ -16,10 +16,12 @@ from homeroom.federation import (
     Standing,
     has_pinned_keys,
 )
+from homeroom.matters import FACTS_OF_KIND, MatterKind
 from homeroom.question import Question
 from homeroom.users import Issuer, User
 from homeroom.vocabulary import Element, Obligation, OrganizationKind, ReasonCode
 from services.node.domain.decision import Decision, Grant, Schools, Withheld
+from services.node.domain.on_file import Matter
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.ruling import Asked, Holder
 from tests.organizations import NOW, Member, document_of, schedule_of
@@ -109,6 +111,22 @@ def holder() -> Holder:
 def asked(requester: Organization | None = None, **changed: Any) -> Asked:
     """The question as the node has admitted it."""
     return Asked(replace(QUESTION, **changed), requester or organization(REQUESTER), USER, DIGEST)
+
+
+def matter(kind: MatterKind, **facts: Any) -> Matter:
+    """A matter of the requester, on file for this year."""
+    return Matter(
+        key=1,
+        matter_id="M-1",
+        kind=kind,
+        requester=REQUESTER.organization_id,
+        valid_from=NOW - dt.timedelta(days=1),
+        valid_to=NOW + dt.timedelta(days=300),
+        facts=FACTS_OF_KIND[kind].model_validate(facts, strict=False),
+        entered_by="s1",
+        entered_at=NOW,
+        evidence_digest="",
+    )
 
 
 def permission(

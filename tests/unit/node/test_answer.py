@@ -1,6 +1,7 @@
 """The life of a query: decided and recorded before anything leaves; told what may be told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -15,15 +16,20 @@ from homeroom.errors import (
     StateStaleError,
 )
 from homeroom.facts import Facts
+from homeroom.matters import MatterKind
 from homeroom.signing import digest_of
-from homeroom.vocabulary import Element, Obligation, ReasonCode
+from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
 from services.node.domain.answer import Ending
-from services.node.domain.decision import Decision, Schools
+from services.node.domain.decision import Decision
 from services.node.domain.log import EntryKind
+from services.node.domain.on_file import OnFile, Waiting
 from services.node.domain.register import Regime
 from tests.organizations import NOW, Member
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, event
+
+ATTENDED_SCHOOL = Element.SCHOOL_OF_ENROLLMENT
+TWO_BATCHES = ((event("ana"), event("ben")), (event("ana"), event("ben")))
 
 
 def _second() -> AgreementDocument:
@@ -262,22 +268,47 @@ async def test_without_the_element_that_a_row_is_no_row_leaves() -> None:
     assert "opened" not in node.events
 
 
-async def test_elements_that_no_family_was_asked_about_do_not_leave() -> None:
-    granted = small.permission()
-    assert granted.grant is not None
-    by_law = Decision(
-        granted.reasons,
-        granted.withheld,
-        grant=type(granted.grant)(
-            conditions=dict.fromkeys(granted.grant.elements, frozenset()),
-            schools=Schools(),
-            min_cell_size=10,
-            obligations=frozenset(),
-            row_obligations=frozenset(),
-            not_after=NOW,
-        ),
-    )
-    told = await Node(judge=lambda _: by_law).answer()
+async def test_what_waits_for_a_steward_is_kept_beside_the_decision() -> None:
+    """An element that only an approval keeps back opens a request, written with the entry."""
+    held = ReasonCode.APPROVAL_NOT_GRANTED
+    withheld = small.permission([Element.DAILY_ATTENDANCE], None, {ATTENDED_SCHOOL: held})
+    node = Node(judge=lambda _: replace(withheld, waiting=frozenset({ATTENDED_SCHOOL})))
+    await node.answer()
 
-    assert told.pieces == []
+    assert node.log.waiting == [
+        Waiting("helpers", "A-1", "direct_service", frozenset({ATTENDED_SCHOOL}))
+    ]
+
+
+async def test_a_decision_that_waits_for_nobody_opens_no_request() -> None:
+    node = Node()
+    await node.answer()
+
+    assert node.log.waiting == []
+
+
+async def test_the_log_names_the_matter_that_was_relied_on() -> None:
+    node = Node(judge=lambda _: small.permission())
+    node.files.on_file = OnFile({MatterKind.TRANSFER: small.matter(MatterKind.TRANSFER)})
+    await node.answer(basis=Basis.TRANSFER, agreement_id="", agreement_version=0)
+
+    assert node.log.content_of(EntryKind.DECIDED)["matter"] == "M-1"
+    (record,) = node.log.register
+    assert record.requested.matter_id == "M-1"
+
+
+async def test_a_matter_that_ends_in_the_middle_cuts_the_answer() -> None:
+    """Another matter names other students: an answer does not go on by it."""
+    node = Node(TWO_BATCHES, judge=lambda _: small.permission())
+    node.files.on_file = OnFile({MatterKind.TRANSFER: small.matter(MatterKind.TRANSFER)})
+
+    def replaced() -> None:
+        other = replace(small.matter(MatterKind.TRANSFER), key=2)
+        node.files.on_file = OnFile({MatterKind.TRANSFER: other})
+        node.replica.learn()
+
+    node.records.before[1] = replaced
+    told = await node.answer(basis=Basis.TRANSFER, agreement_id="", agreement_version=0)
+
     assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
+    assert [row["subject_ref"] for row in told.rows()] == ["ana", "ben"]

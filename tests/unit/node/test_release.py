@@ -18,7 +18,7 @@ from homeroom.facts import Facts
 from homeroom.federation import Standing
 from homeroom.signing import key_id_of
 from homeroom.vocabulary import Element, ReasonCode
-from services.node.domain.answer import Answerer, Ending
+from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision
 from services.node.domain.log import EntryKind
 from services.node.domain.selection import Covered
@@ -180,10 +180,7 @@ async def test_a_state_that_was_confirmed_meanwhile_lets_a_long_answer_go_on() -
 
 async def test_who_stops_listening_ends_the_read() -> None:
     node = Node(TWO_BATCHES)
-    answerer = Answerer(
-        small.holder(), node.replica, node.policies, node.records, node.log, node.clock
-    )
-    pieces: Any = answerer.answer(small.asked())
+    pieces: Any = node.answerer().answer(small.asked())
     await anext(pieces)
     await pieces.aclose()
 

@@ -20,9 +20,11 @@ from homeroom.question import Period, Question
 from homeroom.users import User
 from homeroom.vocabulary import AgreementKind, Basis, Element, OrganizationKind
 from services.node.domain.decision import Decision, Schools
+from services.node.domain.holder_facts import HolderFacts
+from services.node.domain.on_file import NOTHING_ON_FILE, OnFile
 from services.node.domain.replica import Evidence, Freshness
-from services.node.domain.ruling import Asked, Ruling, rule
-from tests.fakes import FakePolicies
+from services.node.domain.ruling import Asked, Judge, Ruling
+from tests.fakes import FakeFiles, FakePolicies
 from tests.organizations import NOW, Member, schedule_of
 from tests.unit.node import federation as small
 
@@ -35,11 +37,16 @@ moments = st.one_of(st.none(), st.just(NOW))
 
 
 async def ruled(
-    asked: Asked, evidence: Evidence, decision: Decision | None = None
+    asked: Asked,
+    evidence: Evidence,
+    decision: Decision | None = None,
+    on_file: OnFile = NOTHING_ON_FILE,
+    **own: Any,
 ) -> tuple[Facts, Ruling]:
     """The facts that the policies were given, and the ruling."""
     policies = FakePolicies(lambda facts: decision or small.by_the_agreement(facts))
-    ruling = await rule(asked, small.holder(), evidence, policies, NOW)
+    holder = replace(small.holder(), own=HolderFacts.read(own))
+    ruling = await Judge(holder, policies, FakeFiles(on_file)).rule(asked, evidence, NOW)
     (facts,) = policies.asked
     return facts, ruling
 
@@ -190,7 +197,7 @@ async def test_the_requester_is_judged_as_the_evidence_knows_it_now(
     known = [small.organization(small.HOLDER), *([now] if now else [])]
     facts, _ = await ruled(small.asked(), small.evidence(small.federation(*known)))
 
-    assert facts["requester"]["standing"] in ("suspended", "unknown")
+    assert facts["requester"]["standing"] in ("suspended", "pending")
 
 
 async def test_the_schools_are_those_of_this_holder() -> None:

@@ -256,6 +256,7 @@ def _create_matters() -> None:
         sa.Column("entered_by", sa.String(), nullable=False),
         sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("evidence_digest", sa.String(), nullable=False),
+        sa.Column("requester_keys", sa.String(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
     )
     op.create_index("ix_matter_requester", "matter", ["requester", "kind"])
