@@ -14,8 +14,9 @@ import data.homeroom.federation.query
 # What the agreement lists is for the purpose that is asked, and up to a level.
 listed contains element if {
 	agreement.level_agreed
-	some element in query.considered
-	element in input.agreement.elements
+	considered := query.considered
+	some element in input.agreement.elements
+	considered[element]
 }
 
 elements := query.considered if agreement.dispensed

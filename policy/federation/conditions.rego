@@ -63,27 +63,30 @@ on_trait["joint"] := "single_subject" if ground.terms.joint == "own_part"
 on_trait["locating"] := "living_situation_hidden" if input.query.basis == "directory_information"
 
 # What is asked of some elements beside that: each with what it is to that law.
-on_element := {[element, on_trait[trait]] | some [element, trait] in query.traits}
+on_element := {[element, condition] |
+	some trait in query.occurring
+	condition := on_trait[trait]
+	some element
+	query.traits[[element, trait]]
+}
 
-# Each element that is granted, and what it waits for.
-granted := {element: sort(everywhere | conditions) |
-	some element in elements.granted
-	conditions := {condition | some [named, condition] in apart; named == element}
-} if {
-	everywhere := on_every_element
-	apart := on_element
+# Each element that is granted, and what it waits for: most wait for what every element does.
+granted := object.union(plain, particular) if {
+	alike := sort(on_every_element)
+	plain := {element: alike | some element in elements.granted}
+	particular := {element: sort(on_every_element | conditions) |
+		some [element, _] in on_element
+		plain[element]
+		conditions := {condition | some [named, condition] in on_element; named == element}
+	}
 }
 
 # Whether consents decide about an element, and so how fresh they must be.
-relying_on_consent contains element if {
-	consents_decide
-	some element in query.asked
-}
+relying_on_consent := query.asked | particularly if consents_decide
 
-relying_on_consent contains element if {
-	some [element, condition] in on_element
-	data.federation.consent_conditions[condition]
-}
+relying_on_consent := particularly if not consents_decide
+
+particularly := {e | some [e, condition] in on_element; data.federation.consent_conditions[condition]}
 
 consents_decide if {
 	some condition in on_every_element

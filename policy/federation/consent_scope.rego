@@ -14,8 +14,8 @@ shareable := object.keys(data.federation.elements)
 
 all_education_records := {
 element |
-	some element, about in data.federation.elements
-	every category in data.federation.no_education_records { about.category != category }
+	some element, category in data.federation.elements
+	every other in data.federation.no_education_records { category != other }
 	every single in data.federation.named_singly { element != single }
 }
 

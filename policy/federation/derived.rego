@@ -12,6 +12,7 @@ import data.homeroom.federation.elements
 import data.homeroom.federation.query
 
 supported := query.asked - {element |
+	query.occurring.derived
 	some [element, "derived"] in query.traits
 	not sourced[element]
 }

@@ -25,16 +25,13 @@ served := ((left & agreed.elements) & ground.served) & state.confirmed_elements
 
 permitted := left & query.asked
 
-granted := {element |
-	some element in ((served & query.asked) & derived.supported)
-	element in input.holder.dataset_elements
-}
+granted := ((served & query.asked) & derived.supported) & held
 
 some_permitted if count(permitted) > 0
 
 some_granted if count(granted) > 0
 
-some_held if {
-	some element in permitted
-	element in input.holder.dataset_elements
-}
+some_held if count(permitted & held) > 0
+
+# What the dataset has at all.
+held := {element | some element in input.holder.dataset_elements}

@@ -19,7 +19,7 @@ codes contains "purpose_not_permitted_by_basis" if not held_by_a_partner
 
 served contains element if {
 	some element in query.considered
-	data.federation.elements[element].category in data.federation.partner_categories
+	data.federation.elements[element] in data.federation.partner_categories
 }
 
 # METADATA

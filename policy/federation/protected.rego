@@ -10,9 +10,13 @@ package homeroom.federation.protected
 import data.homeroom.federation.ground
 import data.homeroom.federation.query
 
-open := query.considered - {element |
-	some [element, trait] in query.traits
+open := query.considered - closed
+
+closed := {element |
+	some trait in query.occurring
 	not open_traits[trait]
+	some element
+	query.traits[[element, trait]]
 }
 
 # These are open under every ground: what they need is a condition on each student, or the ground says it.

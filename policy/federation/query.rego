@@ -10,22 +10,20 @@ asked := {element | some element in input.query.elements}
 
 # A value that is computed from others can tell them: they are judged with it.
 considered := asked | {source |
-	some element in asked
-	some source in input.holder.derived_from[element]
+	some element, sources in input.holder.derived_from
+	element in asked
+	some source in sources
 }
 
 # Each element that some law treats apart, with what it is to that law.
 traits := {[element, trait] |
-	some element in considered
-	some trait in data.federation.traits[element]
+	some element, named in object.filter(data.federation.traits, considered)
+	some trait in named
 }
 
-shareable := {element |
-	some element in considered
-	data.federation.elements[element]
-}
+# What occurs of all that: most questions ask for nothing of the kind, and few for much of it.
+occurring := {trait | some [_, trait] in traits}
 
-never_shared := {element |
-	some element in asked
-	data.federation.never_shared[element]
-}
+shareable := considered & object.keys(data.federation.elements)
+
+never_shared := asked & object.keys(data.federation.never_shared)

@@ -23,7 +23,7 @@ import data.homeroom.federation.state
 # METADATA
 # custom: {citation: "34 CFR 99.3, 99.8"}
 by_question contains [element, code] if {
-	some element in query.asked
+	some element in query.never_shared
 	code := data.federation.never_shared[element]
 }
 
@@ -65,8 +65,16 @@ by_holder contains [element, "authorization_state_stale"] if some element in (qu
 # custom: {citation: 34 CFR 99.30(b)(1)}
 by_holder contains [element, "consent_element_out_of_scope"] if some element in (query.asked - derived.supported)
 
-entries contains {"element": element, "reason": reason} if {
+entries contains {"element": element, "reason": first(codes)} if {
 	some element in (query.asked - elements.granted)
-	codes := {code | some [named, code] in (by_question | by_holder); named == element}
-	reason := [code | some code in data.federation.order_of_checks; code in codes][0]
+	failed := by_question | by_holder
+	codes := {code | some [named, code] in failed; named == element}
 }
+
+# Most elements fail one check, and need no order.
+first(codes) := code if {
+	count(codes) == 1
+	some code in codes
+}
+
+first(codes) := [code | some code in data.federation.order_of_checks; code in codes][0] if count(codes) > 1
