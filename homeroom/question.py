@@ -23,7 +23,8 @@ _SUBJECT_REF = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHOOL_ID = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f\x7f])?")
 _MATTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SEQUENCE = 2**63 - 1
-_NO_GROUND = "none"
+NO_GROUND = "none"
+"""The word that claims no ground."""
 
 
 class Level(StrEnum):
@@ -100,7 +101,7 @@ class Question:
     @property
     def ground(self) -> str:
         """The ground that is claimed, in the word that is signed and decided by."""
-        return _NO_GROUND if self.basis is None else str(self.basis)
+        return NO_GROUND if self.basis is None else str(self.basis)
 
     def _require_relied_on(self) -> None:
         if self.agreement_id:
@@ -159,7 +160,7 @@ def basis_named(name: str) -> Basis | None:
         RequestInvalidError: if the vocabulary has none.
     """
     try:
-        return None if name == _NO_GROUND else Basis(name)
+        return None if name == NO_GROUND else Basis(name)
     except ValueError:
         raise RequestInvalidError("the vocabulary has no such basis", field="basis") from None
 

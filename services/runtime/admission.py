@@ -28,6 +28,20 @@ MAX_TOKEN_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class ProvedQuery:
+    """A query whose organization and person are proved, and which is still to be read.
+
+    Attributes:
+        digest: the SHA-256 digest of the query's exact bytes.
+    """
+
+    query: query_pb2.Query
+    requester: Organization
+    user: User
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AdmittedQuery:
     """A question whose organization and person are proved.
 
@@ -51,11 +65,28 @@ def admit_query(
     """Proves who asks, then reads what is asked.
 
     Raises:
+        HomeroomError: as `prove_query` does.
+        RequestInvalidError: if the question itself is not well formed.
+    """
+    proved = prove_query(evidence, user_token, state, now, max_skew)
+    question = read_question(proved.query)
+    return AdmittedQuery(question, proved.requester, proved.user, proved.digest)
+
+
+def prove_query(
+    evidence: evidence_pb2.SignedStatement,
+    user_token: str,
+    state: FederationState,
+    now: dt.datetime,
+    max_skew: dt.timedelta,
+) -> ProvedQuery:
+    """Proves who asks; what is asked is not looked at.
+
+    Raises:
         TooMuchAskedError: if the message is too large to look at.
         NotPermittedError: if the requester is not known or did not sign these bytes.
         ClockSkewedError: if the query's time is too far from this clock.
         CallerUnknownError: if the person's token does not check or is of someone else.
-        RequestInvalidError: if the question itself is not well formed.
     """
     if len(evidence.statement) > MAX_QUERY_BYTES or len(user_token) > MAX_TOKEN_BYTES:
         raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
@@ -70,7 +101,7 @@ def admit_query(
     user = read_user(user_token, requester.issuer, state.federation, now)
     if user.organization_id != requester.organization_id:
         raise CallerUnknownError("the user's token is of another organization")
-    return AdmittedQuery(read_question(query), requester, user, digest_of(evidence.statement))
+    return ProvedQuery(query, requester, user, digest_of(evidence.statement))
 
 
 def _asked_at(query: query_pb2.Query) -> dt.datetime:

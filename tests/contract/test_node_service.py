@@ -17,6 +17,8 @@ from homeroom.errors import HomeroomError, Reason
 from homeroom.identity import Role
 from homeroom.signing import SigningKey
 from services.node.server import ACCESS
+from services.node.store.register import RegisterStore
+from services.runtime.database import open_database
 from tests.contract.node_federation import (
     ASKER,
     CANARY,
@@ -158,6 +160,24 @@ async def test_who_asks_is_proved_before_anything_is_told(federation: NodeFedera
 
     assert {refusal.reason for refusal in seen} == {Reason.NOT_PERMITTED}
     assert len({refusal.message for refusal in seen}) == 1
+
+
+async def test_what_is_no_question_is_refused_and_recorded_with_who_asked_it(
+    federation: NodeFederation,
+) -> None:
+    """An open-ended request is a request (34 CFR 99.32(a)(1)); what it says is not repeated."""
+    token = federation.asker.token()
+    query = query_pb2.Query.FromString(federation.asker.request(token=token).query.statement)
+    query.elements[:] = ["*"]
+    refusal = await refused(federation, federation.asker.signed(query, token))
+    engine = open_database(federation.settings.state_url)
+    (record,) = RegisterStore(engine).entries()
+    engine.dispose()
+
+    assert refusal.reason is Reason.REQUEST_INVALID
+    assert (record.event, record.requester) == ("request_refused", ASKER)
+    assert record.reasons == ("request_not_specific",)
+    assert record.regimes == ("ferpa_99_32",)
 
 
 async def test_a_query_in_another_organizations_name_is_refused(

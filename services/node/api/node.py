@@ -9,14 +9,16 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceServicer
 from homeroom.clock import Clock
-from homeroom.errors import NotPermittedError
+from homeroom.errors import NotPermittedError, RequestInvalidError
 from homeroom.evidence import signed
+from homeroom.query import read_question
 from homeroom.signing import Domain, SigningKey
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
-from services.runtime.admission import admit_query
+from services.runtime.admission import ProvedQuery, prove_query
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.policy import PolicyState
 
@@ -69,7 +71,7 @@ class NodeApi(NodeServiceServicer):
         self, request: pb.AnswerRequest, context: ServicerContext
     ) -> AsyncIterator[pb.AnswerResponse]:
         del context
-        asked = self._asked(request)
+        asked = await self._asked(request)
         async for piece in self._answerer.answer(asked):
             if isinstance(piece, SealedRows):
                 yield pb.AnswerResponse(
@@ -90,18 +92,27 @@ class NodeApi(NodeServiceServicer):
             raise NotPermittedError("only the node's own organization may see its status")
         return await asyncio.to_thread(self._status)
 
-    def _asked(self, request: pb.AnswerRequest) -> Asked:
+    async def _asked(self, request: pb.AnswerRequest) -> Asked:
+        proved = self._proved(request)
+        try:
+            question = read_question(proved.query)
+        except RequestInvalidError as malformed:
+            asker = Asker(proved.requester, proved.user, proved.digest)
+            await self._answerer.refuse_unread(asker, malformed)
+            raise
+        return Asked(question, proved.requester, proved.user, proved.digest)
+
+    def _proved(self, request: pb.AnswerRequest) -> ProvedQuery:
         now = self._clock()
         evidence = self._replica.evidence()
         evidence.registry.require("registry", now, self._holder.max_state_age)
-        admitted = admit_query(
+        return prove_query(
             request.query,
             request.user_token,
             evidence.federation,
             now,
             self._holder.max_clock_skew,
         )
-        return Asked(admitted.question, admitted.requester, admitted.user, admitted.digest)
 
     def _last_frame(self, asked: Asked, closing: Closing) -> answer_pb2.AnswerFrame:
         receipt = signed(

@@ -19,10 +19,13 @@ from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.recording import (
+    Asker,
     notes_on_decided,
     notes_on_undecided,
+    notes_on_unread,
     what_was_decided,
     who_asked,
+    who_came,
 )
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Judge, Ruling
@@ -121,6 +124,20 @@ class Answerer:
                 yield piece
         finally:
             await reader.close()
+
+    async def refuse_unread(self, asker: Asker, why: HomeroomError) -> None:
+        """Records that somebody who is known asked something that is no question.
+
+        Raises:
+            QueryReplayedError: if the same bytes were recorded before.
+            LogUnavailableError: if it cannot be recorded.
+        """
+        await self._log.append(
+            EntryKind.UNDECIDED,
+            asker.digest,
+            {**who_came(asker), "reason": str(why.reason)},
+            notes_on_unread(self._holder.keeping, asker),
+        )
 
     async def rule_now(self, asked: Asked) -> Ruling:
         """Rules on a question by what is known at this moment."""

@@ -1,10 +1,13 @@
 """Writes down what was asked and decided: the log's entry, and the disclosure record beside it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from homeroom.errors import HomeroomError, Reason
-from homeroom.question import Level
+from homeroom.federation import Organization
+from homeroom.question import NO_GROUND, Level
 from homeroom.signing import digest_of
+from homeroom.users import User
 from homeroom.vocabulary import ReasonCode
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, Note
@@ -14,13 +17,29 @@ from services.node.domain.ruling import Asked, Ruling
 from services.node.domain.selection import Coverage
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks something that could not be read, and the digest of its bytes."""
+
+    requester: Organization
+    user: User
+    digest: bytes
+
+
+def who_came(asker: "Asker | Asked") -> dict[str, Any]:
+    """Who asks, as an entry of the log tells it."""
+    return {
+        "requester": asker.requester.organization_id,
+        "user": asker.user.user_id,
+        "role": asker.user.role,
+    }
+
+
 def who_asked(asked: Asked) -> dict[str, Any]:
     """Who asked for what, as an entry of the log tells it; no student."""
     question = asked.question
     return {
-        "requester": asked.requester.organization_id,
-        "user": asked.user.user_id,
-        "role": asked.user.role,
+        **who_came(asked),
         "agreement": question.agreement_id,
         "purpose": question.purpose,
         "basis": question.ground,
@@ -86,6 +105,21 @@ def notes_on_undecided(keeping: Keeping, asked: Asked, why: HomeroomError) -> li
     reasons = (ReasonCode.AUTHORIZATION_STATE_STALE,) if stale else ()
     refused = Decided(released=frozenset(), whole=False, reasons=reasons)
     return [record_of(keeping, _requested(asked, asked.question.matter_id), refused)]
+
+
+def notes_on_unread(keeping: Keeping, asker: Asker) -> list[Note]:
+    """The entry of the disclosure record for what is no question; what it says is not repeated."""
+    requested = Requested(
+        requester=asker.requester.organization_id,
+        user_id=asker.user.user_id,
+        role=asker.user.role,
+        purpose="",
+        ground=NO_GROUND,
+        elements=(),
+        everyone=True,
+    )
+    reasons = (ReasonCode.REQUEST_NOT_SPECIFIC,)
+    return [record_of(keeping, requested, Decided(frozenset(), whole=False, reasons=reasons))]
 
 
 def _requested(asked: Asked, matter_id: str) -> Requested:
