@@ -1,0 +1,123 @@
+"""The organizations of a case, with their keys, and the people who ask for them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from joserfc.jwk import OKPKey
+
+from homeroom.agreement.document import Party
+from homeroom.api.common.v1 import evidence_pb2
+from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.evidence import signed
+from homeroom.sealing import SealingKey
+from homeroom.signing import Domain, SigningKey, digest_of
+from homeroom.users import DevelopmentIssuer
+from homeroom.vocabulary import OrganizationKind
+from tools.law.case import LONG_AGO, Case, organization_named
+
+FEDERATION = "law.example"
+CLASS = "class:"
+
+_STANDINGS = {
+    "active": pb.STANDING_ACTIVE,
+    "suspended": pb.STANDING_SUSPENDED,
+    "debarred": pb.STANDING_DEBARRED,
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """An organization with its private keys."""
+
+    organization_id: str
+    signing: SigningKey = field(default_factory=SigningKey.generate)
+    sealing: SealingKey = field(default_factory=SealingKey.generate)
+
+    @cached_property
+    def issuer(self) -> DevelopmentIssuer:
+        """Who signs the tokens of its people."""
+        name = self.organization_id.replace("_", "-")
+        return DevelopmentIssuer(f"https://{name}.{FEDERATION}", OKPKey.generate_key("Ed25519"))
+
+    @property
+    def party(self) -> Party:
+        """What an agreement says of it."""
+        return Party(
+            organization_id=self.organization_id,
+            role="both",
+            signing_key_id=self.signing.key_id,
+            sealing_key_id=self.sealing.key_id,
+        )
+
+    @property
+    def keys_digest(self) -> str:
+        """Both public keys as one digest, in hexadecimal; see `services.node.domain.on_file`."""
+        return digest_of(self.signing.public + self.sealing.public).hex()
+
+    def signs(self, domain: Domain, statement: bytes) -> evidence_pb2.SignedStatement:
+        """A statement that it makes."""
+        return signed(domain, statement, self.organization_id, self.signing)
+
+    def registered(self, kind: OrganizationKind, standing: str = "active") -> pb.Organization:
+        """What the registry has of it: its own signed record, and its standing."""
+        issuer = self.issuer.public()
+        record = pb.OrganizationRecord(
+            organization_id=self.organization_id,
+            display_name=self.organization_id,
+            kind=kind,
+            signing_key=self.signing.public,
+            sealing_key=self.sealing.public,
+            user_issuer=issuer.name,
+            user_keys=issuer.keys,
+            record_version=1,
+        )
+        statement = record.SerializeToString(deterministic=True)
+        return pb.Organization(
+            organization_id=self.organization_id,
+            record=self.signs(Domain.ORGANIZATION, statement),
+            standing=_STANDINGS[standing],
+        )
+
+
+class Members:
+    """Everyone whom a case names, the holder and the requester first."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._known: dict[str, Member] = {}
+        self.holder = self.of(case.holder["org"])
+        self.requester = self.of(case.requester["org"])
+
+    def of(self, name: str) -> Member:
+        """The organization of that name; the same one each time."""
+        organization_id = organization_named(name)
+        return self._known.setdefault(organization_id, Member(organization_id))
+
+    @property
+    def in_the_registry(self) -> bool:
+        """Whether the registry knows the organization that asks."""
+        return str(self._case.requester["standing"]) in _STANDINGS
+
+    def registered(self) -> list[pb.Organization]:
+        """The registry's organizations: all that were named, but for a stranger who asks."""
+        asks = self.requester.organization_id
+        others = [
+            member.registered(self._kind_of(name))
+            for name, member in self._known.items()
+            if name != asks
+        ]
+        return [*others, self._requester()] if self.in_the_registry else others
+
+    def _requester(self) -> pb.Organization:
+        facts = self._case.requester
+        organization = self.requester.registered(OrganizationKind(facts["kind"]), facts["standing"])
+        if facts["debarred_until"]:
+            organization.debarred_until = facts["debarred_until"]
+        for name in facts["classes"]:
+            organization.classes.add(name=name.removeprefix(CLASS), from_date=LONG_AGO.isoformat())
+        return organization
+
+    def _kind_of(self, organization_id: str) -> OrganizationKind:
+        if organization_id == self.holder.organization_id:
+            return OrganizationKind(self._case.holder["kind"])
+        return OrganizationKind.COMMUNITY_ORG
