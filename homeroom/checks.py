@@ -1,5 +1,6 @@
 """What decisions check: conditions on each student's own record, and the order of all checks."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from homeroom.vocabulary import ReasonCode
@@ -41,6 +42,34 @@ class RowCondition(StrEnum):
     DEIDENTIFIED = "deidentified"
     """It goes only without what identifies, in groups that are large enough (99.31(b))."""
 
+
+CONDITION_TEXT: Mapping[RowCondition, str] = {
+    RowCondition.CONSENTED: "a consent of that moment covers the student, the element, the"
+    " recipient, the purpose and the period (34 CFR 99.30)",
+    RowCondition.SPECIFICALLY_CONSENTED: "that consent names the element itself, and is no general"
+    " release (42 USC 1758(b)(6))",
+    RowCondition.ONWARD_CONSENTED: "that consent names each party that it goes on to"
+    " (34 CFR 99.30(b)(3), 99.33(a))",
+    RowCondition.SOURCES_CONSENTED: "that consent covers every element that the value was computed"
+    " from (34 CFR 99.30(b)(1))",
+    RowCondition.SURVEY_CONSENTED: "the answers were gathered with prior consent (20 USC 1232h(b))",
+    RowCondition.PART_B_CONSENTED: "a consent covers it where it is a record under IDEA Part B"
+    " (34 CFR 300.622(b))",
+    RowCondition.ON_CASELOAD: "the user works with the student (34 CFR 99.31(a)(1)(ii))",
+    RowCondition.NAMED_IN_MATTER: "the matter on file names the student",
+    RowCondition.DIRECTORY_NOT_OPTED_OUT: "nobody opted out of such directory information for the"
+    " student (34 CFR 99.37)",
+    RowCondition.LIVING_SITUATION_HIDDEN: "it does not tell where a homeless student lives"
+    " (42 USC 11432(g)(3)(G))",
+    RowCondition.SINGLE_SUBJECT: "the record concerns no other student (34 CFR 99.12(a))",
+    RowCondition.RIGHTS_HELD: "whoever asks holds the rights that day: a parent until they moved,"
+    " or the student (34 CFR 99.4, 99.5)",
+    RowCondition.AGGREGATED: "it goes only into counts that passed disclosure control"
+    " (34 CFR 99.31(b)(1))",
+    RowCondition.DEIDENTIFIED: "it goes without what identifies, in groups that are large enough"
+    " (34 CFR 99.31(b))",
+}
+"""Each row condition for a person who asks why."""
 
 ORDER_OF_CHECKS: tuple[ReasonCode, ...] = (
     ReasonCode.IDENTITY_NOT_AUTHENTICATED,

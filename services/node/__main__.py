@@ -240,6 +240,9 @@ def main() -> int:
     except FileExistsError:
         told.print("the file exists already and is not overwritten")
         return EXIT_FAILED
+    except OSError as failed:
+        told.print(f"{failed.strerror}: {failed.filename}", markup=False)
+        return EXIT_FAILED
     return 0
 
 

@@ -1,27 +1,43 @@
-"""`python -m services.node policy`: look through, try, replay, explain, publish and undo a policy.
+"""`python -m services.node policy`: look through, try, replay and explain a policy.
 
 `homeroom policy` calls it, where the servers are installed. A verb that finds something wrong ends
 with exit code 1.
 """
 
+import asyncio
+import json
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from homeroom.cli.options import AsJson
-from homeroom.cli.policy_options import Folder
-from homeroom.cli.terminal import show, show_json, tell
-from services.runtime.policy import find_opa
+from homeroom.cli import policy_options as options
+from homeroom.cli.options import AsJson, read_text
+from homeroom.cli.terminal import show, show_json, show_table, tell
+from homeroom.clock import utc_now
+from homeroom.errors import NotPermittedError, RequestInvalidError
+from homeroom.facts import Facts
+from services.node.commands import policy_publishing
+from services.node.domain.decision_diff import ReplayReport
+from services.node.migrations import STATE, STATE_VERSION_TABLE
+from services.node.policy.explaining import Explanation
+from services.node.policy.recorded import conformance, read_rules, recorded, replay
+from services.node.store.database import bring_up_to_date
+from services.node.store.decision_records import DecisionRecordStore
+from services.runtime.database import open_database
+from services.runtime.policy import PolicyFolder, find_opa, side_of
 from services.runtime.policy.lint import lint_folder
 from services.runtime.policy.parsing import open_parser
 from services.runtime.policy.trial import try_folder
 from services.runtime.process import EXIT_FAILED
 
 app = typer.Typer(help="Change a policy safely.", no_args_is_help=True)
+policy_publishing.register(app)
 
 
 @app.command("lint")
-def lint(context: typer.Context, folder: Folder, as_json: AsJson = False) -> None:
+def lint(context: typer.Context, folder: options.Folder, as_json: AsJson = False) -> None:
     """Finds what a policy may not do, by file and line."""
     findings = lint_folder(Path(folder), open_parser(find_opa(context.obj)))
     if as_json:
@@ -36,7 +52,7 @@ def lint(context: typer.Context, folder: Folder, as_json: AsJson = False) -> Non
 
 
 @app.command("test")
-def run_tests(context: typer.Context, folder: Folder, as_json: AsJson = False) -> None:
+def run_tests(context: typer.Context, folder: options.Folder, as_json: AsJson = False) -> None:
     """Runs a policy's own tests, and says what they do not reach."""
     opa = find_opa(context.obj)
     trial = try_folder(Path(folder), opa)
@@ -50,3 +66,108 @@ def run_tests(context: typer.Context, folder: Folder, as_json: AsJson = False) -
             tell("no opa binary is here: form and types were not checked")
     if trial.wrong:
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("replay")
+def replay_decisions(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
+    candidate: options.Candidate,
+    federation_policy: options.FederationPolicy = "",
+    local_policy: options.LocalPolicy = "",
+    state_url: options.StateUrl = "",
+    since: options.Since = "",
+    conformance_too: options.Conformance = False,
+    accept_widening: options.AcceptWidening = False,
+    report: options.ReportOut = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tries a policy on what was decided before: the same, less or more."""
+    if not state_url and not conformance_too:
+        raise RequestInvalidError("say --state-url, or --conformance", field="state_url")
+    rules = read_rules(candidate)
+    federation, local = _deciding(federation_policy, local_policy)
+    records = _records(state_url) if state_url else None
+    asked = chain(
+        recorded(records, since, utc_now()) if records else (),
+        conformance() if conformance_too else (),
+    )
+    found = asyncio.run(replay(rules, federation, local, asked))
+    content = {
+        "candidate": rules.revision,
+        "instead_of": federation.revision if side_of(rules) == "federation" else local.revision,
+        **found.document(),
+    }
+    if report:
+        Path(report).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
+    if as_json:
+        show_json(content)
+    else:
+        _show_replay(found)
+    if found.widened and not accept_widening:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("explain")
+def explain(
+    question: options.Question,
+    federation_policy: options.FederationPolicy = "",
+    local_policy: options.LocalPolicy = "",
+    state_url: options.StateUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Says in words what is decided on a question, why, and by which law."""
+    facts = _facts_of(question, state_url)
+    rules = _deciding(federation_policy, local_policy)
+    explanation = asyncio.run(Explanation.of(*rules, facts))
+    if as_json:
+        show_json(explanation.document())
+        return
+    for line in explanation.lines():
+        show(line)
+
+
+def _deciding(federation: str, local: str) -> tuple[PolicyFolder, PolicyFolder]:
+    """The rules that decide now."""
+    if not federation or not local:
+        raise RequestInvalidError("say --federation-policy and --local-policy", field="policy")
+    return read_rules(federation), read_rules(local)
+
+
+def _records(state_url: str) -> DecisionRecordStore:
+    bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
+    return DecisionRecordStore(open_database(state_url))
+
+
+def _facts_of(question: str, state_url: str) -> Facts:
+    """The facts of a file, or of the decision on a query."""
+    if Path(question).is_file():
+        try:
+            content: Any = json.loads(read_text(Path(question)))
+        except ValueError:
+            content = None
+        # A conformance vector has its facts under `input`.
+        facts = content.get("input", content) if isinstance(content, dict) else None
+        if not isinstance(facts, dict) or not {"query", "now"} <= facts.keys():
+            raise RequestInvalidError("the file holds no facts of a question", field="question")
+        return facts
+    if not state_url:
+        raise RequestInvalidError("say --state-url, or name a file", field="state_url")
+    kept = _records(state_url).of_query(question)
+    if kept is None:
+        raise NotPermittedError("no decision on such a query is kept, or more than one")
+    return kept.record.facts
+
+
+def _show_replay(found: ReplayReport) -> None:
+    content = found.document()
+    show_table(("decisions", "how many"), content["counts"].items())
+    if content["parts"]:
+        show_table(("part", "how many"), content["parts"].items())
+    for kind, examples in content["examples"].items():
+        for example in examples:
+            asked = example["asked"]
+            elements = ", ".join(asked["elements"] or ())
+            show(f"{kind}: {example['question'][:40]}: {asked['requester']} asked for {elements}")
+            for difference in example["differences"]:
+                show(f"  {difference}")
+    if found.widened:
+        tell(f"{found.widened} of {found.decisions} would be answered with more: a second signs it")

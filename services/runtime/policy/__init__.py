@@ -9,6 +9,7 @@ from services.runtime.policy.embedded import OPA_VERSION, EmbeddedOpa
 from services.runtime.policy.engine import DECISION_SECONDS, PolicyEngine
 from services.runtime.policy.folder import PolicyFolder
 from services.runtime.policy.process import find_opa, start_opa_server
+from services.runtime.policy.publishing import Publication, publish, side_of, sign_also
 from services.runtime.policy.release import (
     FEDERATION,
     PolicyTrust,
@@ -18,6 +19,7 @@ from services.runtime.policy.release import (
 )
 from services.runtime.policy.running import RunningPolicy
 from services.runtime.policy.server import OpaServer
+from services.runtime.policy.tracing import RuleCited, Trace
 from services.runtime.policy.watching import BundleShelf, MemoryShelf, PolicyState, WatchedPolicy
 
 __all__ = [
@@ -34,14 +36,20 @@ __all__ = [
     "PolicyFolder",
     "PolicyState",
     "PolicyTrust",
+    "Publication",
     "Release",
     "Replayed",
+    "RuleCited",
     "RunningPolicy",
     "SignedRelease",
+    "Trace",
     "WatchedPolicy",
     "find_opa",
     "open_engine",
     "open_rules",
+    "publish",
+    "side_of",
+    "sign_also",
     "start_opa_server",
 ]
 
