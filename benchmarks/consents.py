@@ -46,6 +46,18 @@ _FIRST_DAY = dt.date(2025, 9, 1)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SHARED = ("holder", "agreement_id", "purposes", "form", "sign_date", "start_date", "end_date")
 _OWN = ("elements", "subject_ref", "signer_relation", "signer_name", "scan_sha256", "reference")
+_STUDENT_COLUMNS = (
+    "student_id",
+    "given_name",
+    "middle_name",
+    "family_name",
+    "birth_date",
+    "gender",
+    "school_id",
+    "phone",
+    "street_address",
+    "postal_code",
+)
 
 
 @dataclass(slots=True)
@@ -220,30 +232,7 @@ def _records(layout: Layout, roster: Sequence[Enrolled]) -> Mapping[int, str]:
     folder = layout.folder / "roster"
     folder.mkdir()
     _write(folder / "school.csv", ("school_id", "name"), ((one, "School") for one in SCHOOLS))
-    _write(
-        folder / "student.csv",
-        (
-            "student_id",
-            "given_name",
-            "middle_name",
-            "family_name",
-            "birth_date",
-            "gender",
-            "school_id",
-        ),
-        (
-            (
-                one.student_id,
-                one.identity.given,
-                one.identity.middle,
-                one.identity.family,
-                f"{one.identity.birth_date}",
-                one.gender,
-                one.school_id,
-            )
-            for one in roster
-        ),
-    )
+    _write(folder / "student.csv", _STUDENT_COLUMNS, map(_student, roster))
     days = [f"{_FIRST_DAY + dt.timedelta(days=day)}" for day in range(_DAYS)]
     _write(
         folder / "attendance.csv",
@@ -253,6 +242,13 @@ def _records(layout: Layout, roster: Sequence[Enrolled]) -> Mapping[int, str]:
     ingest("record_csv", folder, layout.records_url(HOLDER))
     stores = open_stores(layout.records_url(HOLDER), layout.state_url(HOLDER))
     return {int(form.student_id): form.link_code for form in stores.state.issue_link_codes(None)}
+
+
+def _student(one: Enrolled) -> tuple[str, ...]:
+    said = one.identity
+    names = (said.given, said.middle, said.family)
+    home = (said.phone, said.address, said.zip)
+    return (one.student_id, *names, f"{said.birth_date}", one.gender, one.school_id, *home)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -11,7 +11,7 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.errors import EvidenceInvalidError, Reason
 from homeroom.exchange import Exchange
-from homeroom.federation import FederationState, Standing
+from homeroom.federation import FederationState, KnownAgreement, Standing
 from homeroom.keeping import Keeper
 from homeroom.opening import Asking, SourceOpening
 from homeroom.question import Question
@@ -151,7 +151,9 @@ class Gathering:
     ) -> answer_pb2.Receipt:
         agreement_id = self._exchange.asking.question.agreement_id
         holder = holder_of(state, agreement_id, event.holder)
-        return opening.check(event.outcome, holder.signing_key)
+        receipt = opening.check(event.outcome, holder.signing_key)
+        _require_one_history(receipt, state.known.get(agreement_id))
+        return receipt
 
     def _unfinished(self, holder: str) -> Source:
         failure = self._exchange.failure
@@ -175,6 +177,20 @@ class Gathering:
 
     def _seconds(self) -> float:
         return asyncio.get_running_loop().time() - self._exchange.asked_at
+
+
+def _require_one_history(receipt: answer_pb2.Receipt, known: KnownAgreement | None) -> None:
+    """Refuses an answer by another history of the agreement than the one that is known here.
+
+    Registries that show a party less, or something else, than the others are found out so.
+    """
+    if not receipt.agreement_length:
+        return
+    statements = known.history.statements if known else ()
+    if len(statements) < receipt.agreement_length or (
+        statements[receipt.agreement_length - 1].digest != receipt.agreement_head
+    ):
+        raise EvidenceInvalidError("the registry shows different histories of the agreement")
 
 
 def expected_holders(state: FederationState, asking: Asking) -> set[str]:

@@ -421,6 +421,19 @@ def test_a_withdrawn_consent_leaves_the_queue_and_contests_nobody(holder: Holder
     assert holder.queue() == []
 
 
+def test_telephone_and_address_of_the_roster_speak_for_a_link(holder: Holder) -> None:
+    home = {"street_address": "12 Elm Street", "postal_code": "02301"}
+    holder.enroll("s1", "William", "Rivera", phone="(508) 555-0148")
+    holder.enroll("s2", "Robert", "Silva", **home)
+    holder.enroll("s3", "Edward", "Gomez", **home | {"postal_code": "02302"})
+    by_phone = holder.consent(1, "Billy", "Rivera", phone="508.555.0148", school_id="")
+    by_address = holder.consent(2, "Bobby", "Silva", address="12 elm st", zip="02301")
+    half_an_address = holder.consent(3, "Ned", "Gomez", address="12 Elm St", zip="02301")
+
+    assert {holder.state(by_phone), holder.state(by_address)} == {LinkState.LINKED}
+    assert holder.state(half_an_address) is LinkState.REVIEW
+
+
 # What recorders know.
 
 

@@ -86,6 +86,8 @@ async def test_a_permitted_question_gets_the_rows_that_families_allow(
     assert list(receipt.reason_codes) == ["permitted_by_consent"]
     assert (receipt.holder, receipt.requester) == (HOLDER, ASKER)
     assert receipt.agreement_version == 1
+    assert receipt.agreement_length > 0
+    assert len(receipt.agreement_head) == 32
     assert receipt.log_index == 1
     assert (await federation.status()).log_size == 2
 

@@ -145,6 +145,8 @@ class NodeApi(NodeServiceServicer):
             obligations=closing.obligations,
             row_count=closing.row_count,
             agreement_version=closing.agreement_version,
+            agreement_length=closing.history.length if closing.history else 0,
+            agreement_head=closing.history.head if closing.history else b"",
             registry_sequence=closing.evidence.registry.sequence,
             consent_sequence=closing.evidence.consent.sequence,
             decision_digest=closing.decision_digest,

@@ -17,6 +17,7 @@ from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedEr
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
+from services.node.domain.agreement_memory import Remembered
 from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.recording import (
     Asker,
@@ -63,7 +64,11 @@ class SealedRows:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How the answer ended; what the receipt says."""
+    """How the answer ended; what the receipt says.
+
+    Attributes:
+        history: how far the agreement's history was known.
+    """
 
     sequence: int
     sealer: AnswerSealer
@@ -75,6 +80,7 @@ class Closing:
     obligations: tuple[Obligation, ...]
     row_count: int
     agreement_version: int
+    history: Remembered | None
     evidence: Evidence
     decision_digest: bytes
     position: Position
@@ -265,6 +271,7 @@ class _Release:
             obligations=_obligations(ruling, ending),
             row_count=self._row_count,
             agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
+            history=_history(self._asked, ruling.evidence),
             evidence=ruling.evidence,
             decision_digest=digest_of(decision.encode()),
             position=position,
@@ -303,6 +310,11 @@ class _Release:
 
     def _sealed_key(self) -> bytes:
         return self._sealer.sealed_key if self._sequence == 0 else b""
+
+
+def _history(asked: Asked, evidence: Evidence) -> Remembered | None:
+    known = evidence.federation.known.get(asked.question.agreement_id)
+    return Remembered(len(known.history.statements), known.history.head) if known else None
 
 
 class _ArrowStream:

@@ -92,6 +92,9 @@ _SELECTED = select(
     _STUDENT.birth_date,
     _STUDENT.gender,
     _STUDENT.school_id,
+    _STUDENT.phone,
+    _STUDENT.street_address,
+    _STUDENT.postal_code,
 )
 
 
@@ -104,4 +107,7 @@ def _identity(row: Any) -> Identity:
         sex=row.gender or "",
         school_id=row.school_id or "",
         local_id=row.student_id,
+        phone=row.phone or "",
+        address=row.street_address or "",
+        zip=row.postal_code or "",
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from homeroom.agreement import AgreementDocument
+from homeroom.agreement.mandatory import require_mandatory_terms
 from homeroom.errors import NotPermittedError, RequestInvalidError, TooMuchAskedError
 from homeroom.federation import Standing, has_pinned_keys
 from homeroom.lifecycle import (
@@ -103,7 +104,8 @@ def submit(
     Raises:
         NotPermittedError: if the signer has no say in it, or is not admitted and would give.
         ChangedMeanwhileError: if it does not follow what stands now.
-        RequestInvalidError: if it could not follow at any time.
+        RequestInvalidError: if it could not follow at any time, or a document that is proposed
+            lacks a term that the law asks for.
         EvidenceInvalidError: if its signer did not sign it, alone.
         TooMuchAskedError: if the history has grown too large to give more.
     """
@@ -140,7 +142,11 @@ def _document(submission: Submission) -> AgreementDocument | None:
         raise RequestInvalidError(
             "a document comes beside a proposal, and beside nothing else", field="document"
         )
-    return AgreementDocument.parse(submission.content) if offers else None
+    if not offers:
+        return None
+    document = AgreementDocument.parse(submission.content)
+    require_mandatory_terms(document)
+    return document
 
 
 def _signed_document(

@@ -23,6 +23,7 @@ from homeroom.lifecycle import (
     Suspension,
 )
 from homeroom.signing import digest_of
+from homeroom.vocabulary import AgreementKind
 from services.registry.domain import agreements
 from services.registry.domain.agreements import (
     RegisteredAgreement,
@@ -194,3 +195,13 @@ def test_only_well_formed_identifiers_are_looked_for() -> None:
     assert well_formed("after-school.2026_1")
     for wrong in ("", "\0", "-a", "a b", "a" * 65):
         assert not well_formed(wrong)
+
+
+def test_a_document_without_a_term_that_the_law_asks_for_is_not_proposed() -> None:
+    """A client that does not check it changes nothing: the registry names what is missing."""
+    study = DOCUMENT.model_copy(update={"kind": AgreementKind.STUDY})
+    known = RegisteredAgreement("A-1")
+    sent = submission(ANYTOWN, Proposal(*digests_of(study)), known, study.encode())
+
+    with pytest.raises(RequestInvalidError, match=r"clauses\.study: "):
+        take(known, sent)

@@ -117,6 +117,8 @@ class Receipt(_message.Message):
     LOG_INDEX_FIELD_NUMBER: _builtins.int
     LOG_ENTRY_DIGEST_FIELD_NUMBER: _builtins.int
     ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    AGREEMENT_LENGTH_FIELD_NUMBER: _builtins.int
+    AGREEMENT_HEAD_FIELD_NUMBER: _builtins.int
     query_digest: _builtins.bytes
     """The SHA-256 digest of the query's exact bytes."""
     holder: _builtins.str
@@ -141,6 +143,12 @@ class Receipt(_message.Message):
     """The position of the disclosure's entry in the holder's log."""
     log_entry_digest: _builtins.bytes
     """The digest of that entry."""
+    agreement_length: _builtins.int
+    """How many statements the history of the agreement had that was relied on; 0 without one."""
+    agreement_head: _builtins.bytes
+    """The SHA-256 digest of the last of them: by it two readers find out that the registry has shown
+    them different histories.
+    """
     @_builtins.property
     def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The codes of the decision's reasons about the question; never about a person."""
@@ -181,10 +189,12 @@ class Receipt(_message.Message):
         log_index: _builtins.int = ...,
         log_entry_digest: _builtins.bytes = ...,
         answer_time: _timestamp_pb2.Timestamp | None = ...,
+        agreement_length: _builtins.int = ...,
+        agreement_head: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_version", b"agreement_version", "answer_time", b"answer_time", "consent_sequence", b"consent_sequence", "decision_digest", b"decision_digest", "frames_digest", b"frames_digest", "holder", b"holder", "log_entry_digest", b"log_entry_digest", "log_index", b"log_index", "obligations", b"obligations", "outcome", b"outcome", "query_digest", b"query_digest", "reason_codes", b"reason_codes", "registry_sequence", b"registry_sequence", "released_elements", b"released_elements", "requester", b"requester", "row_count", b"row_count", "withheld_elements", b"withheld_elements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_head", b"agreement_head", "agreement_length", b"agreement_length", "agreement_version", b"agreement_version", "answer_time", b"answer_time", "consent_sequence", b"consent_sequence", "decision_digest", b"decision_digest", "frames_digest", b"frames_digest", "holder", b"holder", "log_entry_digest", b"log_entry_digest", "log_index", b"log_index", "obligations", b"obligations", "outcome", b"outcome", "query_digest", b"query_digest", "reason_codes", b"reason_codes", "registry_sequence", b"registry_sequence", "released_elements", b"released_elements", "requester", b"requester", "row_count", b"row_count", "withheld_elements", b"withheld_elements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -118,7 +118,7 @@ def _local_id_key(local_id: str) -> str:
     return local_id.strip().casefold().lstrip("0")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def _street_key(address: str) -> str:
     words = _WORD.findall(folded(address).replace("#", " apt "))
     return " ".join(_STREET_WORDS.get(word, word) for word in words)

@@ -126,7 +126,7 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept)).translate(_LETTERS)
 
 
-@lru_cache(maxsize=131_072)
+@lru_cache(maxsize=16_384)
 def name_part(text: str) -> NamePart:
     """One field of a name, read for comparison."""
     short = folded(text[:_LONGEST_NAME])
