@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
+from services.node.domain.aggregates import TableRelease
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord
@@ -54,7 +55,7 @@ class Disclosed:
     students: Sequence[tuple[int, int]]
 
 
-Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord | Waiting
+Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord | Waiting | TableRelease
 """What is kept beside an entry, and written with it or not at all."""
 
 

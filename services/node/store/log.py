@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from homeroom.errors import LogUnavailableError, QueryReplayedError
+from services.node.domain.aggregates import TableRelease
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import (
     GENESIS,
@@ -23,6 +24,7 @@ from services.node.domain.log import (
 )
 from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord
+from services.node.store.aggregates import write_release
 from services.node.store.approvals import open_requests
 from services.node.store.decision_records import keep_decision
 from services.node.store.state_tables import (
@@ -172,6 +174,7 @@ _WRITERS: Mapping[type[Note], Callable[[Connection, Entry, Any], None]] = {
     DecisionRecord: keep_decision,
     DisclosureRecord: _write_record,
     Waiting: _write_waiting,
+    TableRelease: write_release,
 }
 """How each kind of note is kept, in the same transaction as the entry it goes with."""
 

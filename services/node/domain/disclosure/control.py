@@ -16,16 +16,16 @@ def control(table: Table, known: Known, min_size: int) -> Control:
     """
     if refuses_everything(table.cells.values(), known, min_size):
         return Control(
-            dict.fromkeys(table.cells, Mark.WITHHELD), frozenset({ReasonCode.DIFFERENCING_RISK})
+            dict.fromkeys(table.cells, Mark.WITHHELD),
+            dict.fromkeys(table.cells, ReasonCode.DIFFERENCING_RISK),
         )
     findings = _findings(table, min_size)
     problem = _problem(table, known, findings, min_size)
-    extra = complements(problem)
-    marks = {cell_id: _mark(cell_id, findings, problem.withheld | extra) for cell_id in table.cells}
-    reasons = {finding.reason for finding in findings.values()}
-    if extra or known.held - findings.keys():
-        reasons.add(ReasonCode.COMPLEMENTARY_SUPPRESSION)
-    return Control(marks, frozenset(reasons))
+    withheld = problem.withheld | complements(problem)
+    marks = {cell_id: _mark(cell_id, findings, withheld) for cell_id in table.cells}
+    covers = dict.fromkeys(withheld & table.cells.keys(), ReasonCode.COMPLEMENTARY_SUPPRESSION)
+    own = {cell_id: finding.reason for cell_id, finding in findings.items()}
+    return Control(marks, {**covers, **own})
 
 
 def suffices(table: Table, known: Known, withheld: frozenset[str], min_size: int) -> bool:

@@ -22,7 +22,7 @@ def equations_of(table: Table) -> list[Row]:
         rows.append(_row(line, Count.STUDENTS))
         if with_outcome & set(line):
             rows.append(_row(line, Count.OUTCOMES))
-    return rows
+    return rows + [_row(pair, Count.STUDENTS) for pair in table.same]
 
 
 def given_away(

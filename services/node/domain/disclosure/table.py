@@ -15,6 +15,9 @@ from homeroom.vocabulary import ReasonCode
 Line = tuple[str, ...]
 """The ids of a total and then of its parts; each a cell, or a count that stands elsewhere."""
 
+_EQUAL = 2
+"""The length of a line that says of two cells that they count the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -50,14 +53,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The cells of a table and the lines that tie them, each by its id."""
+    """The cells of a table and the lines that tie them, each by its id.
+
+    Attributes:
+        same: pairs of cells about the same students, though their outcomes are different things.
+    """
 
     cells: Mapping[str, Cell]
     lines: tuple[Line, ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
 
     @property
     def totals(self) -> frozenset[str]:
-        return frozenset(line[0] for line in self.lines)
+        """The cells that are sums of others, which a reader would miss most."""
+        return frozenset(line[0] for line in self.lines if len(line) > _EQUAL)
 
 
 class Count(StrEnum):
@@ -127,11 +136,15 @@ class Control:
 
     Attributes:
         marks: what becomes of each cell.
-        reasons: why what is withheld or masked is; never told cell by cell.
+        causes: why each that is withheld or masked is; never told cell by cell.
     """
 
     marks: Mapping[str, Mark]
-    reasons: frozenset[ReasonCode]
+    causes: Mapping[str, ReasonCode]
+
+    @property
+    def reasons(self) -> frozenset[ReasonCode]:
+        return frozenset(self.causes.values())
 
     @property
     def nothing(self) -> bool:
