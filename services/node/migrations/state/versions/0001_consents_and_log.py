@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from services.node.migrations.aggregates import create_aggregates, create_release_ledger
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -27,8 +29,8 @@ def upgrade() -> None:
     _create_claims()
     _create_matters()
     _create_approvals()
-    _create_aggregates()
-    _create_release_ledger()
+    create_aggregates()
+    create_release_ledger()
     op.create_table(
         "link_code",
         sa.Column("code_digest", sa.String(), primary_key=True),
@@ -299,96 +301,6 @@ def _create_approvals() -> None:
         unique=True,
         sqlite_where=pending,
         postgresql_where=pending,
-    )
-
-
-def _create_aggregates() -> None:
-    key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-    op.create_table(
-        "aggregate_snapshot",
-        sa.Column("snapshot_key", key, primary_key=True),
-        sa.Column("taken_at", sa.BigInteger(), nullable=False),
-    )
-    op.create_table(
-        "aggregate_table",
-        sa.Column("table_key", key, primary_key=True),
-        sa.Column("snapshot_key", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("measure", sa.String(), nullable=False),
-        sa.Column("dataset", sa.String(), nullable=False),
-        sa.Column("elements", sa.String(), nullable=False),
-        sa.UniqueConstraint("snapshot_key", "name"),
-    )
-    op.create_table(
-        "aggregate_cell",
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("cell_id", sa.String(), primary_key=True),
-        sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("school_id", sa.String(), nullable=False),
-        sa.Column("group_label", sa.String(), nullable=False),
-        sa.Column("n", sa.BigInteger(), nullable=False),
-        sa.Column("numerator", sa.BigInteger(), nullable=True),
-        sa.Column("rate_percent", sa.String(), nullable=True),
-        sa.Column("set_key", sa.BigInteger(), nullable=True),
-    )
-    op.create_table(
-        "aggregate_line",
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("line", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("cell_id", sa.String(), nullable=False),
-    )
-    op.create_table(
-        "aggregate_set",
-        sa.Column("set_key", key, primary_key=True),
-        sa.Column("digest", sa.String(), nullable=False, unique=True),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-    )
-    op.create_table(
-        "aggregate_member",
-        sa.Column("set_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_aggregate_member_student_key", "aggregate_member", ["student_key"])
-    op.create_table(
-        "public_total",
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("cell_id", sa.String(), primary_key=True),
-        sa.Column("counts", sa.String(), primary_key=True),
-        sa.Column("n", sa.BigInteger(), nullable=False),
-    )
-
-
-def _create_release_ledger() -> None:
-    op.create_table(
-        "release_ledger",
-        sa.Column("requester", sa.String(), primary_key=True),
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("log_index", sa.BigInteger(), nullable=False),
-        sa.Column("min_size", sa.Integer(), nullable=False),
-        sa.Column("reasons", sa.String(), nullable=False),
-    )
-    op.create_table(
-        "released_cell",
-        sa.Column("requester", sa.String(), primary_key=True),
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("cell_id", sa.String(), primary_key=True),
-        sa.Column("mark", sa.String(), nullable=False),
-    )
-    op.create_table(
-        "earlier_release",
-        sa.Column("requester", sa.String(), primary_key=True),
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("n", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("difference", sa.BigInteger(), primary_key=True, autoincrement=False),
-    )
-    op.create_table(
-        "contribution",
-        sa.Column("requester", sa.String(), primary_key=True),
-        sa.Column("table_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("cell_id", sa.String(), primary_key=True),
-        sa.Column("n", sa.BigInteger(), nullable=False),
     )
 
 
