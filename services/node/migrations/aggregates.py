@@ -5,7 +5,7 @@ from alembic import op
 
 
 def create_aggregates() -> None:
-    """Makes the tables of snapshots, their cells and lines, and who is in a cell."""
+    """Makes the tables of snapshots, their cells and lines."""
     key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "aggregate_snapshot",
@@ -41,6 +41,11 @@ def create_aggregates() -> None:
         sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("cell_id", sa.String(), nullable=False),
     )
+
+
+def create_aggregate_sets() -> None:
+    """Makes the tables of who is in a cell, and of what anyone can look up."""
+    key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "aggregate_set",
         sa.Column("set_key", key, primary_key=True),

@@ -3,7 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.node.migrations.aggregates import create_aggregates, create_release_ledger
+from services.node.migrations.aggregates import (
+    create_aggregate_sets,
+    create_aggregates,
+    create_release_ledger,
+)
 
 revision = "0001"
 down_revision = None
@@ -30,6 +34,7 @@ def upgrade() -> None:
     _create_matters()
     _create_approvals()
     create_aggregates()
+    create_aggregate_sets()
     create_release_ledger()
     op.create_table(
         "link_code",
