@@ -59,7 +59,8 @@ def contest(
     if not about:
         return {}
     all_names = {link.known_as for links in about.values() for link in links if link.known_as}
-    word = _word(connection, all_names, about)
+    if not (all_names <= set(names) and about.keys() <= set(student_keys)):
+        word = _word(connection, all_names, about)
     changed = {
         link.consent_id: link
         for student_key, links in about.items()

@@ -1,6 +1,7 @@
 """Keeps the roster ready for matching: read from the records, and read anew after each import."""
 
 import datetime as dt
+import gc
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from services.node.store.records.tables import TABLES, housekeeping
 _STUDENT = TABLES["student"].c
 _RUN = housekeeping("intake_run").c
 _READ_AT_ONCE = 2_000
+_LARGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class RosterKeeper:
             if run != self._run:
                 self._index = RosterIndex(self._entries())
                 self._run = run
+                if len(self._index) >= _LARGE:
+                    # Hundreds of thousands of objects that stay, none of them in a cycle: the
+                    # collector need not look through them again and again.
+                    gc.freeze()
             return self._index, run
 
     def last_run(self) -> int:
