@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from homeroom.catalog import Dataset
+from homeroom.catalog import TOLD_BESIDE, Dataset
 from homeroom.errors import RequestInvalidError
 from homeroom.vocabulary import REASON_TEXT, ReasonCode
 
@@ -134,9 +134,12 @@ class Answer(Outcomes):
         return f"<Answer: {self.table.num_rows} rows; {outcomes}>"
 
 
-def answer_schema(dataset: Dataset, elements: Iterable[str]) -> pa.Schema:
-    """The columns of an answer with some elements."""
-    return dataset.schema_of(elements).insert(0, pa.field(SOURCE, pa.string(), nullable=False))
+def answer_schema(dataset: Dataset, elements: Iterable[str], *, beside: bool = True) -> pa.Schema:
+    """The columns of an answer with some elements; last, if wanted, what goes `beside` a row."""
+    schema = dataset.schema_of(elements).insert(0, pa.field(SOURCE, pa.string(), nullable=False))
+    for column in TOLD_BESIDE if beside else ():
+        schema = schema.append(column)
+    return schema
 
 
 def with_source(batch: pa.RecordBatch, holder: str, schema: pa.Schema) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from homeroom.answer import Answer, Outcome, Outcomes, Source, answer_schema, with_source
 from homeroom.api.node.v1 import node_service_pb2
-from homeroom.catalog import dataset_named
+from homeroom.catalog import OBLIGATIONS, dataset_named
 from homeroom.consents import Consents
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
@@ -205,8 +205,8 @@ class AnswerStream(Outcomes):
     temporary file, so that memory stays bounded whatever the size of the answer.
 
     Attributes:
-        schema: the columns of every batch: `source`, `subject_ref`, and those of all elements that
-            were asked for; null where a source did not release one.
+        schema: the columns of every batch: `source`, `subject_ref`, those of all elements that were
+            asked for, null where a source did not release one, and `obligations` and `statement`.
     """
 
     def __init__(self, session: Session, question: Question, timeout: float) -> None:
@@ -273,7 +273,8 @@ def _table(
 ) -> pa.Table:
     answered = [s for s in sources.values() if s.outcome is Outcome.ANSWERED]
     released = {element for source in answered for element in source.released_elements}
-    schema = answer_schema(dataset_named(question.dataset), released)
+    beside = any(OBLIGATIONS in batch.schema.names for _, batch in batches)
+    schema = answer_schema(dataset_named(question.dataset), released, beside=beside)
     return pa.Table.from_batches(_in_order(batches, schema), schema=schema)
 
 

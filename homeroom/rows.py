@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.catalog import SUBJECT_REF, Dataset, dataset_named
+from homeroom.catalog import SUBJECT_REF, TOLD_BESIDE, Dataset, dataset_named
 from homeroom.errors import EvidenceInvalidError
 from homeroom.question import Question
 
 _MAX_WAITING_BYTES = 64 * 1024 * 1024
 _CONTINUATION = b"\xff\xff\xff\xff"
+_BESIDE = frozenset(field.name for field in TOLD_BESIDE)
 _END_OF_STREAM = _CONTINUATION + b"\x00\x00\x00\x00"
 
 
@@ -32,7 +33,7 @@ def read_rows(
     if receipt.row_count != reader.row_count:
         raise EvidenceInvalidError("the receipt counts other rows")
     released = set(dataset.schema_of(receipt.released_elements).names)
-    if reader.schema is not None and set(reader.schema.names) != released:
+    if reader.schema is not None and set(reader.schema.names) - _BESIDE != released:
         raise EvidenceInvalidError("the columns are not those of the released elements")
 
 
@@ -108,7 +109,7 @@ class RowReader:
         return message
 
     def _checked(self, schema: pa.Schema) -> pa.Schema:
-        allowed = {field.name: field.type for field in self._allowed}
+        allowed = {field.name: field.type for field in (*self._allowed, *TOLD_BESIDE)}
         names = schema.names
         if len(set(names)) != len(names) or not names or names[0] != SUBJECT_REF:
             raise EvidenceInvalidError("the answer's columns are not those of the catalog")

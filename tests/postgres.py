@@ -11,11 +11,12 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 _USER = "homeroom"
 _START_SECONDS = 60.0
@@ -26,13 +27,22 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._prepared: dict[Callable[[str], object], str] = {}
 
-    def new_database(self) -> str:
-        """The SQLAlchemy URL of a new, empty database."""
+    def new_database(self, template: str = "template0") -> str:
+        """The SQLAlchemy URL of a new database: empty, or a copy of another one."""
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
+
+    def prepared_database(self, prepare: Callable[[str], object]) -> str:
+        """A new database as `prepare` makes it; it prepares one, and all others are copies."""
+        if prepare not in self._prepared:
+            url = self.new_database()
+            prepare(url)
+            self._prepared[prepare] = str(make_url(url).database)
+        return self.new_database(self._prepared[prepare])
 
     def wait(self, process: "subprocess.Popen[bytes]") -> None:
         """Waits until the server answers."""

@@ -11,14 +11,25 @@ from functools import cache
 
 from homeroom.catalog.documents import DOCUMENTS
 from homeroom.catalog.records import RECORDS
-from homeroom.catalog.shape import SUBJECT_REF, Column, Dataset, ValueKind
+from homeroom.catalog.shape import (
+    OBLIGATIONS,
+    STATEMENT,
+    SUBJECT_REF,
+    TOLD_BESIDE,
+    Column,
+    Dataset,
+    ValueKind,
+)
 from homeroom.errors import RequestInvalidError
 from homeroom.vocabulary import Element
 
 __all__ = [
     "CATALOG",
     "COMPUTED_FROM",
+    "OBLIGATIONS",
+    "STATEMENT",
     "SUBJECT_REF",
+    "TOLD_BESIDE",
     "Column",
     "Dataset",
     "ValueKind",

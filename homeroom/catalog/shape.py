@@ -12,6 +12,16 @@ SUBJECT_REF = "subject_ref"
 """The first column of every answer."""
 
 
+OBLIGATIONS = "obligations"
+"""The column of what a recipient has to do with a row, words joined by ';'."""
+
+STATEMENT = "statement"
+"""The column of what a family put on file against something that the row says."""
+
+TOLD_BESIDE = (pa.field(OBLIGATIONS, pa.string()), pa.field(STATEMENT, pa.string()))
+"""The last columns of an answer in which some row calls for something."""
+
+
 class ValueKind(StrEnum):
     """What a column's values are."""
 

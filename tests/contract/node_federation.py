@@ -41,7 +41,7 @@ from services.node.store.records import RecordStore
 from services.node.store.state import StateStore
 from services.runtime.database import open_database
 from services.runtime.server import Server
-from tests.contract.node_stores import Urls
+from tests.contract.node_stores import Urls, bring_up_to_date
 from tests.histories import head_of, says, signed_by_all
 from tests.organizations import Member, new_request_id, schedule_of
 from tests.serving import FEDERATION, RUNNER, Premises, premises, running_consent, running_registry
@@ -272,6 +272,7 @@ async def node_federation(folder: Path, **changed: Any) -> AsyncIterator[NodeFed
             running_consent(at.consent_settings(registry_port))
         )
         urls = Urls(f"sqlite:///{folder}/records.db", f"sqlite:///{folder}/state.db")
+        bring_up_to_date(urls.records, urls.state)
         settings = _settings(at, holder, urls, (registry_port, consent_port), **changed)
         federation = NodeFederation(
             at, holder, asker, stranger, registry_port, consent_port, settings, services

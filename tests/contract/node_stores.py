@@ -1,7 +1,9 @@
 """A node's databases for a test, on SQLite and on PostgreSQL alike."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from services.node.domain.consents import AgeRule, Grant, Student
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE, STATE, STATE_VERSION_TABLE
 from services.runtime.database import open_database, upgrade
 from tests.organizations import NOW
+from tests.postgres import Postgres
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 DAY = dt.timedelta(days=1)
@@ -22,13 +25,11 @@ ANA = Student(7, dt.date(2012, 2, 29))
 
 
 class Urls:
-    """Where a node's records and its own state are; brought up to date."""
+    """Where a node's records and its own state are."""
 
     def __init__(self, records: str, state: str) -> None:
         self.records = records
         self.state = state
-        upgrade(records, RECORDS, version_table=RECORDS_VERSION_TABLE)
-        upgrade(state, STATE, version_table=STATE_VERSION_TABLE)
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         """A table's rows as another process sees them."""
@@ -39,14 +40,39 @@ class Urls:
         return rows
 
 
+def bring_up_to_date(records: str, state: str) -> None:
+    """Makes the tables of both databases."""
+    upgrade(records, RECORDS, version_table=RECORDS_VERSION_TABLE)
+    upgrade(state, STATE, version_table=STATE_VERSION_TABLE)
+
+
+@cache
+def _files(folder: Path) -> tuple[Path, Path]:
+    """Two files with all tables, to be copied: making tables costs most of a short test."""
+    records, state = folder / "records.db", folder / "state.db"
+    bring_up_to_date(f"sqlite:///{records}", f"sqlite:///{state}")
+    return records, state
+
+
+def _both_in_one(url: str) -> None:
+    bring_up_to_date(url, url)
+
+
 @pytest.fixture(params=BACKENDS)
-def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Urls]:
+def urls(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Urls]:
     """Two files, or one database of PostgreSQL."""
     if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.prepared_database(_both_in_one)
         yield Urls(url, url)
-    else:
-        yield Urls(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
+        return
+    shared = tmp_path_factory.getbasetemp() / "node_stores"
+    shared.mkdir(exist_ok=True)
+    for file in _files(shared):
+        shutil.copy(file, tmp_path / file.name)
+    yield Urls(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
 
 
 def grant(student_key: int = 7, **changed: Any) -> Grant:

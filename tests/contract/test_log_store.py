@@ -15,7 +15,7 @@ from services.node.domain.log import GENESIS, EntryKind
 from services.node.store.log import LogStore
 from services.node.store.state_tables import LOG_ENTRY
 from services.runtime.database import open_database, writing
-from tests.contract.node_stores import Urls, urls
+from tests.contract.node_stores import Urls, bring_up_to_date, urls
 from tests.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url", "urls"]
@@ -189,6 +189,7 @@ async def fill(log: LogStore) -> int:
 async def test_a_full_disk_is_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     """Nothing half-written is left, and what was written before is whole."""
     urls = Urls(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
+    bring_up_to_date(urls.records, urls.state)
     engine = open_database(urls.state)
     full: list[int] = []
 

@@ -120,6 +120,10 @@ class Answerer:
         ruling, coverage = await self._rule_and_record(asked)
         if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
             raise NotPermittedError("no permitted answer")
+        if ruling.selection is not None:
+            # Where no record calls for anything, an answer has no columns to say so.
+            told = ruling.selection.row_obligations & coverage.called_for
+            ruling = replace(ruling, selection=replace(ruling.selection, row_obligations=told))
         release = _Release(self, asked, ruling, coverage)
         if ruling.selection is None or asked.question.validate_only:
             yield await release.close()
@@ -298,7 +302,9 @@ class _Release:
         self._ruling = replace(ruling, evidence=latest.evidence)
         narrowed = replace(begun, instant=now, classes=latest.selection.classes)
         coverage = await answerer._records.covered(narrowed)
-        self._narrowing = Narrowing(coverage.since(self._coverage), begun.dataset)
+        # A statement on one element stands in the row of them all.
+        still = coverage.since(self._coverage, whole=bool(begun.row_obligations))
+        self._narrowing = Narrowing(still, begun.dataset)
         return True
 
     def _seal(self, rows: bytes) -> SealedRows:

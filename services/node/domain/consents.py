@@ -52,6 +52,7 @@ class Grant:
         recipient: an organization, or a class of them as `class:name`.
         agreement_id: the agreement under which it counts; empty for each.
         record_period: the days that the records are about; None means every day.
+        named: those of the elements that the consent names, beside any general release.
     """
 
     student_key: int
@@ -63,6 +64,7 @@ class Grant:
     age_rule: AgeRule
     agreement_id: str = ""
     record_period: Period | None = None
+    named: frozenset[Element] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def grants_of(
     terms = consent.terms
     elements = checked.released(terms)
     valid_from, valid_to = _start_of(paper.first_day), _end_of(paper.last_day)
+    named = frozenset((*terms.elements, *terms.specific_elements))
     rule = _age_rule(terms, student)
     if rule is AgeRule.MINOR and student.birth_date is not None:
         # A parent's consent stops serving when the rights move to the student.
@@ -105,6 +108,7 @@ def grants_of(
             rule,
             terms.agreement_id,
             terms.record_period,
+            elements & named,
         )
         for recipient in recipients_of(consent)
         for purpose in terms.purposes
@@ -140,7 +144,12 @@ def eighteenth_birthday(birth_date: dt.date) -> dt.date:
 
 def adults_born_by(day: dt.date) -> dt.date:
     """The latest birth date of those who are of age on a day."""
-    year = max(day.year - _ADULT_YEARS, dt.MINYEAR)
+    return born_by(day, _ADULT_YEARS)
+
+
+def born_by(day: dt.date, years: int) -> dt.date:
+    """The latest birth date of those who have some years on a day."""
+    year = max(day.year - years, dt.MINYEAR)
     try:
         return day.replace(year=year)
     except ValueError:

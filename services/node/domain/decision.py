@@ -31,7 +31,7 @@ _LOCAL_KEYS = _DENIED_KEYS | {"schools", "min_cell_size", "obligations"}
 _LOCAL_CHOICES = frozenset({"not_after", "conditions", "min_ages"})
 _GRANT_KEYS = frozenset({"elements", "schools"})
 
-ENFORCED = frozenset({RowCondition.CONSENTED})
+ENFORCED = frozenset(RowCondition)
 """The row conditions that a node holds its answers to. With any other it answers nothing."""
 
 
@@ -264,14 +264,10 @@ def require_enforced(decision: Decision) -> Decision:
     """The same decision, if a node can hold every row to what it asks.
 
     Raises:
-        PolicyUnavailableError: if some element waits for something that is not enforced yet, or for
-            nothing at all.
+        PolicyUnavailableError: if some element waits for something that is not enforced.
     """
     grant = decision.grant
-    if grant is not None and (
-        grant.min_ages
-        or any(not words or not words <= ENFORCED for words in grant.conditions.values())
-    ):
+    if grant is not None and any(not words <= ENFORCED for words in grant.conditions.values()):
         _refuse("a condition that this node does not enforce")
     return decision
 

@@ -4,15 +4,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from homeroom.catalog import SUBJECT_REF, Dataset
+from homeroom.catalog import SUBJECT_REF, TOLD_BESIDE, Dataset
 from homeroom.checks import RowCondition
 from homeroom.question import Period
-from homeroom.vocabulary import Element, Obligation
+from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.decision import Schools
 
@@ -74,7 +74,7 @@ class Selection:
     min_ages: Mapping[Element, int] = field(default_factory=dict)
     matter_key: int | None = None
     onward_to: frozenset[str] = frozenset()
-    caseload: tuple[str, ...] | None = None
+    caseload: tuple[str, ...] | None = ()
     sources: Mapping[Element, frozenset[Element]] = field(default_factory=dict)
     rights: RightsClaim | None = None
     row_obligations: frozenset[Obligation] = frozenset()
@@ -85,20 +85,43 @@ class Selection:
         return frozenset(self.conditions)
 
     @property
+    def elements_and_sources(self) -> frozenset[Element]:
+        """Those, and what computed ones among them were computed from."""
+        return self.elements.union(*self.sources.values())
+
+    @property
+    def plain(self) -> bool:
+        """Whether everything waits for a consent and for nothing else."""
+        alone = frozenset({RowCondition.CONSENTED})
+        return not self.min_ages and all(words == alone for words in self.conditions.values())
+
+    @property
+    def names_students(self) -> bool:
+        """Whether it is about certain students, and not about everyone who is covered."""
+        return self.subject_refs is not None or self.matter_key is not None
+
+    @property
     def recipients(self) -> list[str]:
         """By what families may have named the requester: itself, or a class that it is in."""
         return [self.recipient, *sorted(CLASS + name for name in self.classes)]
 
     @property
     def schema(self) -> pa.Schema:
-        return self.dataset.schema_of(self.elements)
+        """What its rows look like; obligations, where there may be any, come last."""
+        schema = self.dataset.schema_of(self.elements)
+        for column in TOLD_BESIDE if self.row_obligations else ():
+            schema = schema.append(column)
+        return schema
 
 
 Covered = Mapping[str, frozenset[Element]]
 """For each subject_ref the elements that may leave now."""
 
-Window = tuple[int, str, str]
-"""What one grant for the records of some days releases: its elements, the first and last day."""
+Window = tuple[str, int, str, str]
+"""What one grant for the records of some days releases: to whom, what, the first and last day."""
+
+Failure = tuple[int, Element, ReasonCode]
+"""A student by key, an element, and the first condition on it that the student's facts fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +131,32 @@ class Coverage:
     Attributes:
         windows: for a student whose grants are for the records of some days, each such grant.
         students: the key of each student whose records may leave, and its elements as one number.
+        withheld: for a student, the rows that a condition on single rows withholds.
+        called_for: the row obligations that some covered student's record calls for.
+        failures: what is withheld of the students that were named, and why; for the holder alone.
     """
 
     elements: Covered
     windows: Mapping[str, frozenset[Window]] = field(default_factory=dict)
     students: Sequence[tuple[int, int]] = ()
+    withheld: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)
+    called_for: frozenset[Obligation] = frozenset()
+    failures: Sequence[Failure] = ()
 
-    def since(self, begun: "Coverage") -> Covered:
+    def since(self, begun: "Coverage", *, whole: bool = False) -> Covered:
         """What of an answer's beginning is still covered.
 
         A row does not say which grant released it: where one for some days is gone, the student is.
+        So where a row of the student is withheld that was not. With `whole`, a student of whom less
+        may leave than at the beginning is gone too: something in a row may tell of the rest.
         """
+        nothing: frozenset[Any] = frozenset()
         return {
             ref: elements
             for ref, elements in self.elements.items()
-            if begun.windows.get(ref, frozenset()) <= self.windows.get(ref, frozenset())
+            if begun.windows.get(ref, nothing) <= self.windows.get(ref, nothing)
+            and self.withheld.get(ref, nothing) <= begun.withheld.get(ref, nothing)
+            and not (whole and begun.elements.get(ref, nothing) - elements)
         }
 
 
@@ -209,7 +243,6 @@ def _rests_on(selection: Selection) -> tuple[object, ...]:
         selection.caseload,
         selection.rights,
         selection.sources,
-        selection.row_obligations,
     )
 
 

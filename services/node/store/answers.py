@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from homeroom.vocabulary import Obligation
 from services.node.domain.selection import (
     ROWS_PER_BATCH,
     Coverage,
@@ -26,15 +28,17 @@ from services.node.domain.selection import (
     Selection,
     Window,
 )
+from services.node.store.conditional import (
+    rows_conditional,
+    rows_withheld,
+    students_conditional,
+)
 from services.node.store.consent_changes import consents_to_settle_again
 from services.node.store.datasets import measured_days
 from services.node.store.element_bits import bit_of, elements_in, mask_of
-from services.node.store.permitted import (
-    limited_by_period,
-    rows_permitted,
-    rows_permitted_by_period,
-    students_covered,
-)
+from services.node.store.grants import limited_by_period, windows_of
+from services.node.store.obligations import OF_ROWS, students_calling
+from services.node.store.permitted import rows_permitted, students_covered
 from services.node.store.subject_refs import SubjectRefStore
 
 
@@ -63,21 +67,63 @@ class AnswerStore:
         return [key for (key,) in self._fetch(consents_to_settle_again())]
 
     def _open(self, selection: Selection) -> RowReader:
-        ((limited,),) = self._fetch(limited_by_period(selection))
-        chosen = rows_permitted_by_period(selection) if limited else rows_permitted(selection)
+        limited = self._limited(selection)
+        if selection.plain and not limited and not selection.row_obligations:
+            chosen = rows_permitted(selection)
+        else:
+            chosen = rows_conditional(selection, limited=limited)
         statement, parameters = self._compiled(chosen, measured_days(selection))
         if self._sqlite:
             return SqliteReader(self._sqlite_connection(), statement, parameters, selection.schema)
         return ArrowReader(self._postgres_connection(), statement, parameters, selection.schema)
 
+    def _limited(self, selection: Selection) -> bool:
+        ((limited,),) = self._fetch(limited_by_period(selection))
+        return bool(limited)
+
     def _covered(self, selection: Selection) -> Coverage:
-        grants = self._fetch(students_covered(selection))
-        nameless = {key for key, name, *_ in grants if name is None}
+        chosen = students_covered if selection.plain else students_conditional
+        found = self._fetch(chosen(selection))
+        nameless = {key for key, name, *_ in found if name is None}
         if nameless:
-            # Their consent names a class of recipients: it could propose no name.
+            # No consent proposed a name for them: it names a class, or there is none.
             self._names.name(selection.recipient, sorted(nameless))
-            grants = self._fetch(students_covered(selection))
-        return _coverage(grants, selection)
+            found = self._fetch(chosen(selection))
+        if selection.plain:
+            coverage = _coverage(found, selection)
+        else:
+            coverage = self._conditional_coverage(found, selection)
+        return replace(coverage, called_for=self._called_for(coverage, selection))
+
+    def _called_for(self, coverage: Coverage, selection: Selection) -> frozenset[Obligation]:
+        covered = {key for key, _ in coverage.students}
+        return frozenset(
+            word
+            for word in selection.row_obligations & OF_ROWS
+            if any(key in covered for (key,) in self._fetch(students_calling(selection, word)))
+        )
+
+    def _conditional_coverage(self, found: Iterable[Any], selection: Selection) -> Coverage:
+        needed = _needed(selection)
+        named = [(key, name, mask) for key, name, mask in found if name is not None]
+        names = {key: name for key, name, _ in named}
+        windows: dict[str, set[Window]] = {}
+        if self._limited(selection):
+            for key, recipient, mask, first, last in self._fetch(windows_of(selection)):
+                if key in names:
+                    window = (recipient, mask, str(first), str(last))
+                    windows.setdefault(names[key], set()).add(window)
+        withheld: dict[str, set[tuple[str, ...]]] = {}
+        if (chosen := rows_withheld(selection)) is not None:
+            for key, *row in self._fetch(chosen):
+                if key in names:
+                    withheld.setdefault(names[key], set()).add(tuple(map(str, row)))
+        return Coverage(
+            {name: elements_in(mask) for _, name, mask in named},
+            {name: frozenset(some) for name, some in windows.items()},
+            [(key, mask) for key, _, mask in named if mask & needed],
+            {name: frozenset(some) for name, some in withheld.items()},
+        )
 
     def _fetch(self, chosen: Select[Any]) -> list[Any]:
         connection = self._sqlite_connection() if self._sqlite else self._postgres_connection()
@@ -190,8 +236,7 @@ class ArrowReader:
 
 def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
     """Who is covered, by grants: student, name, elements, the records' period."""
-    asked, row_element = mask_of(selection.elements), selection.dataset.row_element
-    needed = bit_of(row_element) if row_element is not None else asked
+    asked, needed = mask_of(selection.elements), _needed(selection)
     masks: dict[int, int] = {}
     names: dict[int, str] = {}
     windows: dict[str, set[Window]] = {}
@@ -201,12 +246,18 @@ def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
         masks[key] = masks.get(key, 0) | (elements & asked)
         names[key] = min(name, names.get(key, name))
         if first is not None:
-            windows.setdefault(name, set()).add((elements & asked, str(first), str(last)))
+            windows.setdefault(name, set()).add(("", elements & asked, str(first), str(last)))
     return Coverage(
         {names[key]: elements_in(mask) for key, mask in masks.items()},
         {name: frozenset(some) for name, some in windows.items()},
         [(key, mask) for key, mask in masks.items() if mask & needed],
     )
+
+
+def _needed(selection: Selection) -> int:
+    """The elements without any of which a student has no row."""
+    row_element = selection.dataset.row_element
+    return mask_of(selection.elements) if row_element is None else bit_of(row_element)
 
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:

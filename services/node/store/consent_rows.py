@@ -184,6 +184,7 @@ def _grant_row(consent_key: int, grant: Grant) -> dict[str, Any]:
         "student_key": grant.student_key,
         "consent_key": consent_key,
         "elements": mask_of(grant.elements),
+        "named": mask_of(grant.named),
         "valid_from": _seconds_of(grant.valid_from),
         "valid_to": _seconds_of(grant.valid_to),
         "age_rule": int(grant.age_rule),

@@ -103,7 +103,10 @@ class ConsentWithdrawalRow(StateTable, table=True):
 
 
 class ConsentGrantRow(StateTable, table=True):
-    """One permission of one consent: recipient, purpose, student, elements, from, to."""
+    """One permission of one consent: recipient, purpose, student, elements, from, to.
+
+    `named` has the elements that the consent names itself, beside any general release.
+    """
 
     __tablename__ = "consent_grant"
     __table_args__: ClassVar[Any] = (
@@ -118,6 +121,7 @@ class ConsentGrantRow(StateTable, table=True):
     student_key: int = Field(primary_key=True, sa_type=BigInteger)
     consent_key: int = Field(primary_key=True, sa_type=BigInteger)
     elements: int = Field(sa_type=BigInteger)
+    named: int = Field(default=0, sa_type=BigInteger)
     valid_from: int = Field(sa_type=BigInteger)
     valid_to: int = Field(sa_type=BigInteger)
     age_rule: int

@@ -154,6 +154,7 @@ def _create_consents() -> None:
         sa.Column("student_key", sa.BigInteger(), primary_key=True),
         sa.Column("consent_key", sa.BigInteger(), primary_key=True),
         sa.Column("elements", sa.BigInteger(), nullable=False),
+        sa.Column("named", sa.BigInteger(), nullable=False),
         sa.Column("valid_from", sa.BigInteger(), nullable=False),
         sa.Column("valid_to", sa.BigInteger(), nullable=False),
         sa.Column("age_rule", sa.Integer(), nullable=False),

@@ -1,0 +1,270 @@
+"""The SQL of what may leave where elements wait for more than a consent.
+
+Each student who may be meant is a candidate, with a flag for each element: whether the student's
+own facts let it go. Conditions on a row are asked of each row. Consents are flags of candidates
+too, unless one of them is for the records of some days: then each row is compared with each grant.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+
+from homeroom.catalog import SUBJECT_REF
+from homeroom.checks import RowCondition
+from homeroom.vocabulary import Element
+from services.node.domain.selection import Selection
+from services.node.store.conditions import OF_CONSENT, OF_STUDENT, Place, holds, of_rows, old_enough
+from services.node.store.consent_tables import CONSENT_GRANT
+from services.node.store.consent_tables import SUBJECT_REF as NAMES
+from services.node.store.datasets import SOURCES, Source
+from services.node.store.element_bits import bit_of
+from services.node.store.grants import of_age, released_to, valid_for
+from services.node.store.obligations import obligation_columns
+from services.node.store.permitted import elements_in_order
+from services.node.store.records.tables import RecordTable
+from services.node.store.scope import may_be_at_school, named, rows_in_scope, within
+
+_STUDENT = RecordTable.metadata.tables["student"]
+_GRANT = CONSENT_GRANT.c
+_BY_EVERY = frozenset({RowCondition.CONSENTED, RowCondition.SPECIFICALLY_CONSENTED})
+
+
+class _StudentConsents:
+    """Consents as flags of each student, in a common table for each recipient."""
+
+    def __init__(self, selection: Selection, *, every_day: bool) -> None:
+        """`every_day`: only grants for the records of every day count."""
+        own = _granted(selection, selection.recipients, every_day, "granted")
+        others = {
+            party: _granted(selection, [party], every_day, f"granted_onward_{place}")
+            for place, party in enumerate(sorted(selection.onward_to))
+        }
+        self._tables = {"": own, **others}
+        self._needed = _need_consent(selection)
+
+    def cover(
+        self, element: Element, *, recipient: str = "", by_name: bool = False
+    ) -> ColumnElement[bool]:
+        flag = f"n_{element}" if by_name else f"e_{element}"
+        return func.coalesce(self._tables[recipient].c[flag], 0) == 1
+
+    def joined_to(self, students: FromClause) -> FromClause:
+        """The students with their flags; without those who lack what every element needs."""
+        for recipient, table in self._tables.items():
+            same = table.c.student_key == _STUDENT.c.student_key
+            inner = self._needed and recipient == ""
+            students = students.join(table, same, isouter=not inner)
+        return students
+
+
+class _RowConsents:
+    """Consents compared with one row: a grant may be for the records of some days only."""
+
+    def __init__(self, selection: Selection, source: Source) -> None:
+        self._selection = selection
+        self._source = source
+
+    def cover(
+        self, element: Element, *, recipient: str = "", by_name: bool = False
+    ) -> ColumnElement[bool]:
+        selection = self._selection
+        recipients = [recipient] if recipient else selection.recipients
+        first, last = _GRANT.record_from, _GRANT.record_to
+        return exists(
+            select(_GRANT.consent_key).where(
+                *valid_for(selection, recipients),
+                _GRANT.student_key == _STUDENT.c.student_key,
+                of_age(selection.instant.date()),
+                _releases(recipients, element, by_name=by_name),
+                or_(first.is_(None), within(self._source, first, last, selection)),
+            )
+        )
+
+
+def rows_conditional(selection: Selection, *, limited: bool) -> Select[Any]:
+    """The rows that may leave; a value that may not is null.
+
+    `limited` says that some grant is for the records of some days only.
+    """
+    source = SOURCES[selection.dataset.name]
+    flagged = None if limited else _StudentConsents(selection, every_day=True)
+    candidate = _candidates(selection, source, flagged)
+    flags = _row_flags(selection, candidate, source, limited=limited)
+    columns = [
+        case((flags[column.element], source.column(column.name))).label(column.name)
+        for column in selection.dataset.columns_of(selection.elements)
+    ]
+    told = obligation_columns(selection, flags)
+    statement = rows_in_scope(
+        select(candidate.c.subject_ref, *columns, *told), candidate, selection, source
+    ).where(candidate.c.subject_ref.is_not(None))
+    row_element = selection.dataset.row_element
+    if row_element is not None:
+        return statement.where(flags[row_element])
+    return statement.where(or_(*flags.values()))
+
+
+def students_conditional(selection: Selection) -> Select[Any]:
+    """Each student of whom something may leave: key, name, elements as one number.
+
+    What is asked of single rows is not looked at here, nor of which days a consent is.
+    """
+    source = SOURCES[selection.dataset.name]
+    candidate = _candidates(selection, source, _StudentConsents(selection, every_day=False))
+    mask: ColumnElement[int] = literal(0, BigInteger)
+    for element in elements_in_order(selection):
+        bit = literal(bit_of(element), BigInteger)
+        mask = mask + candidate.c[f"e_{element}"] * bit
+    covered = select(candidate.c.student_key, candidate.c.subject_ref, mask.label("elements"))
+    inner = covered.subquery("covered")
+    return select(inner).where(inner.c.elements != 0)
+
+
+def rows_withheld(selection: Selection) -> Select[Any] | None:
+    """The rows that a condition on rows withholds, by student; None if there is no such condition.
+
+    A row that is withheld in the middle of an answer, and was not before, has left or will.
+    """
+    source = SOURCES[selection.dataset.name]
+    place = Place(selection, _RowConsents(selection, source), source)
+    unmet = [
+        ~holds(place, element, word)
+        for element, words in selection.conditions.items()
+        for word in sorted(words & of_rows(source))
+    ]
+    if not unmet:
+        return None
+    return (
+        select(source.table.c.student_key, *source.key)
+        .select_from(source.table)
+        .where(source.where, or_(*unmet))
+    )
+
+
+def _candidates(selection: Selection, source: Source, flagged: _StudentConsents | None) -> CTE:
+    """The students who may be meant: key, subject_ref, a flag for each element.
+
+    Without `flagged`, consents are left to be asked of each row.
+    """
+    place = Place(selection, flagged or _RowConsents(selection, source), source)
+    left_out = of_rows(source) | (frozenset() if flagged else OF_CONSENT)
+    of_all = _of_all(selection)
+    students = flagged.joined_to(_STUDENT) if flagged else _STUDENT
+    flags = [
+        case(
+            (
+                _every(
+                    old_enough(selection, element),
+                    *_each(place, element, selection.conditions[element] - left_out - of_all),
+                ),
+                1,
+            ),
+            else_=0,
+        ).label(f"e_{element}")
+        for element in elements_in_order(selection)
+    ]
+    return (
+        select(_STUDENT.c.student_key, NAMES.c.subject_ref.label(SUBJECT_REF), *flags)
+        .select_from(named(students, _STUDENT.c.student_key, selection))
+        .where(
+            *may_be_at_school(selection),
+            *_of_everyone(place, of_all),
+            *([] if flagged else _with_grant(selection)),
+        )
+        .cte("candidate")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+def _need_consent(selection: Selection) -> bool:
+    """Whether nothing of a student without a consent can leave."""
+    every = selection.conditions.values()
+    return bool(every) and all(words & _BY_EVERY for words in every)
+
+
+def _with_grant(selection: Selection) -> list[ColumnElement[bool]]:
+    """That a student has a grant at all, where nothing leaves without one."""
+    if not _need_consent(selection):
+        return []
+    granted = select(_GRANT.student_key).where(*valid_for(selection, selection.recipients))
+    return [_STUDENT.c.student_key.in_(granted)]
+
+
+def _of_all(selection: Selection) -> frozenset[RowCondition]:
+    """What every element waits for, and is the same for each: who is no candidate at all."""
+    every = list(selection.conditions.values())
+    return OF_STUDENT.intersection(*every) if every else frozenset()
+
+
+def _of_everyone(place: Place, words: frozenset[RowCondition]) -> list[ColumnElement[bool]]:
+    return [holds(place, next(iter(Element)), word) for word in sorted(words)]
+
+
+def _row_flags(
+    selection: Selection, candidate: CTE, source: Source, *, limited: bool
+) -> dict[Element, ColumnElement[bool]]:
+    """For each element whether it may leave in a row."""
+    place = Place(selection, _RowConsents(selection, source), source)
+    of_row = of_rows(source) | (OF_CONSENT if limited else frozenset())
+    return {
+        element: _every(
+            candidate.c[f"e_{element}"] == 1,
+            *_each(place, element, selection.conditions[element] & of_row),
+        )
+        for element in elements_in_order(selection)
+    }
+
+
+def _each(
+    place: Place, element: Element, words: frozenset[RowCondition]
+) -> list[ColumnElement[bool]]:
+    return [holds(place, element, word) for word in sorted(words)]
+
+
+def _every(*parts: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(true(), *parts)
+
+
+def _granted(selection: Selection, recipients: Sequence[str], every_day: bool, name: str) -> CTE:
+    """For each student what valid grants release to some recipients, a flag for each element."""
+    flags = [
+        func.max(case((_releases(recipients, element, by_name=by_name), 1), else_=0)).label(
+            f"{letter}_{element}"
+        )
+        for letter, by_name, elements in (
+            ("e", False, selection.elements_and_sources),
+            ("n", True, selection.elements),
+        )
+        for element in sorted(elements)
+    ]
+    days = [_GRANT.record_from.is_(None)] if every_day else []
+    return (
+        select(_GRANT.student_key, *flags)
+        .join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
+        .where(*valid_for(selection, recipients), of_age(selection.instant.date()), *days)
+        .group_by(_GRANT.student_key)
+        .cte(name)
+    )
+
+
+def _releases(recipients: Sequence[str], element: Element, *, by_name: bool) -> ColumnElement[bool]:
+    """That a grant releases an element; `by_name`, that its consent names the element itself."""
+    released = released_to(recipients)
+    if by_name:
+        released = released.bitwise_and(_GRANT.named)
+    return released.bitwise_and(literal(bit_of(element))) != 0
