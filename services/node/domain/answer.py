@@ -120,17 +120,16 @@ class Answerer:
         ruling, coverage = await self._rule_and_record(asked)
         if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
             raise NotPermittedError("no permitted answer")
-        if ruling.selection is not None:
-            # Where no record calls for anything, an answer has no columns to say so.
-            told = ruling.selection.row_obligations & coverage.called_for
-            ruling = replace(ruling, selection=replace(ruling.selection, row_obligations=told))
         release = _Release(self, asked, ruling, coverage)
         if ruling.selection is None or asked.question.validate_only:
             yield await release.close()
             return
-        reader = await self._records.open(ruling.selection)
+        # Where no record calls for anything, the answer has no columns to say so.
+        told = ruling.selection.row_obligations & coverage.called_for
+        chosen = replace(ruling.selection, row_obligations=told)
+        reader = await self._records.open(chosen)
         try:
-            async for piece in release.run(reader, ruling.selection.schema):
+            async for piece in release.run(reader, chosen.schema):
                 yield piece
         finally:
             await reader.close()
@@ -292,20 +291,24 @@ class _Release:
             return True
         latest = await answerer.rule_now(self._asked)
         begun = self._begun
-        if begun is None or latest.selection is None:
-            self._ruling = replace(latest, selection=None)
-            return False
-        if not still_permits(latest.selection, begun):
-            self._ruling = replace(latest, selection=None)
-            return False
+        if begun is None or latest.selection is None or not still_permits(latest.selection, begun):
+            return self._cut_by(latest)
         self._looked_at = now
         self._ruling = replace(ruling, evidence=latest.evidence)
         narrowed = replace(begun, instant=now, classes=latest.selection.classes)
         coverage = await answerer._records.covered(narrowed)
+        called_for = self._coverage.called_for
+        if not coverage.called_for <= called_for:
+            # What now goes with some record has no column in this answer.
+            return self._cut_by(latest)
         # A statement on one element stands in the row of them all.
-        still = coverage.since(self._coverage, whole=bool(begun.row_obligations))
+        still = coverage.since(self._coverage, whole=bool(called_for))
         self._narrowing = Narrowing(still, begun.dataset)
         return True
+
+    def _cut_by(self, latest: Ruling) -> bool:
+        self._ruling = replace(latest, selection=None)
+        return False
 
     def _seal(self, rows: bytes) -> SealedRows:
         piece = SealedRows(

@@ -243,6 +243,7 @@ def _rests_on(selection: Selection) -> tuple[object, ...]:
         selection.caseload,
         selection.rights,
         selection.sources,
+        selection.row_obligations,
     )
 
 
