@@ -7,6 +7,7 @@ a rejected student is no candidate again, and a link that was undone is not made
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.node.domain.matching import (
     Candidate,
@@ -40,8 +41,7 @@ IN_USE = frozenset({LinkState.LINKED, LinkState.CONFIRMED})
 IN_QUEUE = frozenset({LinkState.REVIEW, LinkState.CONTESTED, LinkState.UNDONE})
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A candidate as a reviewer sees it.
 
     Attributes:
@@ -189,11 +189,11 @@ def _doubts(
 def _standing(link: ClaimLink, doubts: Sequence[Hindrance]) -> ClaimLink:
     if doubts and link.state is LinkState.LINKED:
         offers = tuple(
-            replace(offer, reasons=(*offer.reasons, *map(str, doubts))) for offer in link.offers
+            offer._replace(reasons=(*offer.reasons, *map(str, doubts))) for offer in link.offers
         )
         return replace(link, state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
     if not doubts and link.state is LinkState.CONTESTED:
-        offers = tuple(replace(offer, reasons=()) for offer in link.offers)
+        offers = tuple(offer._replace(reasons=()) for offer in link.offers)
         return replace(link, state=LinkState.LINKED, offers=offers)
     return link
 

@@ -1,7 +1,8 @@
 """Matches one identity claim to a roster: a link, candidates for a person to judge, or nobody."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.node.domain.matching.comparison import Evidence, Field, compare
 from services.node.domain.matching.given_names import Given
@@ -24,8 +25,7 @@ _SHOWN_BITS = 10.0
 _MOST_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A student that a claim could be about, and what speaks for and against it."""
 
     student_key: int
@@ -51,7 +51,7 @@ class Linked:
     def for_review(self) -> Review:
         """The same for a person to judge, as another claim fits the student as well."""
         why = self.candidate.hindrances | {Hindrance.OTHER_CLAIM}
-        return Review([replace(self.candidate, hindrances=why)], Lane.LOOK_ALIKE)
+        return Review([self.candidate._replace(hindrances=why)], Lane.LOOK_ALIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def decide(near: Surroundings, undone: Collection[int] = frozenset()) -> Outcome
         why |= {Hindrance.UNDONE}
     if not why:
         return Linked(best)
-    best = replace(best, hindrances=why)
+    best = best._replace(hindrances=why)
     shown = [each for each in others if best.bits - each.bits < _SHOWN_BITS]
     return Review([best, *shown[: _MOST_SHOWN - 1]], lane_of(best.evidence, why))
 
