@@ -59,6 +59,8 @@ ends contains delegation.ends_at
 
 ends contains matter.ends_at
 
+ends contains matter.part_b_ends_at
+
 ends contains requester.training_ends_at
 
 ends contains state.ends_at

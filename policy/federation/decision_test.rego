@@ -85,3 +85,11 @@ test_a_matter_and_a_delegation_end if {
 	shorter := decision.document with input as delegated
 	shorter.not_after == "2026-03-10T23:59:59Z"
 }
+
+test_what_dispenses_with_a_consent_ends if {
+	transfer := example.asking(example.claiming("transfer"), ["iep"])
+	idea := object.union(example.held({"situation": "none"}), {"valid_to": "2026-03-10T14:00:09Z"})
+	document := decision.document with input as example.changed(transfer, "/matters/idea", idea)
+	document.grant.elements == {"iep": ["named_in_matter"]}
+	document.not_after == "2026-03-10T14:00:09Z"
+}

@@ -21,6 +21,8 @@ ends_at := current.valid_to
 # without consent.
 part_b_open if in_force("idea").situation == "none"
 
+part_b_ends_at := in_force("idea").valid_to if part_b_open
+
 part_b_asks_consent if in_force("idea").situation in {"private_school_elsewhere", "transition_services"}
 
 in_force(kind) := held if {

@@ -37,6 +37,7 @@ test_part_b_situation if {
 	none := example.with_value("/matters", {"idea": example.held({"situation": "none"})})
 	matter.part_b_open with input as none
 	not matter.part_b_asks_consent with input as none
+	matter.part_b_ends_at == none.matters.idea.valid_to with input as none
 	every situation in ["transition_services", "private_school_elsewhere"] {
 		other := example.changed(none, "/matters/idea/situation", situation)
 		not matter.part_b_open with input as other

@@ -15,6 +15,7 @@ from services.node.domain.decision import (
     parse_local,
     require_enforced,
 )
+from services.node.policy.remembering import DecisionMemory
 from services.runtime.policy import PolicyEngine, RunningPolicy
 
 CONSENT_CHECK = "homeroom/federation/consent_check/document"
@@ -30,11 +31,17 @@ class NodePolicies:
     ) -> None:
         self.federation = _running(federation, clock)
         self.local = _running(local, clock)
+        self._memory = DecisionMemory()
 
     async def decide(self, facts: Facts) -> Decision:
         # Both are held before either is asked: a decision is by one policy of each, and says which.
         with self.federation.held() as federation, self.local.held() as local:
-            return require_enforced(await decided(federation, local, facts))
+            known = self._memory.recall(Revisions(federation.revision, local.revision), facts)
+            if known is not None:
+                return known
+            decision = require_enforced(await decided(federation, local, facts))
+            self._memory.keep(facts, decision)
+            return decision
 
     async def close(self) -> None:
         """Closes both engines."""
