@@ -109,17 +109,23 @@ def _apart(facts: Facts) -> _Asked | None:
     if not isinstance(state, dict):
         return None
     names = [name for name in _CONFIRMED if name in state]
-    try:
-        now, *confirmed = (_read(text) for text in (facts["now"], *(state[n] for n in names)))
-        # A confirmation that is missing is another question than one that is there.
-        timeless = facts | {"now": None, "state": state | dict.fromkeys(names)}
-        digest = hashlib.sha256(_CANONICAL.encode(timeless).encode()).digest()
-    except (KeyError, TypeError, ValueError):
+    now, *confirmed = (_read(text) for text in (facts.get("now"), *(state[n] for n in names)))
+    instants = tuple(instant for instant in confirmed if instant is not None)
+    if now is None or len(instants) < len(names):
         return None
-    return _Asked(digest, now, tuple(confirmed))
+    # A confirmation that is missing is another question than one that is there.
+    timeless = facts | {"now": None, "state": state | dict.fromkeys(names)}
+    try:
+        digest = hashlib.sha256(_CANONICAL.encode(timeless).encode()).digest()
+    except (TypeError, ValueError):
+        return None
+    return _Asked(digest, now, instants)
 
 
-def _read(text: str) -> dt.datetime:
-    if not _INSTANT.fullmatch(text):
-        raise ValueError("an instant is not written as one")
-    return dt.datetime.fromisoformat(text)
+def _read(text: object) -> dt.datetime | None:
+    if not isinstance(text, str) or not _INSTANT.fullmatch(text):
+        return None
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
