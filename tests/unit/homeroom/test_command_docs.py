@@ -1,6 +1,7 @@
 """The command, its documentation and its public names say the same."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from homeroom.cli.app import app
 from homeroom.cli.exits import EXIT_OF_REASON, EXIT_TEXT, ExitCode, exit_of_sources
 from homeroom.cli.terminal import plain
 from homeroom.errors import Reason
+from services.node.__main__ import app as node_app
 
 DOCS = (Path(__file__).parents[3] / "docs/cli.md").read_text(encoding="utf-8")
 
@@ -62,6 +64,35 @@ def test_the_documentation_lists_the_exit_codes() -> None:
 
     assert listed == [(str(int(code)), code.name, text) for code, text in EXIT_TEXT.items()]
     assert set(EXIT_TEXT) == set(ExitCode)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.startswith("homeroom policy ")])
+def test_a_verb_that_is_passed_on_is_understood(verb: str) -> None:
+    """The node's own program takes the same arguments, in the same order and form."""
+    group: Any = typer.main.get_command(node_app)
+    policy = group.commands["policy"].commands
+    name = verb.rpartition(" ")[2]
+    if name == "status":
+        assert name not in policy  # the running node is asked
+        return
+
+    def taken(command: Any) -> list[tuple[str, list[str], bool]]:
+        return [
+            (p.param_type_name, p.opts if p.param_type_name == "option" else [], p.required)
+            for p in command.params
+            if p.name not in ("debug", "help")
+        ]
+
+    assert taken(VERBS[verb]) == taken(policy[name])
+
+
+def test_a_verb_is_passed_on(tmp_path: Path) -> None:
+    """With its arguments and its exit code."""
+    command = [sys.executable, "-m", "homeroom", "policy", "lint", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["findings"][0]["file"] == ".manifest"
 
 
 def test_every_reason_has_an_exit_code() -> None:
