@@ -2,26 +2,21 @@
 
 import asyncio
 import datetime as dt
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
 from homeroom.errors import RequestInvalidError
-from homeroom.facts import Facts
 from services.node.domain.decision_diff import ReplayReport
 from services.node.domain.decision_record import DecisionRecords
-from services.node.policy.replay import Pair, Replay, Side
+from services.node.policy.replay import Asked, Pair, Replay, Side, conformance
 from services.runtime.policy import PolicyBundle, PolicyEngine, PolicyFolder, open_rules, side_of
 
-Asked: TypeAlias = tuple[str, Facts]
-"""A name for a question, and its facts."""
+__all__ = ["conformance", "read_rules", "recorded", "replay"]
 
-_VECTORS = Path(__file__).resolve().parents[3] / "policy" / "conformance" / "vectors"
-_GROUPS = ("permitted", "refused", "pairs", "grounds", "local")
 _AT_ONCE = 8
 _AMPLE_SECONDS = 5.0
 
@@ -41,14 +36,6 @@ def recorded(records: DecisionRecords, since: str, now: dt.datetime) -> Iterator
     """The recorded questions of the last days, or since a day; each with its query digest."""
     for kept in records.since(_first(since, now) if since else None):
         yield kept.query_digest, kept.record.facts
-
-
-def conformance() -> Iterator[Asked]:
-    """The questions of the conformance vectors, each with its name."""
-    for group in _GROUPS:
-        content = json.loads((_VECTORS / f"{group}.json").read_text("utf-8"))
-        for vector in content["vectors"]:
-            yield f"{group}: {vector['name']}", vector["input"]
 
 
 async def replay(

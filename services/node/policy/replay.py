@@ -1,8 +1,10 @@
 """Tries a candidate policy on recorded questions, beside the policies that decide now."""
 
 import asyncio
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from homeroom.errors import PolicyUnavailableError
@@ -16,8 +18,14 @@ from services.runtime.policy import PolicyEngine
 Side: TypeAlias = Literal["federation", "local"]
 """Which of the two policies another is tried in place of."""
 
+_VECTORS = Path(__file__).resolve().parents[3] / "policy" / "conformance" / "vectors"
+_GROUPS = ("permitted", "refused", "pairs", "grounds", "local")
 _TRIED = 500
 """How many questions a node tries a new policy on before it decides by it."""
+
+
+Asked: TypeAlias = tuple[str, Facts]
+"""A name for a question, and its facts."""
 
 
 class Pair(NamedTuple):
@@ -56,7 +64,7 @@ class RecordedTrial:
         self._records = records
 
     async def widens(self, candidate: PolicyEngine) -> bool:
-        newest = await asyncio.to_thread(lambda: list(islice(self._records.since(None), _TRIED)))
+        newest = await asyncio.to_thread(self._questions)
         policies = self._policies
         # A policy whose time is over is still what the next one is compared with.
         with (
@@ -64,13 +72,26 @@ class RecordedTrial:
             policies.local.held(expired=True) as local,
         ):
             replay = Replay.instead(Pair(federation, local), self._side, candidate)
-            for kept in newest:
+            for facts in newest:
                 # On a busy machine one of both may have been late: what counts is seen twice.
-                if (await replay.on(kept.record.facts)).kind.releases_more and (
-                    await replay.on(kept.record.facts)
+                if (await replay.on(facts)).kind.releases_more and (
+                    await replay.on(facts)
                 ).kind.releases_more:
                     return True
         return False
+
+    def _questions(self) -> list[Facts]:
+        """The newest that were asked here, and those of the conformance vectors."""
+        asked = [kept.record.facts for kept in self._records.since(None, _TRIED)]
+        return asked + [facts for _, facts in conformance()]
+
+
+def conformance() -> Iterator[Asked]:
+    """The questions of the conformance vectors, each with its name."""
+    for group in _GROUPS:
+        content = json.loads((_VECTORS / f"{group}.json").read_text("utf-8"))
+        for vector in content["vectors"]:
+            yield f"{group}: {vector['name']}", vector["input"]
 
 
 async def _tried(pair: Pair, facts: Facts) -> Decision | None:
