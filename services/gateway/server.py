@@ -13,7 +13,15 @@ from services.gateway.policy import QuestionPolicy
 from services.gateway.settings import GatewaySettings
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
-from services.runtime.policy import PolicyEngine, open_engine
+from services.runtime.policy import (
+    FEDERATION,
+    MemoryShelf,
+    PolicyEngine,
+    PolicyFolder,
+    PolicyTrust,
+    WatchedPolicy,
+    open_rules,
+)
 from services.runtime.registry_feed import NoShelf, RegistryFeed
 from services.runtime.server import Server
 
@@ -27,17 +35,14 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
         PolicyUnavailableError: if the policy engine does not start.
     """
     server = Server(settings, ACCESS)
-    engine = await open_engine(
-        settings.policy_engine,
-        settings.federation_policy,
-        settings.policy_address,
-        settings.policy_seconds,
-    )
-    server.resources.push_async_callback(engine.close)
+    policy = _watched_policy(settings, clock)
+    await policy.begin()
+    server.resources.push_async_callback(policy.running.close)
+    server.in_background(policy.watch(), "watching the policy")
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
     feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), clock, NoShelf())
-    servicer = _servicer(settings, feed, engine, channels, clock)
+    servicer = _servicer(settings, feed, policy.running, channels, clock)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     server.in_background(
@@ -45,6 +50,19 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     )
     server.ready_after(feed.first_state)
     return server
+
+
+def _watched_policy(settings: GatewaySettings, clock: Clock) -> WatchedPolicy:
+    async def opened(rules: PolicyFolder) -> PolicyEngine:
+        return await open_rules(
+            settings.policy_engine, rules, settings.policy_address, settings.policy_seconds
+        )
+
+    # Nothing is released here: what the policy lets pass, every holder decides again.
+    trust = PolicyTrust(
+        settings.federation, FEDERATION, bytes.fromhex(settings.registry_key), alone=True
+    )
+    return WatchedPolicy(settings.federation_policy, trust, opened, MemoryShelf(), clock)
 
 
 def _servicer(

@@ -18,7 +18,8 @@ class GatewaySettings(ServiceSettings):
         description="Whether OPA runs in this process or as a server beside it."
     )
     federation_policy: Path = Field(
-        description="The folder of the federation's policy; a server must hold the same."
+        description="The federation's policy: a bundle that the registry's key signs, or a folder; "
+        "a server must hold the same."
     )
     policy_address: str = Field(
         default="",

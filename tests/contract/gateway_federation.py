@@ -198,6 +198,7 @@ async def gateway_federation(
     folder: Path,
     holders: Mapping[str, Script | str],
     registry_age: dt.timedelta = dt.timedelta(0),
+    registry_key: SigningKey | None = None,
     **settings: Any,
 ) -> AsyncIterator[GatewayFederation]:
     """Starts everything; each holder has a script to answer by, or an address of its own."""
@@ -206,6 +207,7 @@ async def gateway_federation(
         names = (HUB, ASKER, STRANGER, *holders)
         participants = {name: Participant.new(name) for name in names}
         registry = FakeRegistry(participants, registry_age)
+        registry.key = registry_key or registry.key
         hub = Identity(FEDERATION, HUB, Role.REGISTRY)
         serving = await serve(authority.credentials(hub), registry.handlers())
         stack.push_async_callback(serving.server.stop, None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.errors import PolicyUnavailableError
+from homeroom.errors import PolicyUnavailableError, StateStaleError
 from homeroom.signing import SigningKey
 from services.node.store.consent_tables import CONSENT_RULES
 from services.node.store.decision_records import DecisionRecordStore
@@ -60,6 +60,19 @@ class Rollout:
         return await self.until(lambda status: status.local_policy.sequence == self.sequence)
 
 
+async def until_confirmed(federation: NodeFederation) -> None:
+    """A node that starts again answers once registry and consent service have confirmed."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                status = await federation.status()
+                if status.HasField("registry_confirm_time") and status.consent_sequence:
+                    return
+            except StateStaleError:
+                pass
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 async def rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rollout]:
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
@@ -69,7 +82,7 @@ async def rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         await federation.restart_node(
             local_policy=started.bundle, local_policy_approver=APPROVER.public.hex()
         )
-        await federation.until_known(1)
+        await until_confirmed(federation)
         yield started
 
 
@@ -175,7 +188,7 @@ async def test_an_expired_policy_answers_nothing(rollout: Rollout) -> None:
     PolicyBundleStore(state).take(HOLDER, 2, over.pack())
     state.dispose()
     await rollout.federation.start_node()
-    await rollout.federation.until_known(1)
+    await until_confirmed(rollout.federation)
 
     with pytest.raises(PolicyUnavailableError):
         await rollout.federation.ask(rollout.federation.asker.request())
@@ -198,7 +211,7 @@ async def test_consents_are_settled_again_by_other_rules(
         shutil.copytree("policy/federation", rules)
         bundle_of(rules, key, **fields).write(bundle)
         await federation.restart_node(federation_policy=bundle)
-        await federation.until_known(1)
+        await until_confirmed(federation)
         with (rules / "clock.rego").open("a") as more:
             more.write("\nanother_revision := true\n")
         changed = bundle_of(rules, key, sequence=2, **fields)

@@ -142,12 +142,14 @@ class PolicyTrust:
     Attributes:
         key: the public key that signs this policy.
         approver: the second one; None where no policy may release more.
+        alone: whether one signature is enough, for a service that releases nothing.
     """
 
     federation: str
     scope: str
     key: bytes
     approver: bytes | None = None
+    alone: bool = False
 
     def require_signed(self, signed: SignedRelease) -> None:
         """Refuses what is not for here, or not signed.
