@@ -21,7 +21,25 @@ def _document(name: str, element: Element, description: str, title: str = "") ->
     )
 
 
+_DISCLOSURE = Element.DISCLOSURE_RECORD
+
 DOCUMENTS: tuple[Dataset, ...] = (
+    Dataset(
+        "disclosures",
+        "Who asked for a student's records and what may have left (34 CFR 99.32)",
+        _DISCLOSURE,
+        (
+            Column("recorded_on", _DISCLOSURE, _DATE, ""),
+            Column("event", _DISCLOSURE, _TEXT, "", "request_refused, request, disclosure"),
+            Column("requester", _DISCLOSURE, _TEXT, ""),
+            Column("role", _DISCLOSURE, _TEXT, ""),
+            Column("purpose", _DISCLOSURE, _TEXT, ""),
+            Column("basis", _DISCLOSURE, _TEXT, ""),
+            Column("elements_asked", _DISCLOSURE, _TEXT, "", "joined by ';'"),
+            Column("elements_released", _DISCLOSURE, _TEXT, "", "joined by ';'"),
+            Column("onward_to", _DISCLOSURE, _TEXT, "", "joined by ';'"),
+        ),
+    ),
     Dataset(
         "contacts",
         "Whom to call about a student",

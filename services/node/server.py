@@ -45,6 +45,7 @@ from services.node.store.matters import MatterStore
 from services.node.store.on_file import FileStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
+from services.node.store.register import RegisterStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
@@ -78,6 +79,7 @@ class Stores:
     roster: RosterKeeper
     claims: ClaimStore
     log: LogStore
+    register: RegisterStore
     answers: AnswerStore
     decisions: DecisionRecordStore
     bundles: PolicyBundleStore
@@ -93,7 +95,7 @@ class Counts:
     files: PolicyFiles
 
     def datasets(self) -> Mapping[str, int]:
-        counted = self.stores.records.counts()
+        counted = {**self.stores.records.counts(), **self.stores.register.counts()}
         return {dataset.name: counted[SOURCES[dataset.name].stored.name] for dataset in CATALOG}
 
     def active_consents(self, now: dt.datetime) -> int:
@@ -126,6 +128,7 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         roster=roster,
         claims=ClaimStore(state, roster),
         log=LogStore(state),
+        register=RegisterStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
         decisions=DecisionRecordStore(state),
         bundles=PolicyBundleStore(state),

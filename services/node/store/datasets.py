@@ -18,15 +18,19 @@ from sqlalchemy import (
     column,
     exists,
     func,
+    literal,
+    not_,
     select,
     text,
     true,
+    union_all,
 )
 
 from homeroom.vocabulary import Element
 from services.node.domain.selection import Selection
 from services.node.store.records.measures import measure
 from services.node.store.records.tables import RecordTable
+from services.node.store.state_tables import DISCLOSED, DISCLOSURE_RECORD, DISCLOSURE_REFUSED
 
 _TABLES = RecordTable.metadata.tables
 
@@ -127,6 +131,46 @@ def measured_days(selection: Selection) -> Mapping[str, dt.date]:
     return {"first_day": dt.date(begun, _FIRST_MONTH, 1), "last_day": today}
 
 
+def _disclosures() -> Source:
+    """The disclosure record of each student; what an order keeps from the family is left out."""
+    record = DISCLOSURE_RECORD.c
+    said = (
+        record.recorded_on,
+        record.event,
+        record.requester,
+        record.role,
+        record.purpose,
+        record.basis,
+        record.elements.label("elements_asked"),
+        record.onward_to,
+    )
+    entries = [
+        select(students.c.student_key, record.log_index, *said, released.label("elements_released"))
+        .join(DISCLOSURE_RECORD, record.log_index == students.c.log_index)
+        .where(record.secret.is_(False))
+        for students, released in (
+            (DISCLOSED, record.released),
+            # Of whom a part may leave stands there already.
+            (_WHOLLY_REFUSED, literal("")),
+        )
+    ]
+    table = union_all(*entries).subquery("disclosures")
+    day = table.c.recorded_on
+    return Source(table, DISCLOSURE_RECORD, day, day, key=(table.c.log_index,))
+
+
+_WHOLLY_REFUSED = (
+    select(DISCLOSURE_REFUSED.c.log_index, DISCLOSURE_REFUSED.c.student_key)
+    .where(
+        not_(
+            exists().where(
+                DISCLOSED.c.log_index == DISCLOSURE_REFUSED.c.log_index,
+                DISCLOSED.c.student_key == DISCLOSURE_REFUSED.c.student_key,
+            )
+        )
+    )
+    .subquery("wholly_refused")
+)
 _FIRST_MONTH = 7  # school years are counted from July
 _MEASURED = frozenset({"attendance_rates"})
 _DOCUMENT = _TABLES["document"].c
@@ -174,6 +218,7 @@ SOURCES: Mapping[str, Source] = {
     "contacts": _of("guardian"),
     "attendance_rates": _rates(),
     "gpas": _of("gpa"),
+    "disclosures": _disclosures(),
     "honors": _documents(Element.HONORS_AWARDS),
     "activities": _documents(Element.ACTIVITIES_SPORTS),
     "transcripts": _documents(Element.TRANSCRIPT),

@@ -131,6 +131,7 @@ def _write_record(connection: Connection, entry: Entry, record: DisclosureRecord
         insert(DISCLOSURE_RECORD).values(
             log_index=entry.log_index,
             recorded_at=entry.written_at,
+            recorded_on=dt.datetime.fromtimestamp(entry.written_at, dt.UTC).date(),
             event=record.event,
             regimes=_joined(record.regimes),
             requester=requested.requester,

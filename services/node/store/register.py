@@ -1,11 +1,11 @@
 """Reads the disclosure record: of one student, or of the whole organization."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from homeroom.vocabulary import Element
 from services.node.domain.register import RecordedEvent, Regime
@@ -46,6 +46,12 @@ class RegisterStore:
 
     def __init__(self, state: Engine) -> None:
         self._state = state
+
+    def counts(self) -> Mapping[str, int]:
+        """How many entries there are, by the table's name."""
+        with self._state.connect() as connection:
+            found = connection.scalar(select(func.count()).select_from(DISCLOSURE_RECORD))
+        return {DISCLOSURE_RECORD.name: int(found or 0)}
 
     def entries(self) -> Iterator[KeptRecord]:
         """Every entry, oldest first."""

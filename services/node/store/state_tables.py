@@ -4,6 +4,7 @@ They stand apart from the records, so that a long import never delays a revocati
 Instants are whole seconds since 1970 in UTC: integers compare alike in every database.
 """
 
+import datetime as dt
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
@@ -68,6 +69,7 @@ class DisclosureRecordRow(StateTable, table=True):
 
     log_index: int = Field(primary_key=True, sa_type=BigInteger)
     recorded_at: int = Field(sa_type=BigInteger)
+    recorded_on: dt.date
     event: str
     regimes: str
     requester: str

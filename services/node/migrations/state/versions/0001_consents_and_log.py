@@ -90,6 +90,7 @@ def _create_disclosure_record() -> None:
         "disclosure_record",
         sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_on", sa.Date(), nullable=False),
         *(sa.Column(name, sa.String(), nullable=False) for name in words),
         sa.Column("everyone", sa.Boolean(), nullable=False),
         sa.Column("secret", sa.Boolean(), nullable=False),
