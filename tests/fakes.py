@@ -181,6 +181,11 @@ class FakeRecords:
         self.events.append("opened")
         return FakeReader(self, selection, (await self.covered(selection)).elements)
 
+    async def named(self, recipient: str, subject_refs: Sequence[str]) -> Mapping[str, int]:
+        """Everyone whose family ever decided has a number."""
+        numbers = {ref: number for number, ref in enumerate(self.grants)}
+        return {ref: numbers[ref] for ref in subject_refs if ref in numbers}
+
     async def covered(self, selection: Selection) -> Coverage:
         asked = selection.subject_refs
         covered = {

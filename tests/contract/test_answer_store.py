@@ -7,12 +7,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import update
 
 from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset, dataset_named
 from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Revoked
+from services.node.domain.log import Disclosed, EntryKind, Note
+from services.node.domain.register import Decided, Keeping, Requested, record_of
+from services.node.store.log import LogStore
 from services.node.store.records.tables import TABLES
+from services.node.store.state_tables import DISCLOSURE_RECORD
+from services.runtime.database import open_database, writing
 from tests.conditions import consented
 from tests.contract.holding import (
     ATTENDANCE,
@@ -183,6 +189,17 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "days_absent": 1,
         "attendance_rate": 0.75,
     },
+    "disclosures": {
+        "event": "disclosure",
+        "requester": "shelter",
+        "role": "nurse",
+        "purpose": "direct_service",
+        "basis": "consent",
+        "elements_asked": "daily_attendance",
+        "elements_released": "daily_attendance",
+        "onward_to": "league",
+        "recorded_on": LEAP_DAY,
+    },
     **dict.fromkeys(DOCUMENTS, DOCUMENT),
 }
 
@@ -217,6 +234,33 @@ def fill(holding: Holding) -> None:
         holding.add("document", {"student": "blank", "document_id": name, "element": str(element)})
 
 
+async def disclose(holding: Holding) -> None:
+    """One student's attendance went to the shelter; the other student was refused."""
+    asked = Requested(
+        requester="shelter",
+        user_id="u1",
+        role="nurse",
+        purpose="direct_service",
+        ground="consent",
+        elements=(Element.DAILY_ATTENDANCE,),
+        onward_to=("league",),
+    )
+    allowed, secret = (
+        Decided(frozenset(asked.elements), whole=True, reasons=(), secret=hidden)
+        for hidden in (False, True)
+    )
+    blank, known = holding.keys["blank"], holding.keys["Ø-1"]
+    engine = open_database(holding.urls.state)
+    log = LogStore(engine)
+    for number, decided in enumerate((allowed, secret)):
+        record = record_of(Keeping(), asked, decided, {blank: None, known: None})
+        notes: list[Note] = [Disclosed([(known, 1)]), record]
+        await log.append(EntryKind.DECIDED, bytes([number]), {}, notes)
+    with writing(engine) as connection:
+        connection.execute(update(DISCLOSURE_RECORD).values(recorded_on=LEAP_DAY))
+    engine.dispose()
+
+
 def measure(holding: Holding) -> None:
     """Four days at school this year, of which one was missed."""
     holding.add("school", {"school_id": "elm", "attendance_kind": "every_day"})
@@ -235,6 +279,8 @@ async def test_every_dataset_is_read_with_the_types_of_the_catalog(
     fill(holding)
     if dataset.name == "attendance_rates":
         measure(holding)
+    if dataset.name == "disclosures":
+        await disclose(holding)
     holding.grant("blank", *dataset.elements)
     holding.grant("Ø-1", *dataset.elements)
     rows = await holding.rows(selection(dataset.name))
@@ -259,6 +305,8 @@ async def test_one_element_alone_can_be_read(holding: Holding, dataset: Dataset)
     fill(holding)
     if dataset.name == "attendance_rates":
         measure(holding)
+    if dataset.name == "disclosures":
+        await disclose(holding)
     holding.grant("Ø-1", *dataset.elements)
     for element in dataset.elements:
         (row,) = (

@@ -98,6 +98,9 @@ async def test_a_student_sees_the_entries_that_concern_them_and_no_other(kept: K
         ("helpers", (ATTENDANCE,)),
         ("league", ()),
     ]
+    # Why a student was refused stands in that student's own record, and in nobody else's.
+    assert "consent_revoked" not in {reason for one in ana for reason in one.reasons}
+    assert "consent_revoked" in ben[0].reasons
     assert [(one.requester, one.released) for one in ben] == [("helpers", ())]
     assert kept.register.of_student(3) == []
 

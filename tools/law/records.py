@@ -30,6 +30,9 @@ def seat_records(case: Case, store: RecordStore) -> Mapping[str, int]:
     """Loads the records; returns the key of each student."""
     with store.intake() as run:
         bystander = {"student_id": _BYSTANDER, "given_name": "Kim", "family_name": "Other"}
+        schools = {facts["school"] for facts in case.facts["students"]}
+        every_day = {"attendance_kind": "every_day"}
+        _load(run, "school", [{"school_id": school, **every_day} for school in sorted(schools)])
         _load(run, "student", [*map(_student, case.facts["students"]), bystander])
         for facts in case.facts["students"]:
             for table, row in _records(case, facts):

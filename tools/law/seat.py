@@ -121,6 +121,7 @@ class Bench:
         self.members = Members(self.case)
         self.records_url = f"sqlite:///{self.folder}/records.db"
         self.state_url = f"sqlite:///{self.folder}/state.db"
+        self._keys: Mapping[str, int] = {}
 
     async def hear(self) -> Outcome:
         """Seats the case, asks, and reads what was released and recorded."""
@@ -128,7 +129,7 @@ class Bench:
         shutil.copy(self.templates.records, self.folder / "records.db")
         shutil.copy(self.templates.state, self.folder / "state.db")
         stores = open_stores(self.records_url, self.state_url)
-        keys = seat_records(self.case, stores.records)
+        keys = self._keys = seat_records(self.case, stores.records)
         names = self._names(keys)
         self._seat_rights(stores, keys)
         codes = {form.student_id: form.link_code for form in stores.state.issue_link_codes(None)}
@@ -221,7 +222,11 @@ class Bench:
     def _outcome(self, got: Got, names: Mapping[str, str]) -> Outcome:
         students = {name: student for student, name in names.items()}
         engine = open_database(self.state_url)
-        entries = list(RegisterStore(engine).entries())
+        register = RegisterStore(engine)
+        regimes = {regime for entry in register.entries() for regime in entry.regimes}
+        for student in self.case.request["students"]:
+            for entry in register.of_student(self._keys[student]):
+                got.reasons |= set(entry.reasons)
         engine.dispose()
         asked = set(self.case.request["elements"])
         return Outcome(
@@ -232,7 +237,7 @@ class Bench:
             ),
             reasons=frozenset(got.reasons),
             obligations=frozenset(got.obligations),
-            regimes=frozenset(regime for entry in entries for regime in entry.regimes),
+            regimes=frozenset(regimes),
         )
 
     def _settings(self) -> NodeSettings:

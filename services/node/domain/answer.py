@@ -172,7 +172,9 @@ class Answerer:
                 EntryKind.UNDECIDED,
                 asked.digest,
                 {**who_asked(asked), "reason": str(undecided.reason)},
-                notes_on_undecided(self._holder.keeping, asked, undecided),
+                notes_on_undecided(
+                    self._holder.keeping, asked, undecided, await self._named(asked)
+                ),
             )
             raise
         coverage = Coverage({})
@@ -182,9 +184,18 @@ class Answerer:
             EntryKind.DECIDED,
             asked.digest,
             what_was_decided(asked, ruling),
-            notes_on_decided(self._holder.keeping, asked, ruling, coverage),
+            notes_on_decided(
+                self._holder.keeping, asked, ruling, coverage, await self._named(asked)
+            ),
         )
         return ruling, coverage
+
+    async def _named(self, asked: Asked) -> Mapping[str, int]:
+        """The students whom a question names, of those that the holder knows."""
+        refs = asked.question.subject_refs
+        if not refs:
+            return {}
+        return await self._records.named(asked.requester.organization_id, refs)
 
 
 def _is_behind(asked: Asked, ruling: Ruling) -> bool:

@@ -1,14 +1,16 @@
 """Writes down what was asked and decided: the log's entry, and the disclosure record beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homeroom.checks import ORDER_OF_CHECKS
 from homeroom.errors import HomeroomError, Reason
 from homeroom.federation import Organization
 from homeroom.question import NO_GROUND, Level
 from homeroom.signing import digest_of
 from homeroom.users import User
-from homeroom.vocabulary import ReasonCode
+from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, Note
 from services.node.domain.on_file import Waiting
@@ -69,22 +71,35 @@ def what_was_decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
 
 
 def notes_on_decided(
-    keeping: Keeping, asked: Asked, ruling: Ruling, coverage: Coverage
+    keeping: Keeping,
+    asked: Asked,
+    ruling: Ruling,
+    coverage: Coverage,
+    named: Mapping[str, int],
 ) -> list[Note]:
-    """Whose records the answer may hold, what was decided from, and the disclosure record."""
+    """Whose records the answer may hold, what was decided from, and the disclosure record.
+
+    Args:
+        keeping: which laws ask the holder for a record.
+        asked: what was asked.
+        ruling: what was decided of it.
+        coverage: who is covered.
+        named: the key of each student whom the question names, by the requester's name for them.
+    """
     decision = ruling.decision
     released = ruling.selection.elements if ruling.selection else frozenset()
     withheld = {entry.reason for entry in decision.withheld}
+    refused = _refused(asked, coverage, named)
     decided = Decided(
-        released=released,
-        whole=released >= set(asked.question.elements),
+        released=released if coverage.students or not named else frozenset(),
+        whole=released >= set(asked.question.elements) and not refused,
         reasons=tuple(sorted(decision.reasons | withheld)),
         obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
     )
     notes: list[Note] = [
         Disclosed(coverage.students),
         DecisionRecord.of(ruling.facts, decision),
-        record_of(keeping, _requested(asked, matter_of(asked, ruling)), decided),
+        record_of(keeping, _requested(asked, matter_of(asked, ruling)), decided, refused),
     ]
     if decision.waiting:
         question, requester = asked.question, asked.requester.organization_id
@@ -93,18 +108,38 @@ def notes_on_decided(
     return notes
 
 
+def _refused(
+    asked: Asked, coverage: Coverage, named: Mapping[str, int]
+) -> Mapping[int, ReasonCode | None]:
+    """Of whom not all that was asked may leave, and the first check that failed, if it is known."""
+    failed: dict[int, ReasonCode] = {}
+    for key, _element, reason in coverage.failures:
+        earlier = failed.get(key, reason)
+        failed[key] = min(reason, earlier, key=ORDER_OF_CHECKS.index)
+    elements, nothing = set(asked.question.elements), frozenset[Element]()
+    return {
+        key: failed.get(key)
+        for ref, key in named.items()
+        # Whose family released some days only: whether those were asked for, each row says.
+        if ref in coverage.windows or not coverage.elements.get(ref, nothing) >= elements
+    }
+
+
 def matter_of(asked: Asked, ruling: Ruling) -> str:
     """The matter that a question was decided by; empty if none was on file."""
     matter = ruling.on_file.of_ground(asked.question)
     return matter.matter_id if matter else ""
 
 
-def notes_on_undecided(keeping: Keeping, asked: Asked, why: HomeroomError) -> list[Note]:
+def notes_on_undecided(
+    keeping: Keeping, asked: Asked, why: HomeroomError, named: Mapping[str, int]
+) -> list[Note]:
     """The entry of the disclosure record for a request that could not be decided: refused."""
     stale = why.reason is Reason.STATE_STALE
     reasons = (ReasonCode.AUTHORIZATION_STATE_STALE,) if stale else ()
     refused = Decided(released=frozenset(), whole=False, reasons=reasons)
-    return [record_of(keeping, _requested(asked, asked.question.matter_id), refused)]
+    requested = _requested(asked, asked.question.matter_id)
+    return [record_of(keeping, requested, refused, dict.fromkeys(named.values()))]
 
 
 def notes_on_unread(keeping: Keeping, asker: Asker) -> list[Note]:

@@ -92,21 +92,22 @@ class DisclosureRecord:
     """One entry of the disclosure record; its students stand beside it.
 
     Attributes:
-        refused: why, for each student who was named and of whom not all may leave.
+        refused: each student who was named and of whom not all may leave, and the first check that
+            failed; None where that was a check of the question and not of the student.
     """
 
     event: RecordedEvent
     requested: Requested
     decided: Decided
     regimes: frozenset[Regime]
-    refused: Mapping[int, ReasonCode]
+    refused: Mapping[int, ReasonCode | None]
 
 
 def record_of(
     keeping: Keeping,
     requested: Requested,
     decided: Decided,
-    refused: Mapping[int, ReasonCode] | None = None,
+    refused: Mapping[int, ReasonCode | None] | None = None,
 ) -> DisclosureRecord:
     """The entry for one request, and the laws that ask for it."""
     if not decided.released:

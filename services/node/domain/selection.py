@@ -179,6 +179,10 @@ class Records(Protocol):
         """Begins to read a selection, joined to the grants valid at its instant."""
         ...
 
+    async def named(self, recipient: str, subject_refs: Sequence[str]) -> Mapping[str, int]:
+        """The key of each student whom a requester names; names of nobody left out."""
+        ...
+
     async def covered(self, selection: Selection) -> Coverage:
         """Who is covered at the selection's instant, and by which elements.
 

@@ -8,7 +8,7 @@ each other's file locks, and a commit can be lost (https://sqlite.org/howtocorru
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from types import MappingProxyType
@@ -58,6 +58,9 @@ class AnswerStore:
 
     async def open(self, selection: Selection) -> RowReader:
         return await asyncio.to_thread(self._open, selection)
+
+    async def named(self, recipient: str, subject_refs: Sequence[str]) -> Mapping[str, int]:
+        return await asyncio.to_thread(self._names.students, recipient, subject_refs)
 
     async def covered(self, selection: Selection) -> Coverage:
         return await asyncio.to_thread(self._covered, selection)

@@ -154,7 +154,7 @@ def _write_record(connection: Connection, entry: Entry, record: DisclosureRecord
         connection.execute(
             insert(DISCLOSURE_REFUSED),
             [
-                {"log_index": entry.log_index, "student_key": key, "reason": reason}
+                {"log_index": entry.log_index, "student_key": key, "reason": reason or ""}
                 for key, reason in record.refused.items()
             ],
         )

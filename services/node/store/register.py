@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, func, select
@@ -63,8 +63,14 @@ class RegisterStore:
         """The entries that concern a student, oldest first: named, or part of an answer."""
         with self._state.connect() as connection:
             released = _released(connection, student_key)
-            rows = connection.execute(_about(student_key))
-            return [_kept(row, released.get(row.log_index, ())) for row in rows]
+            refused = _refused(connection, student_key)
+            return [
+                replace(
+                    (kept := _kept(row, released.get(row.log_index, ()))),
+                    reasons=(*kept.reasons, *refused.get(row.log_index, ())),
+                )
+                for row in connection.execute(_about(student_key))
+            ]
 
 
 def _about(student_key: int) -> Select[Any]:
@@ -84,6 +90,13 @@ def _released(connection: Connection, student_key: int) -> dict[int, tuple[Eleme
     return {
         row.log_index: tuple(sorted(elements_in(row.elements)))
         for row in connection.execute(chosen)
+    }
+
+
+def _refused(connection: Connection, student_key: int) -> dict[int, tuple[str, ...]]:
+    chosen = select(DISCLOSURE_REFUSED).where(DISCLOSURE_REFUSED.c.student_key == student_key)
+    return {
+        row.log_index: (row.reason,) if row.reason else () for row in connection.execute(chosen)
     }
 
 

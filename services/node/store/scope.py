@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal, or_
 
+from homeroom.question import Period
 from services.node.domain.selection import Selection
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.datasets import Source
@@ -53,8 +54,10 @@ def within(
 ) -> ColumnElement[bool]:
     """Whether a row is about a day of a period, or only about such days if it sums them up."""
     if source.first_day is None:
+        # A row without days is of any of those that are asked for, or says what is so now.
         today = selection.instant.date()
-        return and_(first <= today, last >= today)
+        asked = selection.period or Period(today, today)
+        return and_(first <= asked.start_date, last >= asked.end_date)
     if source.summed and source.last_day is not None:
         return and_(source.first_day >= first, source.last_day <= last)
     return _about(source, first, last)

@@ -46,6 +46,18 @@ class SubjectRefStore:
         with writing(self._state) as connection:
             allot(connection, [Named(recipient, key, "") for key in student_keys])
 
+    def students(self, recipient: str, subject_refs: Iterable[str]) -> Mapping[str, int]:
+        """The key of each student whom a recipient knows by one of some names."""
+        chosen = select(_REF.subject_ref, _REF.student_key).where(
+            _REF.recipient == recipient, _REF.student_key.is_not(None), _REF.retired_at.is_(None)
+        )
+        with self._state.connect() as connection:
+            return {
+                row.subject_ref: row.student_key
+                for some in in_lists(subject_refs)
+                for row in connection.execute(chosen.where(_REF.subject_ref.in_(some)))
+            }
+
     def named(self, recipient: str, student_keys: Iterable[int]) -> Mapping[int, str]:
         """The names in use by which a recipient knows some students."""
         chosen = select(_REF.student_key, _REF.subject_ref).where(
