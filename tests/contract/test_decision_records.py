@@ -11,6 +11,7 @@ from homeroom.errors import QueryReplayedError
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import EntryKind
+from services.node.store import decision_records
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
@@ -60,6 +61,24 @@ async def test_decisions_are_looked_at_from_an_instant_or_some_of_them(state: En
     assert list(records.since(LATER)) == []
     assert len(list(records.since(LATER - dt.timedelta(days=2)))) == 3
     assert [one.record.facts["number"] for one in records.since(None, most=2)] == [3, 2]
+
+
+async def test_many_decisions_are_read_some_at_a_time(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, once each and in order, also while more are written in between."""
+    monkeypatch.setattr(decision_records, "_AT_ONCE", 2)
+    records = await decided(state, *range(6))
+    for most in (None, 1, 2, 3, 6, 9):
+        read = [one.record.facts["number"] for one in records.since(None, most)]
+        assert read == [5, 4, 3, 2, 1, 0][:most]
+
+    reading = records.since(None)
+    first = next(reading)
+    await decided(state, 6)
+    assert [first.record.facts["number"], *(one.record.facts["number"] for one in reading)] == [
+        *(5, 4, 3, 2, 1, 0)
+    ]
 
 
 async def test_a_decision_is_found_by_its_query(state: Engine) -> None:

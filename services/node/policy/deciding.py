@@ -1,7 +1,8 @@
 """Asks the federation's and the organization's own policy, apart, and meets their decisions."""
 
 import asyncio
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +40,10 @@ class NodePolicies:
             known = self._memory.recall(Revisions(federation.revision, local.revision), facts)
             if known is not None:
                 return known
+            releases = (self.federation.release, self.local.release)
+            ends = [release.expires for release in releases if release is not None]
             decision = require_enforced(await decided(federation, local, facts))
+            decision = _until(decision, ends)
             self._memory.keep(facts, decision)
             return decision
 
@@ -74,6 +78,14 @@ class ConsentPolicy:
 
     async def check(self, facts: Facts) -> Mapping[str, Any]:
         return await self._federation.decide(CONSENT_CHECK, facts)
+
+
+def _until(decision: Decision, ends: Sequence[dt.datetime]) -> Decision:
+    """The same decision, which stands no longer than the policies that made it."""
+    if decision.grant is None:
+        return decision
+    until = min((decision.grant.not_after, *ends))
+    return replace(decision, grant=replace(decision.grant, not_after=until))
 
 
 def _running(engine: PolicyEngine, clock: Clock) -> RunningPolicy:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from homeroom.errors import PolicyUnavailableError
 from homeroom.facts import Facts
@@ -49,10 +49,18 @@ class Replay:
 
     async def on(self, facts: Facts) -> DecisionChange:
         """How the candidate would answer instead."""
-        return compare(*await asyncio.gather(_tried(self.current, facts), self._other(facts)))
-
-    async def _other(self, facts: Facts) -> Decision | None:
-        return await _tried(self.candidate, facts)
+        pairs = (self.current, self.candidate)
+        # One of the two policies is the same in both pairs: it is asked once.
+        said = {
+            engine: await _said(engine, entrypoint, facts)
+            for entrypoint, engines in (
+                (FEDERATION_DECISION, {pair.federation for pair in pairs}),
+                (LOCAL_DECISION, {pair.local for pair in pairs}),
+            )
+            for engine in engines
+        }
+        current, candidate = (_met(said[p.federation], said[p.local], facts) for p in pairs)
+        return compare(current, candidate)
 
 
 class RecordedTrial:
@@ -94,12 +102,21 @@ def conformance() -> Iterator[Asked]:
             yield f"{group}: {vector['name']}", vector["input"]
 
 
-async def _tried(pair: Pair, facts: Facts) -> Decision | None:
-    """What two policies decide; None where one gave no decision, which releases nothing."""
+async def _said(engine: PolicyEngine, entrypoint: str, facts: Facts) -> dict[str, Any] | None:
     try:
-        permitted = await pair.federation.decide(FEDERATION_DECISION, facts)
-        left = await pair.local.decide(LOCAL_DECISION, facts)
-        asked = (facts.get("query") or {}).get("elements") or []
+        return await engine.decide(entrypoint, facts)
+    except PolicyUnavailableError:
+        return None
+
+
+def _met(
+    permitted: dict[str, Any] | None, left: dict[str, Any] | None, facts: Facts
+) -> Decision | None:
+    """What two policies decide; None where one gave no decision, which releases nothing."""
+    if permitted is None or left is None:
+        return None
+    asked = (facts.get("query") or {}).get("elements") or []
+    try:
         return meet(parse_federation(permitted, asked), parse_local(left))
     except PolicyUnavailableError:
         return None

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
 
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord, KeptDecision
@@ -29,11 +29,20 @@ class DecisionRecordStore:
         asked = select(DECISION_RECORD).order_by(_KEPT.log_index.desc())
         if first is not None:
             asked = asked.where(_KEPT.decided_at >= int(first.timestamp()))
-        if most is not None:
-            asked = asked.limit(most)
-        with self._state.connect() as connection:
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(asked)
+        # Some at a time: whoever tries a policy on each takes long, and must not hold a snapshot.
+        below, left = None, most
+        while left is None or left > 0:
+            rows = self._some(asked, below, _AT_ONCE if left is None else min(left, _AT_ONCE))
             yield from (_read(row) for row in rows)
+            if len(rows) < _AT_ONCE:
+                return
+            below, left = rows[-1].log_index, None if left is None else left - len(rows)
+
+    def _some(self, asked: Select[Any], below: int | None, most: int) -> Sequence[Row[Any]]:
+        if below is not None:
+            asked = asked.where(_KEPT.log_index < below)
+        with self._state.connect() as connection:
+            return connection.execute(asked.limit(most)).all()
 
     def of_query(self, query_digest: str) -> KeptDecision | None:
         if len(query_digest) < _SHORTEST_BEGINNING:
