@@ -95,8 +95,8 @@ class RecordedTrial:
 
 
 def conformance() -> Iterator[Asked]:
-    """The questions of the conformance vectors, each with its name."""
-    for group in _GROUPS:
+    """The questions of the conformance vectors, each with its name; none where they are not."""
+    for group in _GROUPS if _VECTORS.is_dir() else ():
         content = json.loads((_VECTORS / f"{group}.json").read_text("utf-8"))
         for vector in content["vectors"]:
             yield f"{group}: {vector['name']}", vector["input"]

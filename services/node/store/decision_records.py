@@ -38,6 +38,7 @@ class DecisionRecordStore:
                 return
             below, left = rows[-1].log_index, None if left is None else left - len(rows)
 
+    @available()
     def _some(self, asked: Select[Any], below: int | None, most: int) -> Sequence[Row[Any]]:
         if below is not None:
             asked = asked.where(_KEPT.log_index < below)

@@ -17,6 +17,7 @@ class PolicyBundleStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def taken(self, scope: str) -> tuple[int, bytes] | None:
         with self._state.connect() as connection:
             row = connection.execute(select(POLICY_BUNDLE).where(_BUNDLE.scope == scope)).first()

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from homeroom.clock import Clock
-from homeroom.errors import EvidenceInvalidError, HomeroomError, NotPermittedError
+from homeroom.errors import (
+    EvidenceInvalidError,
+    HomeroomError,
+    LogUnavailableError,
+    NotPermittedError,
+)
 from services.runtime.logs import log
 from services.runtime.policy.bundle import PolicyBundle
 from services.runtime.policy.engine import PolicyEngine
@@ -157,6 +162,9 @@ class WatchedPolicy:
             await self._take(self._looked())
             self._problem = ""
         except HomeroomError as refused:
+            if isinstance(refused, LogUnavailableError):
+                # No fault of the file: a full disk, or a database that is away for a moment.
+                self._looked_at = ()
             self._problem = refused.message
             log.error("a policy was not taken", state=self._trust.scope, reason=refused.message)
 

@@ -13,6 +13,7 @@ import pytest
 from homeroom.errors import (
     EvidenceInvalidError,
     HomeroomError,
+    LogUnavailableError,
     NotPermittedError,
     PolicyUnavailableError,
 )
@@ -178,6 +179,25 @@ async def test_rules_that_do_not_compile_change_nothing(place: Place) -> None:
     os.utime(place.path)
     await policy.look()
     assert policy.running.revision == second
+
+
+async def test_a_bundle_that_could_not_be_kept_is_tried_again(place: Place) -> None:
+    """What is not kept is not taken, or an older one might follow it; the disk may be mended."""
+    first = place.publish(sequence=2)
+    policy = place.watched()
+    await policy.begin()
+    second = place.publish(sequence=3, min_cell_size=20)
+    kept, place.shelf.take = place.shelf.take, full  # type: ignore[method-assign]  # a full disk
+    await policy.look()
+    assert (policy.running.revision, policy.state.problem) == (first, "the disk is full")
+
+    place.shelf.take = kept  # type: ignore[method-assign]  # as it was
+    await policy.look()
+    assert (policy.running.revision, policy.state.problem) == (second, "")
+
+
+def full(scope: str, sequence: int, packed: bytes) -> None:
+    raise LogUnavailableError("the disk is full")
 
 
 @pytest.mark.parametrize("approved", [True, False])
