@@ -48,7 +48,7 @@ def to_query(
             everyone=question.everyone,
             school_ids=question.school_ids,
         ),
-        level=_LEVEL_ON_WIRE[question.level],
+        level=level_on_wire(question.level),
         min_registry_sequence=question.min_registry_sequence,
         min_consent_sequence=question.min_consent_sequence,
         user_token_digest=digest_of(user_token.encode()),
@@ -81,14 +81,14 @@ def read_question(query: query_pb2.Query) -> Question:
         dataset=query.dataset,
         elements=elements_named(query.elements),
         basis=basis_named(query.basis),
-        level=_LEVELS[query.level],
+        level=level_read(query.level),
         table=query.table,
         onward_to=tuple(query.onward_to),
         matter_id=query.matter_id,
         subject_refs=tuple(query.cohort.subject_refs),
         everyone=query.cohort.everyone,
         school_ids=tuple(query.cohort.school_ids),
-        period=_period_of(query),
+        period=period_of(query.period) if query.HasField("period") else None,
         holders=tuple(query.holders),
         min_registry_sequence=query.min_registry_sequence,
         min_consent_sequence=query.min_consent_sequence,
@@ -100,8 +100,7 @@ def _require_envelope(query: query_pb2.Query) -> None:
     if not _QUERY_ID.fullmatch(query.query_id):
         raise RequestInvalidError("a query id is 32 hexadecimal digits", field="query_id")
     require_organization_id(query.requester)
-    if query.level not in _LEVELS:
-        raise RequestInvalidError("this level cannot be asked for", field="level")
+    level_read(query.level)
     if bool(query.agreement_version) != bool(query.agreement_id):
         raise RequestInvalidError(
             "a query names its agreement's version", field="agreement_version"
@@ -118,10 +117,29 @@ def _require_known(message: Message) -> None:
         raise RequestInvalidError("the query has a field that is not known here", field="query")
 
 
-def _period_of(query: query_pb2.Query) -> Period | None:
-    if not query.HasField("period"):
-        return None
+def level_on_wire(level: Level) -> query_pb2.Level.ValueType:
+    """The level as messages have it."""
+    return _LEVEL_ON_WIRE[level]
+
+
+def level_read(number: query_pb2.Level.ValueType) -> Level:
+    """The level that a message has.
+
+    Raises:
+        RequestInvalidError: if it has none that can be asked for.
+    """
+    if number not in _LEVELS:
+        raise RequestInvalidError("this level cannot be asked for", field="level")
+    return _LEVELS[number]
+
+
+def period_of(written: query_pb2.Period) -> Period:
+    """The days that a message means.
+
+    Raises:
+        RequestInvalidError: if it means none.
+    """
     return Period(
-        day_of(query.period.start_date, "period.start_date"),
-        day_of(query.period.end_date, "period.end_date"),
+        day_of(written.start_date, "period.start_date"),
+        day_of(written.end_date, "period.end_date"),
     )

@@ -141,6 +141,16 @@ class Question:
         _require_form(_CODE, filter(None, (self.table,)), "table")
 
 
+def require_matter_id(matter_id: str) -> str:
+    """Returns the name of a matter if it is well formed.
+
+    Raises:
+        RequestInvalidError: if it is not 1 to 64 letters, digits and . _ -.
+    """
+    _require_form(_MATTER_ID, (matter_id,), "matter_id")
+    return matter_id
+
+
 def elements_named(names: Iterable[str]) -> tuple[Element, ...]:
     """The elements of those names, in their order.
 

@@ -16,7 +16,10 @@ from tenacity import (
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceStub
+from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
+from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceStub
 from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceStub
 from homeroom.api.registry.v1 import registry_service_pb2
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -34,7 +37,10 @@ from homeroom.signing import SigningKey
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
     from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
+    from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
+    from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
+    from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceAsyncStub
     from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
 
@@ -101,6 +107,18 @@ class Session:
     @cached_property
     def reviews(self) -> "ReviewServiceAsyncStub":
         return ReviewServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    @cached_property
+    def matters(self) -> "MatterServiceAsyncStub":
+        return MatterServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    @cached_property
+    def approvals(self) -> "ApprovalServiceAsyncStub":
+        return ApprovalServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    @cached_property
+    def outside(self) -> "OutsideServiceAsyncStub":
+        return OutsideServiceStub(self._channel(Role.NODE, self.profile.node))
 
     async def close(self) -> None:
         for channel in self._channels.values():

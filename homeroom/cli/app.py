@@ -15,10 +15,12 @@ from homeroom.cli import (
     agreement_file,
     consent,
     development,
+    matter,
     node,
     organization,
     policy,
     query,
+    request,
 )
 from homeroom.cli.exits import EXIT_OF_REASON, ExitCode
 from homeroom.cli.terminal import show_json, tell
@@ -105,6 +107,8 @@ app.add_typer(organization.app, name="org")
 agreement_file.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(consent.app, name="consent")
+app.add_typer(matter.app, name="matter")
+app.add_typer(request.app, name="request")
 app.add_typer(node.app, name="node")
 app.add_typer(policy.app, name="policy")
 app.add_typer(development.app, name="dev-ca")

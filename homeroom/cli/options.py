@@ -49,6 +49,38 @@ def day(text: str, option: str) -> "dt.date":
     return day_of(text, option)
 
 
+def instant(text: str, option: str, *, last: bool) -> "dt.datetime":
+    """The instant that an option names; now if it names none.
+
+    A day means its first second, or its last one.
+
+    Raises:
+        RequestInvalidError: if it is written in another way.
+    """
+    import datetime as dt  # noqa: PLC0415 - beside the others
+
+    from homeroom.clock import utc_now  # noqa: PLC0415 - help must not wait
+
+    if not text:
+        return utc_now().replace(microsecond=0)
+    if len(text) == len("2026-01-31"):
+        of_day = dt.time(23, 59, 59) if last else dt.time()
+        return dt.datetime.combine(day(text, option), of_day, dt.UTC)
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise RequestInvalidError(
+            "an instant is written YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ", field=option
+        ) from None
+
+
+def lines_of(path: Path | None) -> list[str]:
+    """What a file of names has on each line; blank lines left out."""
+    if path is None:
+        return []
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
 def confirm(question: str, *, sure: bool) -> None:
     """Asks a person before an act that others see; a program says `--yes`.
 

@@ -39,7 +39,7 @@ async def save_answer(
         RequestInvalidError: if the file's name says no format, or its folder cannot be written.
         AlreadyRecordedError: if the file is there already, and `force` is not given.
     """
-    _require_place(out, force=force)
+    require_place(out, force=force)
     rows = 0
     async with AsyncClient(profile) as client, client.stream(*asked, **scope) as answer:
         with _writer(out, answer.schema) as writer:
@@ -49,7 +49,19 @@ async def save_answer(
     return answer, rows
 
 
-def _require_place(out: Path, *, force: bool) -> None:
+def save_table(out: Path, table: pa.Table) -> None:
+    """Saves rows in a file that `require_place` found free."""
+    with _writer(out, table.schema) as writer:
+        writer.write_table(table)
+
+
+def require_place(out: Path, *, force: bool) -> None:
+    """Lets work begin whose result can be saved there.
+
+    Raises:
+        RequestInvalidError: if the file's name says no format.
+        AlreadyRecordedError: if the file is there already, and `force` is not given.
+    """
     if out.suffix not in _WRITERS:
         raise RequestInvalidError("the file ends in .csv, .parquet or .arrow", field="out")
     if out.exists() and not force:

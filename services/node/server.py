@@ -5,7 +5,10 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
+from homeroom.api.node.v1.matter_service_pb2_grpc import add_MatterServiceServicer_to_server
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+from homeroom.api.node.v1.outside_service_pb2_grpc import add_OutsideServiceServicer_to_server
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.catalog import CATALOG
 from homeroom.clock import Clock, utc_now
@@ -13,12 +16,22 @@ from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
 from homeroom.strict_yaml import read_mapping
-from services.node.api import NodeApi, ReviewApi
+from services.node.api import (
+    ApprovalApi,
+    MatterApi,
+    NodeApi,
+    OutsideApi,
+    ReviewApi,
+    Stewards,
+)
+from services.node.api.outside import Outside
 from services.node.domain.answer import Answerer
+from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.decision_record import forget_old_decisions
+from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
@@ -60,6 +73,15 @@ from services.runtime.server import Server
 ACCESS: AccessTable = {
     "/homeroom.api.node.v1.NodeService/Answer": frozenset({Role.GATEWAY}),
     "/homeroom.api.node.v1.NodeService/GetNodeStatus": frozenset({Role.APP, Role.STEWARD}),
+}
+STEWARD_ACCESS: AccessTable = {
+    "/homeroom.api.node.v1.MatterService/AddMatter": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.MatterService/ListMatters": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.MatterService/GetMatter": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.MatterService/EndMatter": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.ApprovalService/ListApprovals": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.ApprovalService/DecideApproval": frozenset({Role.STEWARD}),
+    "/homeroom.api.node.v1.OutsideService/AnswerOutside": frozenset({Role.STEWARD}),
 }
 REVIEW_ACCESS: AccessTable = {
     "/homeroom.api.node.v1.ReviewService/ListReviews": frozenset({Role.STEWARD}),
@@ -161,15 +183,10 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     )
     judge = Judge(holder, policies, on_file)
     answerer = Answerer(holder, replica, judge, stores.answers, stores.log, clock)
-    server = Server(settings, {**ACCESS, **REVIEW_ACCESS})
-    add_NodeServiceServicer_to_server(
-        NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock),
-        server.grpc,
-    )
-    reviewing = Reviewing(stores.claims, stores.log, consents, clock)
-    add_ReviewServiceServicer_to_server(
-        ReviewApi(holder, replica, reviewing, stores.roster, clock), server.grpc
-    )
+    server = Server(settings, {**ACCESS, **REVIEW_ACCESS, **STEWARD_ACCESS})
+    node = NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock)
+    add_NodeServiceServicer_to_server(node, server.grpc)
+    _serve_stewards(server, Premises(holder, replica, stores, consents, clock), node)
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, clock)
     _follow(server, settings, registry, consents, reporting)
@@ -181,6 +198,36 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     server.in_background(files.watch(), "watching policies")
     _forget_old_decisions(server, settings, stores.decisions)
     return server
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What the holder's own people work with."""
+
+    holder: Holder
+    replica: NodeReplica
+    stores: Stores
+    feed: ConsentFeed
+    clock: Clock
+
+
+def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
+    """What the holder's stewards do at their own node."""
+    stores, beside = here.stores, (here.stores.log, here.feed, here.clock)
+    stewards = Stewards(here.holder, here.replica, here.clock)
+    add_ReviewServiceServicer_to_server(
+        ReviewApi(stewards, Reviewing(stores.claims, *beside), stores.roster), server.grpc
+    )
+    filing = Filing(stores.matters, *beside)
+    add_MatterServiceServicer_to_server(
+        MatterApi(stewards, filing, here.replica, here.clock), server.grpc
+    )
+    approving = Approving(stores.approvals, *beside)
+    add_ApprovalServiceServicer_to_server(
+        ApprovalApi(here.holder, stewards, approving), server.grpc
+    )
+    outside = Outside(here.holder, here.replica, filing, stores.log, here.clock)
+    add_OutsideServiceServicer_to_server(OutsideApi(stewards, outside, node), server.grpc)
 
 
 def _forget_old_decisions(

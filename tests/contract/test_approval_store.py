@@ -77,7 +77,10 @@ def approve(
 ) -> ApprovalRequest:
     signed = terms(request, **changed)
     approved = Approved(
-        signed.valid_from, signed.valid_to, sign_approval(signed, key).SerializeToString()
+        request.about,
+        signed.valid_from,
+        signed.valid_to,
+        sign_approval(signed, key).SerializeToString(),
     )
     return store.decide(request, ApprovalState.GRANTED, "s1", NOW, approved)
 

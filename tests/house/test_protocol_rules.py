@@ -14,7 +14,7 @@ from homeroom.errors import Reason
 from services.consent.server import ACCESS as CONSENT_ACCESS
 from services.gateway.server import ACCESS as GATEWAY_ACCESS
 from services.node.server import ACCESS as NODE_ACCESS
-from services.node.server import REVIEW_ACCESS
+from services.node.server import REVIEW_ACCESS, STEWARD_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
 from services.runtime.access import AccessTable
 from tests.house.tree import PROJECT, name_of, tracked
@@ -25,6 +25,14 @@ _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.gateway.v1.GatewayService": GATEWAY_ACCESS,
     "homeroom.api.node.v1.NodeService": NODE_ACCESS,
     "homeroom.api.node.v1.ReviewService": REVIEW_ACCESS,
+    **{
+        service: {name: roles for name, roles in STEWARD_ACCESS.items() if service in name}
+        for service in (
+            "homeroom.api.node.v1.ApprovalService",
+            "homeroom.api.node.v1.MatterService",
+            "homeroom.api.node.v1.OutsideService",
+        )
+    },
     "homeroom.api.registry.v1.RegistryService": REGISTRY_ACCESS,
 }
 _READS = re.compile(r"(Get|List|Watch|Query|Answer)")

@@ -1,6 +1,18 @@
 """Translates between the wire and the node's domain; holds no rule."""
 
+from services.node.api.approvals import ApprovalApi
+from services.node.api.matters import MatterApi
 from services.node.api.node import NodeApi, NodeCounts
+from services.node.api.outside import OutsideApi
 from services.node.api.reviews import ReviewApi
+from services.node.api.stewards import Stewards
 
-__all__ = ["NodeApi", "NodeCounts", "ReviewApi"]
+__all__ = [
+    "ApprovalApi",
+    "MatterApi",
+    "NodeApi",
+    "NodeCounts",
+    "OutsideApi",
+    "ReviewApi",
+    "Stewards",
+]

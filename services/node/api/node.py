@@ -72,17 +72,20 @@ class NodeApi(NodeServiceServicer):
     ) -> AsyncIterator[pb.AnswerResponse]:
         del context
         asked = await self._asked(request)
+        async for frame in self.frames(asked):
+            yield pb.AnswerResponse(frame=frame)
+
+    async def frames(self, asked: Asked) -> AsyncIterator[answer_pb2.AnswerFrame]:
+        """The answer to a question, piece by piece, as it travels."""
         async for piece in self._answerer.answer(asked):
             if isinstance(piece, SealedRows):
-                yield pb.AnswerResponse(
-                    frame=answer_pb2.AnswerFrame(
-                        sequence=piece.sequence,
-                        sealed_key=piece.sealed_key,
-                        sealed_rows=piece.rows,
-                    )
+                yield answer_pb2.AnswerFrame(
+                    sequence=piece.sequence,
+                    sealed_key=piece.sealed_key,
+                    sealed_rows=piece.rows,
                 )
             else:
-                yield pb.AnswerResponse(frame=self._last_frame(asked, piece))
+                yield self._last_frame(asked, piece)
 
     async def GetNodeStatus(
         self, request: pb.GetNodeStatusRequest, context: ServicerContext

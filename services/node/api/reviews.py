@@ -7,17 +7,13 @@ from typing import Protocol
 
 from homeroom.api.node.v1 import review_service_pb2 as pb
 from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceServicer
-from homeroom.clock import Clock
 from homeroom.consent_terms import require_consent_id
-from homeroom.errors import CallerUnknownError, NotPermittedError, RequestInvalidError
-from homeroom.users import User, read_user
+from homeroom.errors import RequestInvalidError
+from services.node.api.stewards import Stewards
 from services.node.domain.claim_links import ClaimLink
 from services.node.domain.matching import Identity
-from services.node.domain.replica import Replica
 from services.node.domain.reviewing import Act, Disclosed, Reviewing
-from services.node.domain.ruling import Holder
-from services.runtime.admission import MAX_TOKEN_BYTES
-from services.runtime.identity import ServicerContext, current_caller
+from services.runtime.identity import ServicerContext
 from services.runtime.writes import content_digest
 
 _PAGE = 50
@@ -47,23 +43,19 @@ class ReviewApi(ReviewServiceServicer):
 
     def __init__(
         self,
-        holder: Holder,
-        replica: Replica,
+        stewards: Stewards,
         reviewing: Reviewing,
         students: OwnStudents,
-        clock: Clock,
     ) -> None:
-        self._holder = holder
-        self._replica = replica
+        self._stewards = stewards
         self._reviewing = reviewing
         self._students = students
-        self._clock = clock
 
     async def ListReviews(
         self, request: pb.ListReviewsRequest, context: ServicerContext
     ) -> pb.ListReviewsResponse:
         del context
-        user = self._user(request.user_token)
+        user = self._stewards.user(request.user_token)
         size = min(request.page_size or _PAGE, _LARGEST_PAGE)
         after = require_consent_id(request.page_token) if request.page_token else ""
         found = await self._reviewing.list(user, after, size, shown=request.show_claims)
@@ -110,24 +102,8 @@ class ReviewApi(ReviewServiceServicer):
 
     def _act(self, request: pb.DecideReviewRequest | pb.UndoLinkRequest, request_id: str) -> Act:
         """What a person asks to be done; who it is comes first."""
-        user = self._user(request.user_token)
+        user = self._stewards.user(request.user_token)
         return Act(user, request_id, content_digest(request, request_id))
-
-    def _user(self, token: str) -> User:
-        """The person who works the queue: of this organization, by a token that checks."""
-        own = self._holder.organization_id
-        if current_caller().organization_id != own:
-            raise NotPermittedError("only the node's own organization works its queue")
-        now = self._clock()
-        evidence = self._replica.evidence()
-        evidence.registry.require("registry", now, self._holder.max_state_age)
-        organization = evidence.federation.organizations.get(own)
-        if organization is None or len(token) > MAX_TOKEN_BYTES:
-            raise CallerUnknownError("the user's token is not accepted")
-        user = read_user(token, organization.issuer, evidence.federation.federation, now)
-        if user.organization_id != own:
-            raise CallerUnknownError("the user's token is of another organization")
-        return user
 
 
 def _review(link: ClaimLink, students: Mapping[int, OwnStudent], *, shown: bool) -> pb.Review:

@@ -1,0 +1,39 @@
+"""Proves who works at the holder's own node: a steward's certificate, and a token of the person."""
+
+from homeroom.clock import Clock
+from homeroom.errors import CallerUnknownError, NotPermittedError
+from homeroom.users import User, read_user
+from services.node.domain.replica import Replica
+from services.node.domain.ruling import Holder
+from services.runtime.admission import MAX_TOKEN_BYTES
+from services.runtime.identity import current_caller
+
+
+class Stewards:
+    """The people of the holder's own organization."""
+
+    def __init__(self, holder: Holder, replica: Replica, clock: Clock) -> None:
+        self._holder = holder
+        self._replica = replica
+        self._clock = clock
+
+    def user(self, token: str) -> User:
+        """The person who calls: of this organization, by a token that checks.
+
+        Raises:
+            NotPermittedError: if another organization calls.
+            CallerUnknownError: if the token does not check, or is of another organization.
+        """
+        own = self._holder.organization_id
+        if current_caller().organization_id != own:
+            raise NotPermittedError("only the node's own organization works here")
+        now = self._clock()
+        evidence = self._replica.evidence()
+        evidence.registry.require("registry", now, self._holder.max_state_age)
+        organization = evidence.federation.organizations.get(own)
+        if organization is None or len(token) > MAX_TOKEN_BYTES:
+            raise CallerUnknownError("the user's token is not accepted")
+        user = read_user(token, organization.issuer, evidence.federation.federation, now)
+        if user.organization_id != own:
+            raise CallerUnknownError("the user's token is of another organization")
+        return user
