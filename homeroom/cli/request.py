@@ -36,6 +36,26 @@ if TYPE_CHECKING:
 app = typer.Typer(help="What waits for a steward, or is asked from outside.", no_args_is_help=True)
 
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request.")]
+Requester = Annotated[str, typer.Argument(help="Who asks, by a name of letters and _.")]
+Dataset = Annotated[str, typer.Argument(help="The dataset.")]
+Elements = Annotated[list[str], typer.Argument(help="The elements asked for.")]
+Basis = Annotated[str, typer.Option(help="The ground that is claimed.")]
+Purpose = Annotated[str, typer.Option("--purpose", "-p", help="What for.")]
+PersonRole = Annotated[str, typer.Option("--role", help="The role of the person who asks.")]
+Authenticated = Annotated[bool, typer.Option("--authenticated", help="The person was identified.")]
+TrainedUntil = Annotated[str, typer.Option(help="The last day of the training.")]
+WorksWithThem = Annotated[
+    bool, typer.Option("--works-with-them", help="The person works with these students.")
+]
+Kind = Annotated[str, typer.Option(help="What the requester is, if nobody knows it.")]
+Agreement = Annotated[str, typer.Option("--agreement", "-a", help="The agreement.")]
+Matter = Annotated[str, typer.Option(help="The matter that is relied on.")]
+Students = Annotated[
+    list[str] | None, typer.Option("--student", help="A student, by the organization's own id.")
+]
+StudentsFile = Annotated[Path | None, typer.Option(help="A file of such ids.")]
+OnwardTo = Annotated[list[str] | None, typer.Option("--onward-to", help="Whom it is passed on to.")]
+Out = Annotated[Path | None, typer.Option(help="Save what may be handed over.")]
 _COLUMNS = ("request", "requester", "agreement", "purpose", "element", "state", "from", "to")
 
 
@@ -83,47 +103,70 @@ def deny(
 
 @app.command("enter")
 def enter(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
-    requester: Annotated[str, typer.Argument(help="Who asks, by a name of letters and _.")],
-    dataset: Annotated[str, typer.Argument(help="The dataset.")],
-    elements: Annotated[list[str], typer.Argument(help="The elements asked for.")],
-    basis: Annotated[str, typer.Option(help="The ground that is claimed.")],
-    purpose: Annotated[str, typer.Option("--purpose", "-p", help="What for.")],
-    role: Annotated[str, typer.Option(help="The role of the person who asks.")],
-    authenticated: Annotated[
-        bool, typer.Option("--authenticated", help="The person was identified.")
-    ] = False,
-    trained_until: Annotated[str, typer.Option(help="The last day of the training.")] = "",
-    works_with_them: Annotated[
-        bool, typer.Option("--works-with-them", help="The person works with these students.")
-    ] = False,
-    kind: Annotated[str, typer.Option(help="What the requester is, if nobody knows it.")] = "",
-    agreement: Annotated[str, typer.Option("--agreement", "-a", help="The agreement.")] = "",
-    matter: Annotated[str, typer.Option(help="The matter that is relied on.")] = "",
-    student: Annotated[
-        list[str] | None, typer.Option(help="A student, by the organization's own id.")
-    ] = None,
-    students_file: Annotated[Path | None, typer.Option(help="A file of such ids.")] = None,
-    onward_to: Annotated[list[str] | None, typer.Option(help="Whom it is passed on to.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Save what may be handed over.")] = None,
+    requester: Requester,
+    dataset: Dataset,
+    elements: Elements,
+    basis: Basis,
+    purpose: Purpose,
+    role: PersonRole,
+    authenticated: Authenticated = False,
+    trained_until: TrainedUntil = "",
+    works_with_them: WorksWithThem = False,
+    kind: Kind = "",
+    agreement: Agreement = "",
+    matter: Matter = "",
+    student: Students = None,
+    students_file: StudentsFile = None,
+    onward_to: OnwardTo = None,
+    out: Out = None,
     force: Force = False,
     profile: ProfileOption = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Enters what someone outside asks for, and shows what may be handed over."""
+    _require_place(out, force=force)
+    relied_on = (agreement, matter, tuple(onward_to or ()))
+    person = (role, authenticated, trained_until, works_with_them)
+    request = _request(
+        (requester, kind),
+        _question(dataset, elements, purpose, basis, relied_on),
+        person,
+        _students(student, students_file),
+    )
+    answer = asyncio.run(_enter(profile, request))
+    _show_answer(answer, out, as_json=as_json)
+    return exit_of_sources([answer.source])
+
+
+def _require_place(out: Path | None, *, force: bool) -> None:
     if out is not None:
         from homeroom.cli.saving import require_place  # noqa: PLC0415 - help must not wait
 
         require_place(out, force=force)
-    students = tuple(dict.fromkeys([*(student or []), *lines_of(students_file)]))
-    if students_file is not None and not students:
+
+
+def _students(named: list[str] | None, file: Path | None) -> tuple[str, ...]:
+    students = tuple(dict.fromkeys([*(named or []), *lines_of(file)]))
+    if file is not None and not students:
+        # An empty file names nobody; it must not come to mean everyone.
         raise RequestInvalidError("the file names nobody", field="students_file")
-    relied_on = (agreement, matter, tuple(onward_to or ()))
-    question = _question(dataset, elements, purpose, basis, relied_on)
+    return students
+
+
+def _request(
+    requester: tuple[str, str],
+    question: "Question",
+    person: tuple[str, bool, str, bool],
+    students: tuple[str, ...],
+) -> "OutsideRequest":
+    """The request as it is signed."""
     from homeroom.outside import OutsideRequest  # noqa: PLC0415 - help must not wait for gRPC
 
-    request = OutsideRequest(
-        requester=requester,
+    name, kind = requester
+    role, authenticated, trained_until, works_with_them = person
+    return OutsideRequest(
+        requester=name,
         question=question,
         role=role,
         authenticated=authenticated,
@@ -132,9 +175,6 @@ def enter(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
         training_valid_to=day(trained_until, "--trained-until") if trained_until else None,
         works_with_students=works_with_them,
     )
-    answer = asyncio.run(_enter(profile, request))
-    _show_answer(answer, out, as_json=as_json)
-    return exit_of_sources([answer.source])
 
 
 async def _list(profile: str | None, *, every: bool) -> "list[Approval]":

@@ -156,17 +156,8 @@ class NodeFederation:
 
     @property
     def port(self) -> int:
-        """Where the node answers."""
         assert self._server is not None
         return self._server.port
-
-    async def until_registry(self, sequence: int) -> None:
-        """Waits until the node has followed the registry that far."""
-        async with asyncio.timeout(60):
-            while True:
-                if (await self.status()).registry_sequence >= sequence:
-                    return
-                await asyncio.sleep(0.05)
 
     def stub(self, organization_id: str, role: Role) -> Any:
         """The node as a bearer of that role calls it."""

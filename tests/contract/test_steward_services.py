@@ -1,5 +1,6 @@
 """What stewards do at their own node, over real sockets: matters, approvals, outside requests."""
 
+import asyncio
 import datetime as dt
 import json
 import secrets
@@ -104,8 +105,17 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         response = await registry.RegisterOrganization(
             registry_pb.RegisterOrganizationRequest(record=record, request_id=new_request_id())
         )
-        await federation.until_registry(response.sequence)
+        await until_registry(federation, response.sequence)
         yield Office(federation, issuer, tmp_path)
+
+
+async def until_registry(federation: NodeFederation, sequence: int) -> None:
+    """Waits until the node has followed the registry that far."""
+    async with asyncio.timeout(60):
+        while True:
+            if (await federation.status()).registry_sequence >= sequence:
+                return
+            await asyncio.sleep(0.05)
 
 
 def transfer(matter_id: str = "T-1", *students: str, **facts: str) -> NewMatter:

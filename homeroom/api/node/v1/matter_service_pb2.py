@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/node/v1/matter_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x02\n\x06Matter\x12\x11\n\tmatter_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12.\n\nvalid_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05\x66\x61\x63ts\x18\x06 \x01(\tB\x03\x80\x01\x01\x12\x17\n\x0f\x65vidence_digest\x18\x07 \x01(\t\x12\x12\n\nentered_by\x18\x08 \x01(\t\x12.\n\nenter_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rstudent_count\x18\x0b \x01(\r\x12\x0f\n\x07outside\x18\x0c \x01(\x08\"B\n\rMatterStudent\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x87\x01\n\x10\x41\x64\x64MatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12,\n\x06matter\x18\x02 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x18\n\x0bstudent_ids\x18\x03 \x03(\tB\x03\x80\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"x\n\x11\x41\x64\x64MatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x35\n\x08students\x18\x02 \x03(\x0b\x32#.homeroom.api.node.v1.MatterStudent\"t\n\x12ListMattersRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"]\n\x13ListMattersResponse\x12-\n\x07matters\x18\x01 \x03(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x10GetMatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tmatter_id\x18\x02 \x01(\t\"x\n\x11GetMatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x35\n\x08students\x18\x02 \x03(\x0b\x32#.homeroom.api.node.v1.MatterStudent\"R\n\x10\x45ndMatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tmatter_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"A\n\x11\x45ndMatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter2\x8d\x03\n\rMatterService\x12\\\n\tAddMatter\x12&.homeroom.api.node.v1.AddMatterRequest\x1a\'.homeroom.api.node.v1.AddMatterResponse\x12\x62\n\x0bListMatters\x12(.homeroom.api.node.v1.ListMattersRequest\x1a).homeroom.api.node.v1.ListMattersResponse\x12\\\n\tGetMatter\x12&.homeroom.api.node.v1.GetMatterRequest\x1a\'.homeroom.api.node.v1.GetMatterResponse\x12\\\n\tEndMatter\x12&.homeroom.api.node.v1.EndMatterRequest\x1a\'.homeroom.api.node.v1.EndMatterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/node/v1/matter_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x02\n\x06Matter\x12\x11\n\tmatter_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12.\n\nvalid_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05\x66\x61\x63ts\x18\x06 \x01(\tB\x03\x80\x01\x01\x12\x17\n\x0f\x65vidence_digest\x18\x07 \x01(\t\x12\x12\n\nentered_by\x18\x08 \x01(\t\x12.\n\nenter_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rstudent_count\x18\x0b \x01(\r\x12\x0f\n\x07outside\x18\x0c \x01(\x08\"B\n\rMatterStudent\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x87\x01\n\x10\x41\x64\x64MatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12,\n\x06matter\x18\x02 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x18\n\x0bstudent_ids\x18\x03 \x03(\tB\x03\x80\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"}\n\x11\x41\x64\x64MatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12:\n\x08students\x18\x02 \x03(\x0b\x32#.homeroom.api.node.v1.MatterStudentB\x03\x80\x01\x01\"t\n\x12ListMattersRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"]\n\x13ListMattersResponse\x12-\n\x07matters\x18\x01 \x03(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x10GetMatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tmatter_id\x18\x02 \x01(\t\"}\n\x11GetMatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter\x12:\n\x08students\x18\x02 \x03(\x0b\x32#.homeroom.api.node.v1.MatterStudentB\x03\x80\x01\x01\"R\n\x10\x45ndMatterRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tmatter_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"A\n\x11\x45ndMatterResponse\x12,\n\x06matter\x18\x01 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Matter2\x8d\x03\n\rMatterService\x12\\\n\tAddMatter\x12&.homeroom.api.node.v1.AddMatterRequest\x1a\'.homeroom.api.node.v1.AddMatterResponse\x12\x62\n\x0bListMatters\x12(.homeroom.api.node.v1.ListMattersRequest\x1a).homeroom.api.node.v1.ListMattersResponse\x12\\\n\tGetMatter\x12&.homeroom.api.node.v1.GetMatterRequest\x1a\'.homeroom.api.node.v1.GetMatterResponse\x12\\\n\tEndMatter\x12&.homeroom.api.node.v1.EndMatterRequest\x1a\'.homeroom.api.node.v1.EndMatterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +42,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDMATTERREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_ADDMATTERREQUEST'].fields_by_name['student_ids']._loaded_options = None
   _globals['_ADDMATTERREQUEST'].fields_by_name['student_ids']._serialized_options = b'\200\001\001'
+  _globals['_ADDMATTERRESPONSE'].fields_by_name['students']._loaded_options = None
+  _globals['_ADDMATTERRESPONSE'].fields_by_name['students']._serialized_options = b'\200\001\001'
   _globals['_LISTMATTERSREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_LISTMATTERSREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_GETMATTERREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_GETMATTERREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
+  _globals['_GETMATTERRESPONSE'].fields_by_name['students']._loaded_options = None
+  _globals['_GETMATTERRESPONSE'].fields_by_name['students']._serialized_options = b'\200\001\001'
   _globals['_ENDMATTERREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_ENDMATTERREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_MATTER']._serialized_start=101
@@ -55,19 +59,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDMATTERREQUEST']._serialized_start=525
   _globals['_ADDMATTERREQUEST']._serialized_end=660
   _globals['_ADDMATTERRESPONSE']._serialized_start=662
-  _globals['_ADDMATTERRESPONSE']._serialized_end=782
-  _globals['_LISTMATTERSREQUEST']._serialized_start=784
-  _globals['_LISTMATTERSREQUEST']._serialized_end=900
-  _globals['_LISTMATTERSRESPONSE']._serialized_start=902
-  _globals['_LISTMATTERSRESPONSE']._serialized_end=995
-  _globals['_GETMATTERREQUEST']._serialized_start=997
-  _globals['_GETMATTERREQUEST']._serialized_end=1059
-  _globals['_GETMATTERRESPONSE']._serialized_start=1061
-  _globals['_GETMATTERRESPONSE']._serialized_end=1181
-  _globals['_ENDMATTERREQUEST']._serialized_start=1183
-  _globals['_ENDMATTERREQUEST']._serialized_end=1265
-  _globals['_ENDMATTERRESPONSE']._serialized_start=1267
-  _globals['_ENDMATTERRESPONSE']._serialized_end=1332
-  _globals['_MATTERSERVICE']._serialized_start=1335
-  _globals['_MATTERSERVICE']._serialized_end=1732
+  _globals['_ADDMATTERRESPONSE']._serialized_end=787
+  _globals['_LISTMATTERSREQUEST']._serialized_start=789
+  _globals['_LISTMATTERSREQUEST']._serialized_end=905
+  _globals['_LISTMATTERSRESPONSE']._serialized_start=907
+  _globals['_LISTMATTERSRESPONSE']._serialized_end=1000
+  _globals['_GETMATTERREQUEST']._serialized_start=1002
+  _globals['_GETMATTERREQUEST']._serialized_end=1064
+  _globals['_GETMATTERRESPONSE']._serialized_start=1066
+  _globals['_GETMATTERRESPONSE']._serialized_end=1191
+  _globals['_ENDMATTERREQUEST']._serialized_start=1193
+  _globals['_ENDMATTERREQUEST']._serialized_end=1275
+  _globals['_ENDMATTERRESPONSE']._serialized_start=1277
+  _globals['_ENDMATTERRESPONSE']._serialized_end=1342
+  _globals['_MATTERSERVICE']._serialized_start=1345
+  _globals['_MATTERSERVICE']._serialized_end=1742
 # @@protoc_insertion_point(module_scope)

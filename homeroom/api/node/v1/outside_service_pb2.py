@@ -28,7 +28,7 @@ from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_d
 from homeroom.api.common.v1 import query_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*homeroom/api/node/v1/outside_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a\"homeroom/api/common/v1/query.proto\"\x90\x04\n\x0eOutsideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12\x16\n\x0erequester_kind\x18\x04 \x01(\t\x12\x33\n\x06person\x18\x05 \x01(\x0b\x32#.homeroom.api.node.v1.OutsidePerson\x12\x14\n\x0c\x61greement_id\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x08 \x01(\t\x12\x11\n\tmatter_id\x18\t \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\n \x01(\t\x12\x10\n\x08\x65lements\x18\x0b \x03(\t\x12\x18\n\x0bstudent_ids\x18\x0c \x03(\tB\x03\x80\x01\x01\x12\x12\n\nschool_ids\x18\r \x03(\t\x12.\n\x06period\x18\x0e \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12,\n\x05level\x18\x0f \x01(\x0e\x32\x1d.homeroom.api.common.v1.Level\x12\r\n\x05table\x18\x10 \x01(\t\x12\x11\n\tonward_to\x18\x11 \x03(\t\x12.\n\nenter_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11user_token_digest\x18\x13 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x14 \x01(\x08\"\xa9\x01\n\rOutsidePerson\x12\x15\n\rauthenticated\x18\x01 \x01(\x08\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x19\n\x11training_valid_to\x18\x03 \x01(\t\x12\x1b\n\x13works_with_students\x18\x04 \x01(\x08\x12;\n\ndelegation\x18\x05 \x01(\x0b\x32\'.homeroom.api.node.v1.OutsideDelegation\"j\n\x11OutsideDelegation\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x10\n\x08valid_to\x18\x02 \x01(\t\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x12\n\ncovers_all\x18\x04 \x01(\x08\x12\x10\n\x08\x65lements\x18\x05 \x03(\t\"i\n\x14\x41nswerOutsideRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x38\n\x07request\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\"\x91\x01\n\x15\x41nswerOutsideResponse\x12\x39\n\x08students\x18\x01 \x01(\x0b\x32%.homeroom.api.node.v1.OutsideStudentsH\x00\x12\x34\n\x05\x66rame\x18\x02 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrameH\x00\x42\x07\n\x05\x65vent\"I\n\x0fOutsideStudents\x12\x36\n\x08students\x18\x01 \x03(\x0b\x32$.homeroom.api.node.v1.OutsideStudent\"C\n\x0eOutsideStudent\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x32|\n\x0eOutsideService\x12j\n\rAnswerOutside\x12*.homeroom.api.node.v1.AnswerOutsideRequest\x1a+.homeroom.api.node.v1.AnswerOutsideResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*homeroom/api/node/v1/outside_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a\"homeroom/api/common/v1/query.proto\"\x90\x04\n\x0eOutsideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12\x16\n\x0erequester_kind\x18\x04 \x01(\t\x12\x33\n\x06person\x18\x05 \x01(\x0b\x32#.homeroom.api.node.v1.OutsidePerson\x12\x14\n\x0c\x61greement_id\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x08 \x01(\t\x12\x11\n\tmatter_id\x18\t \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\n \x01(\t\x12\x10\n\x08\x65lements\x18\x0b \x03(\t\x12\x18\n\x0bstudent_ids\x18\x0c \x03(\tB\x03\x80\x01\x01\x12\x12\n\nschool_ids\x18\r \x03(\t\x12.\n\x06period\x18\x0e \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12,\n\x05level\x18\x0f \x01(\x0e\x32\x1d.homeroom.api.common.v1.Level\x12\r\n\x05table\x18\x10 \x01(\t\x12\x11\n\tonward_to\x18\x11 \x03(\t\x12.\n\nenter_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11user_token_digest\x18\x13 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x14 \x01(\x08\"\xa9\x01\n\rOutsidePerson\x12\x15\n\rauthenticated\x18\x01 \x01(\x08\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x19\n\x11training_valid_to\x18\x03 \x01(\t\x12\x1b\n\x13works_with_students\x18\x04 \x01(\x08\x12;\n\ndelegation\x18\x05 \x01(\x0b\x32\'.homeroom.api.node.v1.OutsideDelegation\"j\n\x11OutsideDelegation\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x10\n\x08valid_to\x18\x02 \x01(\t\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x12\n\ncovers_all\x18\x04 \x01(\x08\x12\x10\n\x08\x65lements\x18\x05 \x03(\t\"i\n\x14\x41nswerOutsideRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x38\n\x07request\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\"\x96\x01\n\x15\x41nswerOutsideResponse\x12>\n\x08students\x18\x01 \x01(\x0b\x32%.homeroom.api.node.v1.OutsideStudentsB\x03\x80\x01\x01H\x00\x12\x34\n\x05\x66rame\x18\x02 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrameH\x00\x42\x07\n\x05\x65vent\"N\n\x0fOutsideStudents\x12;\n\x08students\x18\x01 \x03(\x0b\x32$.homeroom.api.node.v1.OutsideStudentB\x03\x80\x01\x01\"C\n\x0eOutsideStudent\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x32|\n\x0eOutsideService\x12j\n\rAnswerOutside\x12*.homeroom.api.node.v1.AnswerOutsideRequest\x1a+.homeroom.api.node.v1.AnswerOutsideResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTSIDEREQUEST'].fields_by_name['student_ids']._serialized_options = b'\200\001\001'
   _globals['_ANSWEROUTSIDEREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_ANSWEROUTSIDEREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
+  _globals['_ANSWEROUTSIDERESPONSE'].fields_by_name['students']._loaded_options = None
+  _globals['_ANSWEROUTSIDERESPONSE'].fields_by_name['students']._serialized_options = b'\200\001\001'
+  _globals['_OUTSIDESTUDENTS'].fields_by_name['students']._loaded_options = None
+  _globals['_OUTSIDESTUDENTS'].fields_by_name['students']._serialized_options = b'\200\001\001'
   _globals['_OUTSIDESTUDENT'].fields_by_name['student_id']._loaded_options = None
   _globals['_OUTSIDESTUDENT'].fields_by_name['student_id']._serialized_options = b'\200\001\001'
   _globals['_OUTSIDESTUDENT'].fields_by_name['subject_ref']._loaded_options = None
@@ -52,11 +56,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWEROUTSIDEREQUEST']._serialized_start=1024
   _globals['_ANSWEROUTSIDEREQUEST']._serialized_end=1129
   _globals['_ANSWEROUTSIDERESPONSE']._serialized_start=1132
-  _globals['_ANSWEROUTSIDERESPONSE']._serialized_end=1277
-  _globals['_OUTSIDESTUDENTS']._serialized_start=1279
-  _globals['_OUTSIDESTUDENTS']._serialized_end=1352
-  _globals['_OUTSIDESTUDENT']._serialized_start=1354
-  _globals['_OUTSIDESTUDENT']._serialized_end=1421
-  _globals['_OUTSIDESERVICE']._serialized_start=1423
-  _globals['_OUTSIDESERVICE']._serialized_end=1547
+  _globals['_ANSWEROUTSIDERESPONSE']._serialized_end=1282
+  _globals['_OUTSIDESTUDENTS']._serialized_start=1284
+  _globals['_OUTSIDESTUDENTS']._serialized_end=1362
+  _globals['_OUTSIDESTUDENT']._serialized_start=1364
+  _globals['_OUTSIDESTUDENT']._serialized_end=1431
+  _globals['_OUTSIDESERVICE']._serialized_start=1433
+  _globals['_OUTSIDESERVICE']._serialized_end=1557
 # @@protoc_insertion_point(module_scope)
