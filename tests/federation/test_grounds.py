@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def at_desk(
 def matter(kind: MatterKind, requester: str, **facts: str) -> NewMatter:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return NewMatter(
-        matter_id=f"{kind}-of-{requester}",
+        matter_id=f"{kind}-{secrets.token_hex(6)}",
         kind=kind,
         requester=requester,
         valid_from=now - DAY,
