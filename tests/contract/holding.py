@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Table, insert
 
 from homeroom.catalog import SUBJECT_REF, dataset_named
 from homeroom.vocabulary import Element
@@ -14,12 +16,13 @@ from services.node.domain.consent_book import Progress, Step
 from services.node.domain.decision import Schools
 from services.node.domain.selection import ROWS_PER_BATCH, Covered, Selection
 from services.node.store.answers import AnswerStore
+from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.consents import ConsentStore
 from services.node.store.records import RecordStore
 from services.node.store.subject_refs import SubjectRefStore
-from services.runtime.database import open_database
+from services.runtime.database import open_database, writing
 from tests.conditions import consented
-from tests.contract.node_stores import DAY, Urls, grant, settled
+from tests.contract.node_stores import ANA, DAY, Urls, grant, settled
 from tests.organizations import NOW
 
 MONDAY = dt.date(2026, 9, 7)
@@ -55,8 +58,29 @@ class Holding:
         given = grant(self.keys[student], elements=frozenset(elements), **fields)
         # A class of recipients has no name for a student; each of its members gets one.
         refs = {} if recipient.startswith("class:") else {recipient: name}
-        self.apply(settled(consent_id, given, refs=refs))
+        known = replace(ANA, student_key=self.keys[student])
+        self.apply(settled(consent_id, given, refs=refs, student=known))
         return consent_id
+
+    def put(self, table: Table, *rows: dict[str, Any]) -> None:
+        """Rows of the node's own state."""
+        engine = open_database(self.urls.state)
+        with writing(engine) as connection:
+            connection.execute(insert(table), list(rows))
+        engine.dispose()
+
+    def name(self, *students: str) -> None:
+        """The requester's names for students."""
+        rows = [
+            {
+                "recipient": "helpers",
+                "subject_ref": f"ref-{name}",
+                "student_key": self.keys[name],
+                "in_use": True,
+            }
+            for name in students
+        ]
+        self.put(NAMES, *rows)
 
     def apply(self, *steps: Step) -> None:
         """What arrives of consents."""
@@ -88,14 +112,21 @@ class Holding:
         return {"student_key": self.keys[row["student"]], **keyed} if "student" in row else keyed
 
 
-@pytest.fixture
-def holding(urls: Urls) -> Iterator[Holding]:
+@contextmanager
+def held(urls: Urls) -> Iterator[Holding]:
+    """A holding of two databases, closed at the end."""
     state = open_database(urls.state)
     opened = RecordStore(urls.records)
     answers = AnswerStore(urls.records, urls.state, SubjectRefStore(state))
     yield Holding(urls, answers, ConsentStore(state), opened)
     opened.close()
     state.dispose()
+
+
+@pytest.fixture
+def holding(urls: Urls) -> Iterator[Holding]:
+    with held(urls) as opened:
+        yield opened
 
 
 def selection(dataset: str = "attendance", **changed: Any) -> Selection:

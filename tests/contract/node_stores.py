@@ -70,9 +70,14 @@ def urls(
         return
     shared = tmp_path_factory.getbasetemp() / "node_stores"
     shared.mkdir(exist_ok=True)
+    yield new_files(shared, tmp_path)
+
+
+def new_files(shared: Path, folder: Path) -> Urls:
+    """Two new files in a folder, copied from those that are made once in a shared one."""
     for file in _files(shared):
-        shutil.copy(file, tmp_path / file.name)
-    yield Urls(f"sqlite:///{tmp_path}/records.db", f"sqlite:///{tmp_path}/state.db")
+        shutil.copy(file, folder / file.name)
+    return Urls(f"sqlite:///{folder}/records.db", f"sqlite:///{folder}/state.db")
 
 
 def grant(student_key: int = 7, **changed: Any) -> Grant:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from homeroom.catalog import COMPUTED_FROM, OBLIGATIONS, STATEMENT, SUBJECT_REF
 from homeroom.checks import RowCondition
@@ -51,14 +51,6 @@ NOW_SECONDS = int(NOW.timestamp())
 TODAY = NOW.date()
 
 
-def put(holding: Holding, table: Any, *rows: dict[str, Any]) -> None:
-    """Rows of the node's own state."""
-    engine = open_database(holding.urls.state)
-    with writing(engine) as connection:
-        connection.execute(insert(table), list(rows))
-    engine.dispose()
-
-
 def matter(holding: Holding, key: int, *students: str, **changed: Any) -> None:
     """A matter that names some students."""
     fields = {
@@ -71,9 +63,8 @@ def matter(holding: Holding, key: int, *students: str, **changed: Any) -> None:
         "entered_at": NOW_SECONDS,
         "evidence_digest": "",
     }
-    put(holding, MATTER, {"matter_key": key, "matter_id": f"m{key}", **fields, **changed})
-    put(
-        holding,
+    holding.put(MATTER, {"matter_key": key, "matter_id": f"m{key}", **fields, **changed})
+    holding.put(
         MATTER_STUDENT,
         *({"matter_key": key, "student_key": holding.keys[s]} for s in students),
     )
@@ -82,21 +73,7 @@ def matter(holding: Holding, key: int, *students: str, **changed: Any) -> None:
 def note(holding: Holding, name: str, kind: RightsKind, person: str = "", **more: Any) -> None:
     """What staff noted of a student's rights."""
     row = {"student_key": holding.keys[name], "kind": kind.value, "person": person}
-    put(holding, STUDENT_RIGHTS, row | {"from_day": None} | more)
-
-
-def named(holding: Holding, *students: str) -> None:
-    """The requester's names for students."""
-    rows = [
-        {
-            "recipient": "helpers",
-            "subject_ref": f"ref-{name}",
-            "student_key": holding.keys[name],
-            "in_use": True,
-        }
-        for name in students
-    ]
-    put(holding, NAMES, *rows)
+    holding.put(STUDENT_RIGHTS, row | {"from_day": None} | more)
 
 
 def about(*words: RowCondition, element: Element = NAME, **changed: Any) -> Selection:
@@ -123,7 +100,7 @@ def pair(holding: Holding) -> Holding:
         "street_address": "1 Elm St",
     }
     holding.add("student", {**student("ana"), **facts}, {**student("ben"), **facts})
-    named(holding, "ana", "ben")
+    holding.name("ana", "ben")
     return holding
 
 
@@ -210,7 +187,7 @@ async def test_only_a_part_b_record_needs_the_part_b_consent(
 ) -> None:
     sped = Element.SPED_STATUS
     holding.add("student", {**student("ana"), **told})
-    named(holding, "ana")
+    holding.name("ana")
     chosen = about(WORD.PART_B_CONSENTED, element=sped)
     assert len(await both_ways(holding, chosen)) == count
 
@@ -389,7 +366,7 @@ async def test_with_a_courts_order_on_file_staff_must_have_cleared_the_person(
 async def test_an_element_waits_for_an_age(pair: Holding, years: int, count: int) -> None:
     """Ana and Ben are twelve; of who has no birth date no age is known."""
     pair.add("student", {**student("cy"), "given_name": "C"})
-    named(pair, "cy")
+    pair.name("cy")
 
     assert len(await both_ways(pair, about(min_ages={NAME: years}))) == count
 

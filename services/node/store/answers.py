@@ -24,6 +24,7 @@ from homeroom.vocabulary import Obligation
 from services.node.domain.selection import (
     ROWS_PER_BATCH,
     Coverage,
+    Failure,
     RowReader,
     Selection,
     Window,
@@ -36,6 +37,7 @@ from services.node.store.conditional import (
 from services.node.store.consent_changes import consents_to_settle_again
 from services.node.store.datasets import measured_days
 from services.node.store.element_bits import bit_of, elements_in, mask_of
+from services.node.store.failures import failures_of
 from services.node.store.grants import limited_by_period, windows_of
 from services.node.store.obligations import OF_ROWS, students_calling
 from services.node.store.permitted import rows_permitted, students_covered
@@ -96,7 +98,14 @@ class AnswerStore:
             coverage = _coverage(found, selection)
         else:
             coverage = self._conditional_coverage(found, selection)
-        return replace(coverage, called_for=self._called_for(coverage, selection))
+        return replace(
+            coverage,
+            called_for=self._called_for(coverage, selection),
+            failures=() if _nothing_failed(coverage, selection) else self._failures(selection),
+        )
+
+    def _failures(self, selection: Selection) -> Sequence[Failure]:
+        return failures_of(selection, self._fetch)
 
     def _called_for(self, coverage: Coverage, selection: Selection) -> frozenset[Obligation]:
         covered = {key for key, _ in coverage.students}
@@ -254,6 +263,19 @@ def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
         {names[key]: elements_in(mask) for key, mask in masks.items()},
         {name: frozenset(some) for name, some in windows.items()},
         [(key, mask) for key, mask in masks.items() if mask & needed],
+    )
+
+
+def _nothing_failed(coverage: Coverage, selection: Selection) -> bool:
+    """Whether nobody was named, or everyone who was may be told of whole."""
+    if selection.subject_refs is None:
+        return selection.matter_key is None
+    whole = mask_of(selection.elements)
+    asked = len(set(selection.subject_refs))
+    return (
+        selection.plain
+        and len(coverage.students) == asked
+        and all(mask == whole for _, mask in coverage.students)
     )
 
 

@@ -44,18 +44,24 @@ _GRANT = CONSENT_GRANT.c
 _BY_EVERY = frozenset({RowCondition.CONSENTED, RowCondition.SPECIFICALLY_CONSENTED})
 
 
-class _StudentConsents:
+class StudentConsents:
     """Consents as flags of each student, in a common table for each recipient."""
 
-    def __init__(self, selection: Selection, *, every_day: bool) -> None:
-        """`every_day`: only grants for the records of every day count."""
+    def __init__(
+        self, selection: Selection, *, every_day: bool, needed: bool | None = None
+    ) -> None:
+        """Makes the tables.
+
+        With `every_day` only grants for the records of every day count. Students who lack what is
+        `needed` are left out: by default where every element needs a consent.
+        """
         own = _granted(selection, selection.recipients, every_day, "granted")
         others = {
             party: _granted(selection, [party], every_day, f"granted_onward_{place}")
             for place, party in enumerate(sorted(selection.onward_to))
         }
         self._tables = {"": own, **others}
-        self._needed = _need_consent(selection)
+        self._needed = _need_consent(selection) if needed is None else needed
 
     def cover(
         self, element: Element, *, recipient: str = "", by_name: bool = False
@@ -102,7 +108,7 @@ def rows_conditional(selection: Selection, *, limited: bool) -> Select[Any]:
     `limited` says that some grant is for the records of some days only.
     """
     source = SOURCES[selection.dataset.name]
-    flagged = None if limited else _StudentConsents(selection, every_day=True)
+    flagged = None if limited else StudentConsents(selection, every_day=True)
     candidate = _candidates(selection, source, flagged)
     flags = _row_flags(selection, candidate, source, limited=limited)
     columns = [
@@ -125,7 +131,7 @@ def students_conditional(selection: Selection) -> Select[Any]:
     What is asked of single rows is not looked at here, nor of which days a consent is.
     """
     source = SOURCES[selection.dataset.name]
-    candidate = _candidates(selection, source, _StudentConsents(selection, every_day=False))
+    candidate = _candidates(selection, source, StudentConsents(selection, every_day=False))
     mask: ColumnElement[int] = literal(0, BigInteger)
     for element in elements_in_order(selection):
         bit = literal(bit_of(element), BigInteger)
@@ -156,7 +162,7 @@ def rows_withheld(selection: Selection) -> Select[Any] | None:
     )
 
 
-def _candidates(selection: Selection, source: Source, flagged: _StudentConsents | None) -> CTE:
+def _candidates(selection: Selection, source: Source, flagged: StudentConsents | None) -> CTE:
     """The students who may be meant: key, subject_ref, a flag for each element.
 
     Without `flagged`, consents are left to be asked of each row.
