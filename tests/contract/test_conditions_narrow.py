@@ -87,6 +87,7 @@ def _opt_out(element: str) -> Adverse:
 
 
 NOTHING: frozenset[str] = frozenset()
+# Of those that say the same of one fact, either is as adverse as the other, in any order.
 ADVERSE: dict[str, Adverse] = {
     "revoked": lambda h: h.apply(Revoked("c1", NOW)),
     "revoked for another": lambda h: h.apply(Revoked("c2", NOW)),
@@ -100,8 +101,6 @@ ADVERSE: dict[str, Adverse] = {
     "disability": _told(special_education=True),
     "disability not known": _told(special_education=None),
     "disability for a time": _status("special_education"),
-    "of age": _told(birth_date=dt.date(2000, 1, 1)),
-    "younger": _told(birth_date=dt.date(2020, 1, 1)),
     "age not known": _told(birth_date=None),
     "moved away": _told(school_id="oak"),
     "matter ended": lambda h: _changed(h, ended_at=NOW_SECONDS),
