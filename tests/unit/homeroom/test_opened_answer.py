@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeroom.answer import Answer, Outcome, Source, answer_schema
+from homeroom.answer import Answer, Outcome, Source, answer_schema, with_source
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.catalog import dataset_named
+from homeroom.catalog import OBLIGATIONS, STATEMENT, TOLD_BESIDE, dataset_named
 from homeroom.errors import EvidenceInvalidError
 from homeroom.keeping import MemoryKeeper, SealedKeeper
 from homeroom.opening import Asking, SourceOpening
@@ -159,6 +159,22 @@ def test_columns_that_were_not_asked_for_are_refused(schema: pa.Schema) -> None:
 
     with pytest.raises(EvidenceInvalidError):
         reader().read(sink.getvalue())
+
+
+def test_what_goes_beside_a_row_may_come_last() -> None:
+    """The words of its obligations and a family's statement, as text and as nothing else."""
+    dataset = dataset_named("attendance")
+    told = {OBLIGATIONS: "attach_contested_statement", STATEMENT: "I was there."}
+    schema = pa.schema([*dataset.schema_of(ELEMENTS), *TOLD_BESIDE])
+    batch = pa.RecordBatch.from_pylist([{"subject_ref": "r"} | told], schema=schema)
+    (read_back,) = reader().read(b"".join(pieces_of([batch])))
+    table = answer_schema(dataset, ELEMENTS)
+
+    assert told.items() <= with_source(read_back, "bps", table).to_pylist()[0].items()
+    numbers = schema.set(schema.get_field_index(STATEMENT), pa.field(STATEMENT, pa.int64()))
+    other = pa.RecordBatch.from_pylist([{"subject_ref": "r"}], schema=numbers)
+    with pytest.raises(EvidenceInvalidError):
+        reader().read(b"".join(pieces_of([other])))
 
 
 def test_a_row_without_a_student_is_refused() -> None:
