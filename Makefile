@@ -6,7 +6,7 @@ B ?=
 ORG ?= my_district
 
 .PHONY: help setup demo up down certs test check format lint types imports proto proto-check breaking \
-	test-policy opa bench clean
+	test-policy mutate-policy opa bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ opa: setup ## install the pinned opa binary where Go is at hand, cached
 
 test-policy: setup ## format, strictness, tests and coverage of the Rego
 	@$(PYTHON) -m tools.policy_tests
+
+mutate-policy: setup ## delete each line of the policies in turn; fail if no test misses one
+	@$(PYTHON) -m tools.policy_mutations
 
 bench: setup ## list the benchmarks; B=name runs one
 	@$(PYTHON) -m benchmarks $(B)

@@ -33,4 +33,6 @@ test_nobody_has_no_role if agreement_reasons.codes == set() with input as exampl
 
 test_no_agreement if {
 	agreement_reasons.codes == {"agreement_missing"} with input as example.without("/agreement")
+	study := json.remove(example.claiming("studies"), ["/agreement"])
+	agreement_reasons.codes == {"agreement_missing"} with input as study
 }

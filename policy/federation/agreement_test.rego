@@ -33,6 +33,7 @@ test_who_needs_none if {
 	audit := example.claiming("audit_evaluation")
 	not agreement.dispensed with input as audit
 	agreement.dispensed with input as example.changed(audit, "/user/employee_of_authority", true)
+	not agreement.dispensed with input as example.with_value("/user/employee_of_authority", true)
 	study := example.claiming("studies")
 	not agreement.dispensed with input as example.changed(study, "/user/employee_of_holder", true)
 }

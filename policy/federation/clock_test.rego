@@ -15,7 +15,12 @@ test_reads_no_other_form if {
 	}
 }
 
-test_no_instant_means_no_day if not clock.today with input as {}
+test_no_instant_means_no_day if {
+	not clock.today with input as {}
+	not clock.today with input.now as "2026-03-10 at two"
+}
+
+test_ends_are_whole_seconds if clock.seconds_after(clock.instant("2026-03-10T14:00:00Z"), 0.5) == "2026-03-10T14:00:00Z"
 
 test_reads_no_other_day if {
 	every written in [null, 0, [], "2026-3-1", "2026-03-10T14:00:00Z"] {

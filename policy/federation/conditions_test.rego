@@ -86,3 +86,16 @@ test_which_elements_rely_on_consents if {
 	study := example.asking(example.claiming("studies"), ["gpa", "survey_protected_responses"])
 	conditions.relying_on_consent == {"survey_protected_responses"} with input as study
 }
+
+test_what_goes_with_consent_goes_with_nothing_else if {
+	transfer := example.claiming("transfer")
+	of(example.changed(transfer, "/user/reach", "caseload"), "gpa") == {"named_in_matter"}
+	of(transfer, "early_warning_flag") == {"named_in_matter"}
+	of(example.claiming("studies"), "discipline_incident_detail") == set()
+}
+
+test_only_what_is_granted_has_conditions if {
+	transfer := example.asking(example.claiming("transfer"), ["gpa", "iep"])
+	without_iep := example.changed(transfer, "/holder/dataset_elements", ["gpa"])
+	conditions.granted == {"gpa": ["named_in_matter"]} with input as without_iep
+}

@@ -35,6 +35,12 @@ test_not_in_effect if {
 		not delegation.in_effect with input as example.changed(delegated, concat("/", ["/user/delegation", part]), value)
 	}
 	not delegation.in_effect with input as example.without("/user/capacity")
+	in_no_capacity := json.remove(delegated, ["/user/capacity"])
+	not delegation.in_effect with input as in_no_capacity
+	not delegation.ends_at with input as in_no_capacity
+	not delegation.covered with input as in_no_capacity
+	some_of_them := example.changed(in_no_capacity, "/user/delegation/covers", {"only": ["daily_attendance"]})
+	not delegation.covered with input as some_of_them
 }
 
 test_covers_what_it_names if {

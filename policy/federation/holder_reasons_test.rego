@@ -49,3 +49,8 @@ test_outsiders_need_an_agreement if {
 test_terms_of_no_agreement_are_not_reasons if {
 	holder_reasons.codes == {"agreement_missing"} with input as example.without("/agreement")
 }
+
+test_stale_consents_are_said_where_nothing_is_agreed_either if {
+	asked := example.changed(example.without("/state/consent_confirmed_at"), "/query/elements", ["gpa"])
+	"authorization_state_stale" in holder_reasons.codes with input as asked
+}

@@ -1,7 +1,9 @@
 """The conformance vectors, and the order by which one decision is at most another."""
 
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from homeroom.errors import PolicyUnavailableError
@@ -12,6 +14,33 @@ from tools.policy_vectors import FEDERATION, LOCAL, POLICY, QUESTION
 __all__ = ["FEDERATION", "GROUPS", "LOCAL", "POLICY", "QUESTION"]
 
 GROUPS = ("permitted", "refused", "pairs", "grounds", "local")
+
+
+READ_BY_THE_TEMPLATE = ("schema", "now", "query", "approvals")
+"""All that the local template reads of an input; `test_only_down` holds it to that."""
+
+
+class LocalTemplate:
+    """The local template's engine, asked once about inputs that are the same to it."""
+
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine, self.name, self.revision = engine, engine.name, engine.revision
+        self._said: dict[bytes, dict[str, Any] | None] = {}
+
+    async def decide(self, entrypoint: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        read = {name: facts[name] for name in READ_BY_THE_TEMPLATE if name in facts}
+        asked = canonical([entrypoint, read])
+        if asked not in self._said:
+            self._said[asked] = None
+            with suppress(PolicyUnavailableError):
+                self._said[asked] = await self._engine.decide(entrypoint, facts)
+        said = self._said[asked]
+        if said is None:
+            raise PolicyUnavailableError("the local template gave no decision")
+        return said
+
+    async def close(self) -> None:
+        await self._engine.close()
 
 
 class Engines(NamedTuple):
@@ -82,10 +111,11 @@ def paths(value: Any, above: Path = ()) -> Iterator[Path]:
 
 
 def without(facts: dict[str, Any], path: Path) -> dict[str, Any]:
-    """A copy of an input without the member or entry at a place."""
-    copied: dict[str, Any] = json.loads(json.dumps(facts))
+    """An input without the member or entry at a place; what is beside it is shared."""
+    copied = dict(facts)
     holder: Any = copied
     for name in path[:-1]:
+        holder[name] = copy.copy(holder[name])
         holder = holder[name]
     del holder[path[-1]]
     return copied

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from homeroom.vocabulary import ReasonCode
 from tests.policy.conformance import (
     GROUPS,
     POLICY,
+    READ_BY_THE_TEMPLATE,
     Engines,
+    LocalTemplate,
     Path,
     at_most,
     decide,
@@ -46,6 +49,7 @@ def _is_a_limit(facts: Facts, path: Path) -> bool:
 @pytest.mark.parametrize("group", [group for group in GROUPS if group != "pairs"])
 async def test_any_missing_fact_only_tightens(group: str, engines: Engines) -> None:
     """Without any one member or entry of its input, a decision releases at most the same."""
+    engines = Engines(engines.federation, LocalTemplate(engines.local))
     widened = []
     for vector in read_group(group)["vectors"]:
         facts = vector["input"]
@@ -58,9 +62,18 @@ async def test_any_missing_fact_only_tightens(group: str, engines: Engines) -> N
     assert widened == []
 
 
+def test_the_template_reads_nothing_else_of_an_input() -> None:
+    """What the engine of the template is not asked again about cannot change what it says."""
+    for file in (POLICY / "local").glob("*.rego"):
+        if not file.name.endswith("_test.rego"):
+            code = re.sub(r"#.*", "", file.read_text())
+            assert set(re.findall(r"\binput\b\.?(\w*)", code)) <= {*READ_BY_THE_TEMPLATE}, file
+
+
 @pytest.mark.parametrize("group", ["permitted"])
 async def test_null_is_not_a_fact(group: str, engines: Engines) -> None:
     """A null where a fact belongs gives at most what its absence does."""
+    engines = Engines(engines.federation, LocalTemplate(engines.local))
     for vector in read_group(group)["vectors"]:
         facts = vector["input"]
         whole = await decide(engines, facts)
@@ -135,6 +148,7 @@ async def test_a_permission_taken_back_refuses(
     group: str, engines: Engines, change: Callable[[Facts], None], code: ReasonCode | None
 ) -> None:
     """Whatever is ended, unsigned, suspended, withdrawn, closed or stale refuses, and says why."""
+    engines = Engines(engines.federation, LocalTemplate(engines.local))
     for vector in read_group(group)["vectors"]:
         facts = copy.deepcopy(vector["input"])
         if not _relies(facts, change):
