@@ -13,6 +13,7 @@ from homeroom.errors import HomeroomError, LogUnavailableError, QueryReplayedErr
 from homeroom.facts import Facts
 from homeroom.federation import FederationState
 from homeroom.vocabulary import Element
+from services.node.domain.aggregates import AskedTable, TableRelease
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import (
@@ -120,6 +121,7 @@ class FakeLog:
     records: list[DecisionRecord] = field(default_factory=list)
     register: list[DisclosureRecord] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    tables: list[TableRelease] = field(default_factory=list)
     _digest: str = GENESIS
 
     async def append(
@@ -139,17 +141,22 @@ class FakeLog:
         self._digest = entry.digest
         self.entries.append((kind, query_digest, content))
         for note in notes:
-            match note:
-                case Disclosed():
-                    self.disclosed += note.students
-                case DecisionRecord():
-                    self.records.append(note)
-                case DisclosureRecord():
-                    self.register.append(note)
-                case Waiting():
-                    self.waiting.append(note)
+            self._keep(note)
         self.events.append(str(kind))
         return Position(index, entry.digest)
+
+    def _keep(self, note: Note) -> None:
+        match note:
+            case Disclosed():
+                self.disclosed += note.students
+            case DecisionRecord():
+                self.records.append(note)
+            case DisclosureRecord():
+                self.register.append(note)
+            case Waiting():
+                self.waiting.append(note)
+            case TableRelease():
+                self.tables.append(note)
 
     def content_of(self, kind: EntryKind) -> Mapping[str, Any]:
         """What the only entry of a kind says."""
@@ -235,3 +242,13 @@ def batch_of(selection: Selection, rows: Sequence[Row], covered: Covered) -> pa.
         if ref in covered and (row_element is None or row_element in covered[ref])
     ]
     return pa.RecordBatch.from_pylist(given, schema=selection.schema)
+
+
+@dataclass
+class FakeAggregates:
+    """One table, or none; implements `AggregateShelf`."""
+
+    table: AskedTable | None = None
+
+    async def asked(self, requester: str, name: str, min_size: int) -> AskedTable | None:
+        return self.table

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
-from services.node.commands import policy
+from services.node.commands import policy, snapshot
+from services.node.commands.databases import RecordsUrl, StateUrl
 from services.node.intake.export import export_oneroster
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
@@ -28,20 +29,13 @@ from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
 from services.runtime.process import EXIT_FAILED, run_service
 
-RecordsUrl = Annotated[
-    str,
-    typer.Option(envvar="HOMEROOM_NODE_RECORDS_URL", help="The database of records."),
-]
-StateUrl = Annotated[
-    str,
-    typer.Option(envvar="HOMEROOM_NODE_STATE_URL", help="The database of the node's own state."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 app = typer.Typer(
     help=__doc__, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False
 )
 app.add_typer(policy.app, name="policy")
+app.add_typer(snapshot.app, name="snapshot")
 told = Console(stderr=True)
 
 

@@ -25,7 +25,7 @@ from services.node.api import (
     Stewards,
 )
 from services.node.api.outside import Outside
-from services.node.domain.answer import Answerer
+from services.node.domain.answer import Answerer, Stock
 from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
@@ -36,6 +36,7 @@ from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
+from services.node.domain.unnamed import UnnamedAnswers
 from services.node.migrations import (
     RECORDS,
     RECORDS_VERSION_TABLE,
@@ -45,6 +46,7 @@ from services.node.migrations import (
 from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Reporting, Settling
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
+from services.node.store.aggregates import AggregateStore
 from services.node.store.answers import AnswerStore
 from services.node.store.approvals import ApprovalStore
 from services.node.store.claims import ClaimStore
@@ -103,10 +105,16 @@ class Stores:
     log: LogStore
     register: RegisterStore
     answers: AnswerStore
+    aggregates: AggregateStore
     decisions: DecisionRecordStore
     bundles: PolicyBundleStore
     matters: MatterStore
     approvals: ApprovalStore
+
+    @property
+    def stock(self) -> Stock:
+        """What answers are made of."""
+        return Stock(self.answers, UnnamedAnswers(self.aggregates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,7 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         log=LogStore(state),
         register=RegisterStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
+        aggregates=AggregateStore(state),
         decisions=DecisionRecordStore(state),
         bundles=PolicyBundleStore(state),
         matters=MatterStore(state, records),
@@ -182,7 +191,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         stores.matters, stores.approvals, holder.organization_id, holder.signing_key
     )
     judge = Judge(holder, policies, on_file)
-    answerer = Answerer(holder, replica, judge, stores.answers, stores.log, clock)
+    answerer = Answerer(holder, replica, judge, stores.stock, stores.log, clock)
     server = Server(settings, {**ACCESS, **REVIEW_ACCESS, **STEWARD_ACCESS})
     node = NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock)
     add_NodeServiceServicer_to_server(node, server.grpc)

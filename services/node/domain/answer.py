@@ -5,7 +5,6 @@ longer permitted is dropped; when the question itself no longer is, the answer i
 """
 
 import datetime as dt
-import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +17,7 @@ from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.agreement_memory import Remembered
+from services.node.domain.arrow_stream import ArrowStream
 from services.node.domain.log import EntryKind, Log, Position
 from services.node.domain.recording import (
     Asker,
@@ -31,12 +31,14 @@ from services.node.domain.recording import (
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Judge, Ruling
 from services.node.domain.selection import (
+    ROWS_PER_BATCH,
     Coverage,
     Narrowing,
     Records,
     RowReader,
     still_permits,
 )
+from services.node.domain.unnamed import TableReader, Unnamed, UnnamedAnswers, still_tells
 
 _LONGEST_TRUST = dt.timedelta(seconds=5)
 """How long an answer relies on grants that it read, for they also end by themselves."""
@@ -87,6 +89,14 @@ class Closing:
     at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What answers are made of: records about students, and what names nobody."""
+
+    records: Records
+    unnamed: UnnamedAnswers
+
+
 class Answerer:
     """Answers questions from one organization's records."""
 
@@ -95,14 +105,15 @@ class Answerer:
         holder: Holder,
         replica: Replica,
         judge: Judge,
-        records: Records,
+        stock: Stock,
         log: Log,
         clock: Clock,
     ) -> None:
         self._holder = holder
         self._replica = replica
         self._judge = judge
-        self._records = records
+        self._records = stock.records
+        self._unnamed = stock.unnamed
         self._log = log
         self._clock = clock
 
@@ -117,19 +128,23 @@ class Answerer:
         if named and self._holder.organization_id not in named:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
-        ruling, coverage = await self._rule_and_record(asked)
+        release = await self._rule_and_record(asked)
+        ruling = release.ruling
         if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
             raise NotPermittedError("no permitted answer")
-        release = _Release(self, asked, ruling, coverage)
-        if ruling.selection is None or asked.question.validate_only:
+        selection, rows = ruling.selection, release.rows
+        if asked.question.validate_only or (selection is None and rows is None):
             yield await release.close()
             return
-        # Where no record calls for anything, the answer has no columns to say so.
-        told = ruling.selection.row_obligations & coverage.called_for
-        chosen = replace(ruling.selection, row_obligations=told)
-        reader = await self._records.open(chosen)
+        reader: RowReader = TableReader(rows, ROWS_PER_BATCH)
+        schema = None if rows is None else rows.schema
+        if selection is not None:
+            # Where no record calls for anything, the answer has no columns to say so.
+            told = selection.row_obligations & release.called_for
+            chosen = replace(selection, row_obligations=told)
+            reader, schema = await self._records.open(chosen), chosen.schema
         try:
-            async for piece in release.run(reader, chosen.schema):
+            async for piece in release.run(reader, schema):
                 yield piece
         finally:
             await reader.close()
@@ -155,7 +170,7 @@ class Answerer:
         evidence.require_fresh(now, self._holder.max_state_age)
         return await self._judge.rule(asked, evidence, now)
 
-    async def _rule_and_record(self, asked: Asked) -> tuple[Ruling, Coverage]:
+    async def _rule_and_record(self, asked: Asked) -> "_Release":
         question = asked.question
         try:
             await self._replica.wait_for(
@@ -180,15 +195,16 @@ class Answerer:
         coverage = Coverage({})
         if ruling.selection is not None and not question.validate_only:
             coverage = await self._records.covered(ruling.selection)
-        await self._log.append(
-            EntryKind.DECIDED,
-            asked.digest,
-            what_was_decided(asked, ruling),
-            notes_on_decided(
-                self._holder.keeping, asked, ruling, coverage, await self._named(asked)
-            ),
-        )
-        return ruling, coverage
+        unnamed = await self._unnamed.to(asked, ruling)
+        named = await self._named(asked)
+        notes = notes_on_decided(self._holder.keeping, asked, ruling, coverage, named)
+        if unnamed is not None and unnamed.release is not None:
+            notes.append(unnamed.release)
+        decided = what_was_decided(asked, ruling)
+        if unnamed is not None:
+            decided |= unnamed.content(asked.question)
+        await self._log.append(EntryKind.DECIDED, asked.digest, decided, notes)
+        return _Release(self, asked, ruling, coverage, unnamed)
 
     async def _named(self, asked: Asked) -> Mapping[str, int]:
         """The students whom a question names, of those that the holder knows."""
@@ -216,12 +232,18 @@ class _Release:
     """Releases one answer, batch by batch."""
 
     def __init__(
-        self, answerer: Answerer, asked: Asked, ruling: Ruling, coverage: Coverage
+        self,
+        answerer: Answerer,
+        asked: Asked,
+        ruling: Ruling,
+        coverage: Coverage,
+        unnamed: Unnamed | None,
     ) -> None:
         self._answerer = answerer
         self._coverage = coverage
+        self._unnamed = unnamed
         self._asked = asked
-        self._ruling = ruling
+        self.ruling = ruling
         self._begun = ruling.selection
         self._narrowing: Narrowing | None = None
         self._sealer = AnswerSealer(
@@ -232,11 +254,21 @@ class _Release:
         self._sequence = 0
         self._row_count = 0
 
+    @property
+    def called_for(self) -> frozenset[Obligation]:
+        """What some record calls for, of those that may leave."""
+        return frozenset(self._coverage.called_for)
+
+    @property
+    def rows(self) -> pa.Table | None:
+        """What may leave without names, if that is what is asked for."""
+        return self._unnamed.rows if self._unnamed is not None else None
+
     async def run(
         self, reader: RowReader, schema: pa.Schema
     ) -> AsyncIterator[SealedRows | Closing]:
         """Streams what is permitted, then the closing."""
-        stream = _ArrowStream(schema)
+        stream = ArrowStream(schema)
         while (batch := await reader.next_batch()) is not None:
             if not await self._still_permitted():
                 yield await self.close(cut=True)
@@ -254,14 +286,15 @@ class _Release:
 
     async def close(self, *, cut: bool = False) -> Closing:
         """Records how the answer ended, then says so."""
-        answerer, ruling = self._answerer, self._ruling
+        answerer, ruling = self._answerer, self.ruling
         decision = ruling.decision
         ending = Ending.NO_PERMITTED_ANSWER
-        if ruling.selection is not None and not cut:
+        if (ruling.selection is not None or self.rows is not None) and not cut:
             ending = Ending.ANSWERED
         # What has left has left: a cut answer's receipt names it too.
         left = ending is Ending.ANSWERED or self._row_count > 0
-        released = self._begun.elements if self._begun and left else frozenset()
+        told = self._unnamed or self._begun
+        released = told.elements if told and left else frozenset()
         position = await answerer._log.append(
             EntryKind.RELEASED,
             self._asked.digest,
@@ -279,7 +312,7 @@ class _Release:
             sealer=self._sealer,
             sealed_key=self._sealed_key(),
             ending=ending,
-            reasons=_reasons(ruling, ending),
+            reasons=_reasons(ruling, ending, self._unnamed),
             released=tuple(sorted(released)),
             withheld={entry.element: entry.reason for entry in sorted(decision.withheld)},
             obligations=_obligations(ruling, ending),
@@ -294,18 +327,20 @@ class _Release:
 
     async def _still_permitted(self) -> bool:
         """Looks again at what may leave, if anything may have changed; False cuts the answer."""
-        answerer, ruling = self._answerer, self._ruling
+        answerer, ruling = self._answerer, self.ruling
         evidence = answerer._replica.evidence()
         now = answerer._clock()
         evidence.require_fresh(now, answerer._holder.max_state_age)
         if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
             return True
         latest = await answerer.rule_now(self._asked)
+        if self._unnamed is not None:
+            return self._still_tells(latest, self._unnamed, now)
         begun = self._begun
         if begun is None or latest.selection is None or not still_permits(latest.selection, begun):
             return self._cut_by(latest)
         self._looked_at = now
-        self._ruling = replace(ruling, evidence=latest.evidence)
+        self.ruling = replace(ruling, evidence=latest.evidence)
         narrowed = replace(begun, instant=now, classes=latest.selection.classes)
         coverage = await answerer._records.covered(narrowed)
         called_for = self._coverage.called_for
@@ -318,7 +353,16 @@ class _Release:
         return True
 
     def _cut_by(self, latest: Ruling) -> bool:
-        self._ruling = replace(latest, selection=None)
+        self.ruling = replace(latest, selection=None)
+        return False
+
+    def _still_tells(self, latest: Ruling, told: Unnamed, now: dt.datetime) -> bool:
+        level, begun = self._asked.question.level, self.ruling.decision.grant
+        self._looked_at = now
+        if still_tells(latest.decision, told, level, begun):
+            self.ruling = replace(self.ruling, evidence=latest.evidence)
+            return True
+        self.ruling = latest
         return False
 
     def _seal(self, rows: bytes) -> SealedRows:
@@ -337,33 +381,16 @@ def _history(asked: Asked, evidence: Evidence) -> Remembered | None:
     return Remembered(len(known.history.statements), known.history.head) if known else None
 
 
-class _ArrowStream:
-    """Writes one Arrow IPC stream and hands it out piece by piece."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self._sink = io.BytesIO()
-        self._writer = pa.ipc.new_stream(self._sink, schema)
-
-    def piece(self, batch: pa.RecordBatch) -> bytes:
-        self._writer.write_batch(batch)
-        return self._taken()
-
-    def end(self) -> bytes:
-        self._writer.close()
-        return self._taken()
-
-    def _taken(self) -> bytes:
-        piece = self._sink.getvalue()
-        self._sink.seek(0)
-        self._sink.truncate()
-        return piece
-
-
-def _reasons(ruling: Ruling, ending: Ending) -> tuple[ReasonCode, ...]:
+def _reasons(
+    ruling: Ruling, ending: Ending, unnamed: Unnamed | None = None
+) -> tuple[ReasonCode, ...]:
     """Why the answer ended as it did; for a refusal of every element, why each was withheld."""
     decision = ruling.decision
+    beside = unnamed.reasons if unnamed is not None else frozenset()
     if ending is Ending.ANSWERED or not decision.allow:
-        return tuple(sorted(decision.reasons))
+        return tuple(sorted(decision.reasons | beside))
+    if beside:
+        return tuple(sorted(beside))
     return tuple(sorted({entry.reason for entry in decision.withheld}))
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from homeroom.agreement import Period as AgreedPeriod
 from homeroom.catalog import COMPUTED_FROM, dataset_named
+from homeroom.checks import RowCondition
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization, Standing
 from homeroom.matters import AccessFacts
@@ -26,6 +27,8 @@ from services.node.domain.on_file import (
 from services.node.domain.register import Keeping
 from services.node.domain.replica import Evidence
 from services.node.domain.selection import Relation, RightsClaim, Selection
+
+_WITHOUT_NAMES = {RowCondition.AGGREGATED, RowCondition.DEIDENTIFIED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,9 @@ def _selection(asked: Asked, ruling: Ruling, holder: Holder, now: dt.datetime) -
         return None
     if agreement is None and question.agreement_id:
         # Whoever is no party of the agreement that it names gets nothing, on whatever ground.
+        return None
+    if any(words & _WITHOUT_NAMES for words in grant.conditions.values()):
+        # What may only be counted has no rows.
         return None
     agreed = agreement.document.record_period_for(question.purpose) if agreement else None
     if agreed is not None and not _overlap(agreed, question.period):

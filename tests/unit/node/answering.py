@@ -11,10 +11,20 @@ import pyarrow as pa
 from homeroom.facts import Facts
 from homeroom.federation import AgreementState
 from homeroom.sealing import AnswerContext, AnswerOpener
-from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
+from services.node.domain.answer import Answerer, Closing, Ending, SealedRows, Stock
 from services.node.domain.decision import Decision
 from services.node.domain.ruling import Judge
-from tests.fakes import FakeClock, FakeFiles, FakeLog, FakePolicies, FakeRecords, FakeReplica, Row
+from services.node.domain.unnamed import UnnamedAnswers
+from tests.fakes import (
+    FakeAggregates,
+    FakeClock,
+    FakeFiles,
+    FakeLog,
+    FakePolicies,
+    FakeRecords,
+    FakeReplica,
+    Row,
+)
 from tests.organizations import NOW
 from tests.unit.node import federation as small
 
@@ -82,6 +92,7 @@ class Node:
         refs = {ref for batch in batches for ref, _ in batch}
         self.records = FakeRecords(batches, dict.fromkeys(refs, BOTH), self.events)
         self.log = FakeLog(self.events)
+        self.aggregates = FakeAggregates()
         self.told = Told()
 
     async def answer(self, **changed: Any) -> Told:
@@ -99,7 +110,8 @@ class Node:
     def answerer(self) -> Answerer:
         holder = small.holder()
         judge = Judge(holder, self.policies, self.files)
-        return Answerer(holder, self.replica, judge, self.records, self.log, self.clock)
+        stock = Stock(self.records, UnnamedAnswers(self.aggregates))
+        return Answerer(holder, self.replica, judge, stock, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:
         """A family's revocation arrives."""

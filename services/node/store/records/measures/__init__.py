@@ -90,6 +90,15 @@ class Suspensions:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspendedStudent:
+    """Whether one student of a school was suspended there at least once."""
+
+    student_key: int
+    school_id: str
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Indicators:
     """One student's early warnings; none of attendance for who was not there long enough."""
 
@@ -123,6 +132,13 @@ class Measures:
     def suspensions(self, rules: MeasureRules) -> list[Suspensions]:
         """Each school's suspended students."""
         return [Suspensions(**row) for row in self._rows("suspensions", rules)]
+
+    def suspended_students(self, rules: MeasureRules) -> list[SuspendedStudent]:
+        """The students of each school, and who of them was suspended."""
+        return [
+            SuspendedStudent(row["student_key"], row["school_id"], bool(row["suspended"]))
+            for row in self._rows("suspended_students", rules)
+        ]
 
     def indicators(self, rules: MeasureRules) -> list[Indicators]:
         """Attendance, behavior and courses of each student."""
