@@ -71,7 +71,8 @@ def test_a_table_asks_for_the_element_that_it_tells() -> None:
     one = pupils(("elm", "01", True))
     assert frozen(Measure.SUSPENDED, GRADE, one).elements == {Element.SUSPENSIONS}
     counts = frozen(Measure.STUDENTS, Dimension.HOMELESS, one)
-    assert (counts.dataset, counts.elements) == ("students", {Element.HOMELESS_STATUS})
+    assert counts.dataset == "students"
+    assert counts.elements == {Element.HOMELESS_STATUS}
     assert counts.name == table_name(Measure.STUDENTS, Dimension.HOMELESS) == "students_by_homeless"
 
 
