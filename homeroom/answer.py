@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from homeroom.catalog import TOLD_BESIDE, Dataset
 from homeroom.errors import RequestInvalidError
+from homeroom.levels import schema_at
+from homeroom.question import Level
 from homeroom.vocabulary import REASON_TEXT, ReasonCode
 
 if TYPE_CHECKING:
@@ -107,7 +109,8 @@ class Answer(Outcomes):
 
     Attributes:
         table: the rows of every source that answered: `source`, `subject_ref`, and the columns of
-            the elements that at least one source released; null where a source did not.
+            the elements that at least one source released; null where a source did not. Counts
+            and rows without names have the columns of their level (homeroom/levels.py).
     """
 
     def __init__(self, table: pa.Table, sources: Mapping[str, Source]) -> None:
@@ -134,10 +137,17 @@ class Answer(Outcomes):
         return f"<Answer: {self.table.num_rows} rows; {outcomes}>"
 
 
-def answer_schema(dataset: Dataset, elements: Iterable[str], *, beside: bool = True) -> pa.Schema:
+def answer_schema(
+    dataset: Dataset,
+    elements: Iterable[str],
+    *,
+    level: Level = Level.STUDENT,
+    beside: bool = True,
+) -> pa.Schema:
     """The columns of an answer with some elements; last, if wanted, what goes `beside` a row."""
-    schema = dataset.schema_of(elements).insert(0, pa.field(SOURCE, pa.string(), nullable=False))
-    for column in TOLD_BESIDE if beside else ():
+    schema = schema_at(level, dataset, elements)
+    schema = schema.insert(0, pa.field(SOURCE, pa.string(), nullable=False))
+    for column in TOLD_BESIDE if beside and level is Level.STUDENT else ():
         schema = schema.append(column)
     return schema
 

@@ -212,7 +212,9 @@ class AnswerStream(Outcomes):
     def __init__(self, session: Session, question: Question, timeout: float) -> None:
         self._sources: dict[str, Source] = {}
         super().__init__(self._sources)
-        self.schema = answer_schema(dataset_named(question.dataset), question.elements)
+        self.schema = answer_schema(
+            dataset_named(question.dataset), question.elements, level=question.level
+        )
         self._finished = _finished(session, question, timeout, SealedKeeper)
         self._batches = self._read()
 
@@ -274,7 +276,9 @@ def _table(
     answered = [s for s in sources.values() if s.outcome is Outcome.ANSWERED]
     released = {element for source in answered for element in source.released_elements}
     beside = any(OBLIGATIONS in batch.schema.names for _, batch in batches)
-    schema = answer_schema(dataset_named(question.dataset), released, beside=beside)
+    schema = answer_schema(
+        dataset_named(question.dataset), released, level=question.level, beside=beside
+    )
     return pa.Table.from_batches(_in_order(batches, schema), schema=schema)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.catalog import SUBJECT_REF, TOLD_BESIDE, Dataset, dataset_named
+from homeroom.catalog import TOLD_BESIDE, Dataset, dataset_named
 from homeroom.errors import EvidenceInvalidError
-from homeroom.question import Question
+from homeroom.levels import schema_at
+from homeroom.question import Level, Question
 
 _MAX_WAITING_BYTES = 64 * 1024 * 1024
 _CONTINUATION = b"\xff\xff\xff\xff"
@@ -26,13 +27,13 @@ def read_rows(
     if receipt.row_count and question.validate_only:
         raise EvidenceInvalidError("rows came where none were asked for")
     dataset = dataset_named(question.dataset)
-    reader = RowReader(dataset, receipt.released_elements)
+    reader = RowReader(dataset, receipt.released_elements, question.level)
     for piece in pieces:
         yield from reader.read(piece)
     reader.finish()
     if receipt.row_count != reader.row_count:
         raise EvidenceInvalidError("the receipt counts other rows")
-    released = set(dataset.schema_of(receipt.released_elements).names)
+    released = set(schema_at(question.level, dataset, receipt.released_elements).names)
     if reader.schema is not None and set(reader.schema.names) - _BESIDE != released:
         raise EvidenceInvalidError("the columns are not those of the released elements")
 
@@ -44,8 +45,13 @@ class RowReader:
     may come is refused, and each batch is checked before anything reads it.
     """
 
-    def __init__(self, dataset: Dataset, elements: Iterable[str]) -> None:
-        self._allowed = dataset.schema_of(elements)
+    def __init__(
+        self, dataset: Dataset, elements: Iterable[str], level: Level = Level.STUDENT
+    ) -> None:
+        allowed = schema_at(level, dataset, elements)
+        self._first = allowed.names[0]
+        beside = TOLD_BESIDE if level is Level.STUDENT else ()
+        self._allowed = {field.name: field.type for field in (*allowed, *beside)}
         self._waiting = b""
         self._ended = False
         self.schema: pa.Schema | None = None
@@ -83,7 +89,7 @@ class RowReader:
                     # Offsets that point outside would crash the process, not raise.
                     batch.validate(full=True)
                     if batch.column(0).null_count:
-                        raise EvidenceInvalidError("a row of the answer names no student")
+                        raise EvidenceInvalidError("a row of the answer is about nothing")
                     yield batch
             except (pa.ArrowException, OSError, ValueError, TypeError) as wrong:
                 raise EvidenceInvalidError("the answer's rows cannot be read") from wrong
@@ -109,10 +115,9 @@ class RowReader:
         return message
 
     def _checked(self, schema: pa.Schema) -> pa.Schema:
-        allowed = {field.name: field.type for field in (*self._allowed, *TOLD_BESIDE)}
         names = schema.names
-        if len(set(names)) != len(names) or not names or names[0] != SUBJECT_REF:
+        if len(set(names)) != len(names) or not names or names[0] != self._first:
             raise EvidenceInvalidError("the answer's columns are not those of the catalog")
-        if any(allowed.get(field.name) != field.type for field in schema):
+        if any(self._allowed.get(field.name) != field.type for field in schema):
             raise EvidenceInvalidError("the answer has a column that was not asked for")
         return schema

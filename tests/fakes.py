@@ -16,6 +16,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.aggregates import AskedTable, TableRelease
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
+from services.node.domain.extracts import STUDENT_KEY
 from services.node.domain.log import (
     GENESIS,
     Disclosed,
@@ -252,3 +253,16 @@ class FakeAggregates:
 
     async def asked(self, requester: str, name: str, min_size: int) -> AskedTable | None:
         return self.table
+
+
+@dataclass
+class FakeExtracts:
+    """Rows about everyone, under the keys of students; implements `Extracts`."""
+
+    rows: pa.Table | None = None
+
+    async def extract(self, selection: Selection, at_most: int) -> pa.Table:
+        if self.rows is None:
+            columns = [*selection.dataset.schema_of(selection.elements)][1:]
+            return pa.schema([pa.field(STUDENT_KEY, pa.int64()), *columns]).empty_table()
+        return self.rows.slice(0, at_most)

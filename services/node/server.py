@@ -114,7 +114,7 @@ class Stores:
     @property
     def stock(self) -> Stock:
         """What answers are made of."""
-        return Stock(self.answers, UnnamedAnswers(self.aggregates))
+        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from homeroom.levels import CELL_SCHEMA
 from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.decision import Schools
 from services.node.domain.disclosure.bands import band_of
@@ -28,19 +29,6 @@ from services.node.domain.disclosure.table import (
 
 MOST_TABLES = 200
 """How many tables of one snapshot an organization is told, whoever of it asks."""
-
-SCHEMA = pa.schema(
-    [
-        pa.field("cell", pa.string(), nullable=False),
-        pa.field("school", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("n", pa.int64()),
-        pa.field("rate_low", pa.float64()),
-        pa.field("rate_high", pa.float64()),
-        pa.field("marker", pa.string(), nullable=False),
-    ]
-)
-"""What an answer about counts is: a row for each cell, the rate in percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +152,10 @@ def rows_of(asked: AskedTable, settled: Settled, told: frozenset[str]) -> pa.Rec
         for cell_id, cell in asked.own.items()
         if cell_id in told
     ]
-    columns = [[row[name] for row in rows] for name in SCHEMA.names]
+    columns = [[row[name] for row in rows] for name in CELL_SCHEMA.names]
     return pa.RecordBatch.from_arrays(
-        [pa.array(values, kind) for values, kind in zip(columns, SCHEMA.types, strict=True)],
-        schema=SCHEMA,
+        [pa.array(values, kind) for values, kind in zip(columns, CELL_SCHEMA.types, strict=True)],
+        schema=CELL_SCHEMA,
     )
 
 

@@ -57,6 +57,7 @@ class Ruling:
         selection: which rows may leave; None if none may.
         facts: what the policies saw.
         on_file: what was on file for it.
+        extract: which rows may leave without names; None if none may.
     """
 
     decision: Decision
@@ -65,6 +66,7 @@ class Ruling:
     selection: Selection | None
     facts: Facts = field(default_factory=dict)
     on_file: OnFile = NOTHING_ON_FILE
+    extract: Selection | None = None
 
 
 class Policies(Protocol):
@@ -123,7 +125,10 @@ class Judge:
         facts["user"] |= _employed(asked, self.holder, on_file)
         decision = await self.policies.decide(facts)
         ruling = Ruling(decision, agreement, evidence, None, facts, on_file)
-        return replace(ruling, selection=_selection(asked, ruling, self.holder, now))
+        selection = _selection(asked, ruling, self.holder, now)
+        if asked.question.level is Level.DEIDENTIFIED_STUDENT:
+            return replace(ruling, extract=selection)
+        return replace(ruling, selection=selection)
 
 
 def _requester_now(asked: Asked, federation: FederationState) -> Organization:
@@ -249,13 +254,15 @@ def _state(evidence: Evidence) -> Facts:
 def _selection(asked: Asked, ruling: Ruling, holder: Holder, now: dt.datetime) -> Selection | None:
     """Which rows may leave by a decision; None if none may."""
     question, grant, agreement = asked.question, ruling.decision.grant, ruling.agreement
-    if grant is None or question.level is not Level.STUDENT:
+    if grant is None or question.level is Level.AGGREGATE:
         return None
     if agreement is None and question.agreement_id:
         # Whoever is no party of the agreement that it names gets nothing, on whatever ground.
         return None
-    if any(words & _WITHOUT_NAMES for words in grant.conditions.values()):
-        # What may only be counted has no rows.
+    if question.level is Level.STUDENT and any(
+        words & _WITHOUT_NAMES for words in grant.conditions.values()
+    ):
+        # What may only be counted, or told without names, has no rows about students.
         return None
     agreed = agreement.document.record_period_for(question.purpose) if agreement else None
     if agreed is not None and not _overlap(agreed, question.period):

@@ -1,6 +1,8 @@
-"""Answers that name nobody: counts of a frozen table."""
+"""Answers that name nobody: counts of a frozen table, and records under codes."""
 
 import asyncio
+import random
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +22,10 @@ from services.node.domain.aggregates import (
 )
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.disclosure.table import Mark
+from services.node.domain.extracts import Extracts, all_rows, coded, smallest_group
 from services.node.domain.ruling import Asked, Ruling
 
+_CODE_BYTES = 16
 _CONDITION = {
     Level.AGGREGATE: frozenset({RowCondition.AGGREGATED}),
     Level.DEIDENTIFIED_STUDENT: frozenset({RowCondition.DEIDENTIFIED}),
@@ -60,6 +64,7 @@ class UnnamedAnswers:
     """Makes the answers that name nobody."""
 
     aggregates: AggregateShelf
+    extracts: Extracts
 
     async def to(self, asked: Asked, ruling: Ruling) -> Unnamed | None:
         """The answer to a question at a level without names; None at the level of students."""
@@ -72,7 +77,7 @@ class UnnamedAnswers:
             return Unnamed(pa.table({}), grantable(grant, level))
         if level is Level.AGGREGATE:
             return await self._counts(asked, ruling.decision, grant)
-        return _nothing(ReasonCode.DEIDENTIFICATION_INSUFFICIENT)
+        return await self._records(ruling, grant)
 
     async def _counts(self, asked: Asked, decision: Decision, grant: Grant) -> Unnamed:
         question, requester = asked.question, asked.requester.organization_id
@@ -84,6 +89,18 @@ class UnnamedAnswers:
             return _nothing(*(withheld or {ReasonCode.REQUEST_NOT_SPECIFIC}))
         settled = await asyncio.to_thread(settle, table, grant.min_cell_size)
         return _told(requester, table, settled, in_scope(table, _schools(asked, grant)))
+
+    async def _records(self, ruling: Ruling, grant: Grant) -> Unnamed:
+        """Records without names, if every combination of values is shared by enough students."""
+        elements = grantable(grant, Level.DEIDENTIFIED_STUDENT)
+        if ruling.extract is None or ruling.extract.elements != elements:
+            return _nothing(*{one.reason for one in ruling.decision.withheld})
+        rows = await all_rows(self.extracts, ruling.extract)
+        least = None if rows is None else await asyncio.to_thread(smallest_group, rows)
+        if rows is None or (least is not None and least < grant.min_cell_size):
+            return _nothing(ReasonCode.DEIDENTIFICATION_INSUFFICIENT)
+        shuffle = random.SystemRandom().shuffle
+        return Unnamed(coded(rows, lambda: secrets.token_hex(_CODE_BYTES), shuffle), elements)
 
 
 def grantable(grant: Grant, level: Level) -> frozenset[Element]:

@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from homeroom.vocabulary import Obligation
+from services.node.domain.extracts import STUDENT_KEY
 from services.node.domain.selection import (
     ROWS_PER_BATCH,
     Coverage,
@@ -37,6 +38,7 @@ from services.node.store.conditional import (
 from services.node.store.consent_changes import consents_to_settle_again
 from services.node.store.datasets import measured_days
 from services.node.store.element_bits import bit_of, elements_in, mask_of
+from services.node.store.extracted import rows_of_everyone
 from services.node.store.failures import failures_of
 from services.node.store.grants import limited_by_period, windows_of
 from services.node.store.obligations import OF_ROWS, students_calling
@@ -67,6 +69,9 @@ class AnswerStore:
     async def covered(self, selection: Selection) -> Coverage:
         return await asyncio.to_thread(self._covered, selection)
 
+    async def extract(self, selection: Selection, at_most: int) -> pa.Table:
+        return await asyncio.to_thread(self._extract, selection, at_most)
+
     def changed_consents(self) -> list[int]:
         """The consents whose students' birth dates are others than those they were settled by."""
         return [key for (key,) in self._fetch(consents_to_settle_again())]
@@ -77,10 +82,26 @@ class AnswerStore:
             chosen = rows_permitted(selection)
         else:
             chosen = rows_conditional(selection, limited=limited)
-        statement, parameters = self._compiled(chosen, measured_days(selection))
+        return self._reader(*self._compiled(chosen, measured_days(selection)), selection.schema)
+
+    def _extract(self, selection: Selection, at_most: int) -> pa.Table:
+        """Every row in a selection's scope, under the student's key; it leaves under none."""
+        chosen = rows_of_everyone(selection).limit(at_most)
+        columns = [*selection.dataset.schema_of(selection.elements)][1:]
+        schema = pa.schema([pa.field(STUDENT_KEY, pa.int64()), *columns])
+        reader = self._reader(*self._compiled(chosen, measured_days(selection)), schema)
+        try:
+            batches = [*iter(reader.read, None)]
+        finally:
+            reader.end()
+        return pa.Table.from_batches(batches, schema)
+
+    def _reader(
+        self, statement: str, parameters: tuple[Any, ...], schema: pa.Schema
+    ) -> "SqliteReader | ArrowReader":
         if self._sqlite:
-            return SqliteReader(self._sqlite_connection(), statement, parameters, selection.schema)
-        return ArrowReader(self._postgres_connection(), statement, parameters, selection.schema)
+            return SqliteReader(self._sqlite_connection(), statement, parameters, schema)
+        return ArrowReader(self._postgres_connection(), statement, parameters, schema)
 
     def _limited(self, selection: Selection) -> bool:
         ((limited,),) = self._fetch(limited_by_period(selection))
@@ -187,12 +208,17 @@ class SqliteReader:
         self._rows = connection.execute(statement, parameters)
 
     async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self._next)
+        return await asyncio.to_thread(self.read)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._connection.close)
+        await asyncio.to_thread(self.end)
 
-    def _next(self) -> pa.RecordBatch | None:
+    def end(self) -> None:
+        """Ends the read."""
+        self._connection.close()
+
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, waited for here."""
         rows = self._rows.fetchmany(ROWS_PER_BATCH)
         if not rows:
             return None
@@ -222,12 +248,13 @@ class ArrowReader:
         self._waiting: list[pa.RecordBatch] = []
 
     async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self._next)
+        return await asyncio.to_thread(self.read)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self.end)
 
-    def _next(self) -> pa.RecordBatch | None:
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, waited for here."""
         while not self._waiting:
             try:
                 batch = self._batches.read_next_batch()
@@ -240,7 +267,8 @@ class ArrowReader:
             ]
         return self._waiting.pop(0).cast(self._schema)
 
-    def _close(self) -> None:
+    def end(self) -> None:
+        """Ends the read."""
         self._batches.close()
         self._cursor.close()
         self._connection.close()

@@ -18,6 +18,7 @@ from services.node.domain.unnamed import UnnamedAnswers
 from tests.fakes import (
     FakeAggregates,
     FakeClock,
+    FakeExtracts,
     FakeFiles,
     FakeLog,
     FakePolicies,
@@ -93,6 +94,7 @@ class Node:
         self.records = FakeRecords(batches, dict.fromkeys(refs, BOTH), self.events)
         self.log = FakeLog(self.events)
         self.aggregates = FakeAggregates()
+        self.extracts = FakeExtracts()
         self.told = Told()
 
     async def answer(self, **changed: Any) -> Told:
@@ -110,7 +112,7 @@ class Node:
     def answerer(self) -> Answerer:
         holder = small.holder()
         judge = Judge(holder, self.policies, self.files)
-        stock = Stock(self.records, UnnamedAnswers(self.aggregates))
+        stock = Stock(self.records, UnnamedAnswers(self.aggregates, self.extracts))
         return Answerer(holder, self.replica, judge, stock, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:

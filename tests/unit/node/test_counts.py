@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from homeroom.checks import RowCondition
 from homeroom.errors import LogUnavailableError
+from homeroom.levels import CELL_SCHEMA
 from homeroom.question import Level
 from homeroom.vocabulary import Basis, Element, ReasonCode
-from services.node.domain.aggregates import SCHEMA, AskedTable, TableRelease, settle
+from services.node.domain.aggregates import AskedTable, TableRelease, settle
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.disclosure.table import Cell, Known, Table
@@ -79,7 +79,7 @@ async def test_counts_are_told_with_the_reasons_of_what_is_withheld() -> None:
     node = node_with(table(44, 3))
     told = await told_of(node)
 
-    assert told.table().schema == SCHEMA
+    assert told.table().schema == CELL_SCHEMA
     assert shown(told) == {"g0": 44, "g1": None}
     assert told.closing.ending is Ending.ANSWERED
     assert told.closing.reasons == (
@@ -185,8 +185,3 @@ async def test_counts_that_stop_being_permitted_do_not_leave() -> None:
     told = await told_of(node)
     assert told.pieces == []
     assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
-
-
-def test_the_schema_tells_no_more_than_cells() -> None:
-    assert isinstance(SCHEMA, pa.Schema)
-    assert SCHEMA.names == ["cell", "school", "group", "n", "rate_low", "rate_high", "marker"]
