@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.decision_record import forget_old_decisions
+from services.node.domain.extracts import Chance
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.register import Keeping
@@ -91,6 +93,9 @@ REVIEW_ACCESS: AccessTable = {
     "/homeroom.api.node.v1.ReviewService/UndoLink": frozenset({Role.STEWARD}),
 }
 
+_CODE_BYTES = 16
+_CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().shuffle)
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -114,7 +119,7 @@ class Stores:
     @property
     def stock(self) -> Stock:
         """What answers are made of."""
-        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers))
+        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
 
 
 @dataclass(frozen=True, slots=True)

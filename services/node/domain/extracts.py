@@ -7,6 +7,7 @@ is shared by too few, nothing leaves at all.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
@@ -18,6 +19,14 @@ STUDENT_KEY = "student_key"
 
 _MOST_ROWS = 500_000
 """The most records that are held at once to look at their combinations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Where codes and orders come from that nobody can guess."""
+
+    new_code: Callable[[], str]
+    shuffle: Callable[[list[int]], None]
 
 
 class Extracts(Protocol):
@@ -44,14 +53,12 @@ def smallest_group(rows: pa.Table) -> int | None:
     return min(shared.values(), default=None)
 
 
-def coded(
-    rows: pa.Table, new_code: Callable[[], str], shuffle: Callable[[list[int]], None]
-) -> pa.Table:
+def coded(rows: pa.Table, chance: Chance) -> pa.Table:
     """The rows in random order, with a random code in the place of the student's key."""
-    codes: dict[int, str] = defaultdict(new_code)
+    codes: dict[int, str] = defaultdict(chance.new_code)
     named = [codes[key] for key in rows.column(STUDENT_KEY).to_pylist()]
     order = list(range(rows.num_rows))
-    shuffle(order)
+    chance.shuffle(order)
     without = rows.drop_columns([STUDENT_KEY])
     return without.add_column(
         0, pa.field(RECORD_CODE, pa.string(), nullable=False), [pa.array(named, pa.string())]

@@ -1,8 +1,6 @@
 """Answers that name nobody: counts of a frozen table, and records under codes."""
 
 import asyncio
-import random
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +20,9 @@ from services.node.domain.aggregates import (
 )
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.disclosure.table import Mark
-from services.node.domain.extracts import Extracts, all_rows, coded, smallest_group
+from services.node.domain.extracts import Chance, Extracts, all_rows, coded, smallest_group
 from services.node.domain.ruling import Asked, Ruling
 
-_CODE_BYTES = 16
 _CONDITION = {
     Level.AGGREGATE: frozenset({RowCondition.AGGREGATED}),
     Level.DEIDENTIFIED_STUDENT: frozenset({RowCondition.DEIDENTIFIED}),
@@ -65,6 +62,7 @@ class UnnamedAnswers:
 
     aggregates: AggregateShelf
     extracts: Extracts
+    chance: Chance
 
     async def to(self, asked: Asked, ruling: Ruling) -> Unnamed | None:
         """The answer to a question at a level without names; None at the level of students."""
@@ -99,8 +97,7 @@ class UnnamedAnswers:
         least = None if rows is None else await asyncio.to_thread(smallest_group, rows)
         if rows is None or (least is not None and least < grant.min_cell_size):
             return _nothing(ReasonCode.DEIDENTIFICATION_INSUFFICIENT)
-        shuffle = random.SystemRandom().shuffle
-        return Unnamed(coded(rows, lambda: secrets.token_hex(_CODE_BYTES), shuffle), elements)
+        return Unnamed(coded(rows, self.chance), elements)
 
 
 def grantable(grant: Grant, level: Level) -> frozenset[Element]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from homeroom.federation import AgreementState
 from homeroom.sealing import AnswerContext, AnswerOpener
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows, Stock
 from services.node.domain.decision import Decision
+from services.node.domain.extracts import Chance
 from services.node.domain.ruling import Judge
 from services.node.domain.unnamed import UnnamedAnswers
 from tests.fakes import (
@@ -29,6 +31,7 @@ from tests.fakes import (
 from tests.organizations import NOW
 from tests.unit.node import federation as small
 
+CHANCE = Chance(lambda: secrets.token_hex(16), secrets.SystemRandom().shuffle)
 BOTH = frozenset(small.ATTENDANCE)
 DAY = dt.date(2026, 9, 8)
 
@@ -112,7 +115,7 @@ class Node:
     def answerer(self) -> Answerer:
         holder = small.holder()
         judge = Judge(holder, self.policies, self.files)
-        stock = Stock(self.records, UnnamedAnswers(self.aggregates, self.extracts))
+        stock = Stock(self.records, UnnamedAnswers(self.aggregates, self.extracts, CHANCE))
         return Answerer(holder, self.replica, judge, stock, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:

@@ -16,7 +16,7 @@ from homeroom.question import Level
 from homeroom.vocabulary import Basis, Element, ReasonCode
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
-from services.node.domain.extracts import STUDENT_KEY, coded, smallest_group
+from services.node.domain.extracts import STUDENT_KEY, Chance, coded, smallest_group
 from tests.organizations import NOW
 from tests.unit.node.answering import Node, Told
 
@@ -81,7 +81,7 @@ def test_a_code_stands_for_one_student_of_one_answer(
     said: list[tuple[int, str]], order: Random
 ) -> None:
     numbers = iter(range(100))
-    found = coded(rows(said), lambda: f"code {next(numbers)}", order.shuffle)
+    found = coded(rows(said), Chance(lambda: f"code {next(numbers)}", order.shuffle))
     assert found.column_names == [RECORD_CODE, "category"]
     given_codes = found.column(RECORD_CODE).to_pylist()
     assert len(set(given_codes)) == len({key for key, _ in said})
