@@ -7,6 +7,7 @@ from typing import Any
 from homeroom.checks import ORDER_OF_CHECKS
 from homeroom.errors import HomeroomError, Reason
 from homeroom.federation import Organization
+from homeroom.matters import OrderFacts
 from homeroom.question import NO_GROUND, Level
 from homeroom.signing import digest_of
 from homeroom.users import User
@@ -95,6 +96,7 @@ def notes_on_decided(
         whole=released >= set(asked.question.elements) and not refused,
         reasons=tuple(sorted(decision.reasons | withheld)),
         obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
+        secret=_is_secret(asked, ruling),
     )
     notes: list[Note] = [
         Disclosed(coverage.students),
@@ -123,6 +125,13 @@ def _refused(
         # Whose family released some days only: whether those were asked for, each row says.
         if ref in coverage.windows or not coverage.elements.get(ref, nothing) >= elements
     }
+
+
+def _is_secret(asked: Asked, ruling: Ruling) -> bool:
+    """Whether the order that is relied on forbids telling the family (99.31(a)(9)(ii))."""
+    matter = ruling.on_file.of_ground(asked.question)
+    facts = matter.facts if matter else None
+    return isinstance(facts, OrderFacts) and facts.nondisclosure_ordered is True
 
 
 def matter_of(asked: Asked, ruling: Ruling) -> str:

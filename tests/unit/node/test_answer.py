@@ -297,6 +297,19 @@ async def test_the_log_names_the_matter_that_was_relied_on() -> None:
     assert record.requested.matter_id == "M-1"
 
 
+@pytest.mark.parametrize("ordered", [True, False, None])
+async def test_an_order_to_keep_silent_keeps_the_record_from_the_family(
+    ordered: bool | None,
+) -> None:
+    node = Node(judge=lambda _: small.permission())
+    order = small.matter(MatterKind.ORDER, nondisclosure_ordered=ordered)
+    node.files.on_file = OnFile({MatterKind.ORDER: order})
+    await node.answer(basis=Basis.JUDICIAL_ORDER, agreement_id="", agreement_version=0)
+
+    (record,) = node.log.register
+    assert record.decided.secret is (ordered is True)
+
+
 async def test_a_matter_that_ends_in_the_middle_cuts_the_answer() -> None:
     """Another matter names other students: an answer does not go on by it."""
     node = Node(TWO_BATCHES, judge=lambda _: small.permission())
