@@ -20,7 +20,7 @@ from homeroom.signing import Domain, digest_of
 from homeroom.users import Delegation, Reach, User
 from homeroom.vocabulary import Element
 from tools.law.case import Case, day_of_text, ends, organization_named
-from tools.law.members import FEDERATION, Members
+from tools.law.members import FEDERATION, Member, Members
 
 _SECONDS = 30.0
 _SHAREABLE = frozenset(element for dataset in CATALOG for element in dataset.elements)
@@ -88,28 +88,30 @@ class Requester:
             frames = [one.frame async for one in answer(request, timeout=_SECONDS)]
         except grpc.aio.AioRpcError as failure:
             refusal = error_of(failure)
-            got.reasons |= _codes_of(refusal)
+            got.reasons |= codes_of(refusal)
             return
         if question is not None:
-            self._open(frames, question, digest, got)
+            asking = Asking(
+                question=question,
+                requester=self.members.requester.organization_id,
+                query_digest=digest,
+                sealing_key=self.members.requester.sealing,
+            )
+            take_answer(frames, asking, self.members.holder, got)
 
-    def _open(self, frames: Sequence[Any], question: Question, digest: bytes, got: Got) -> None:
-        asking = Asking(
-            question=question,
-            requester=self.members.requester.organization_id,
-            query_digest=digest,
-            sealing_key=self.members.requester.sealing,
-        )
-        opening = SourceOpening(asking, self.members.holder.organization_id)
-        pieces = [piece for frame in frames if (piece := opening.take(frame))]
-        receipt = opening.check(frames[-1].outcome, self.members.holder.signing.public)
-        dataset = next(one for one in CATALOG if one.name == question.dataset)
-        for batch in read_rows(pieces, receipt, question):
-            got.take(dataset, batch.to_pylist())
-        got.reasons |= set(receipt.reason_codes)
-        got.reasons |= {one.reason_code for one in receipt.withheld_elements}
-        if receipt.released_elements:
-            got.obligations |= set(receipt.obligations)
+
+def take_answer(frames: Sequence[Any], asking: Asking, holder: Member, got: Got) -> None:
+    """Opens an answer as whoever it is sealed to does, and adds what it says."""
+    opening = SourceOpening(asking, holder.organization_id)
+    pieces = [piece for frame in frames if (piece := opening.take(frame))]
+    receipt = opening.check(frames[-1].outcome, holder.signing.public)
+    dataset = next(one for one in CATALOG if one.name == asking.question.dataset)
+    for batch in read_rows(pieces, receipt, asking.question):
+        got.take(dataset, batch.to_pylist())
+    got.reasons |= set(receipt.reason_codes)
+    got.reasons |= {one.reason_code for one in receipt.withheld_elements}
+    if receipt.released_elements:
+        got.obligations |= set(receipt.obligations)
 
 
 def user_of(case: Case, names: Mapping[str, str]) -> User:
@@ -197,5 +199,6 @@ def malformed(case: Case, token: str) -> query_pb2.Query:
     return query
 
 
-def _codes_of(refusal: HomeroomError) -> set[str]:
+def codes_of(refusal: HomeroomError) -> set[str]:
+    """The reasons that a refusal gives."""
     return {str(refusal.reason), *getattr(refusal, "codes", ())}

@@ -35,9 +35,11 @@ from tools.law.judging import Outcome
 from tools.law.matters import matters_of
 from tools.law.members import FEDERATION, Members
 from tools.law.records import seat_records
+from tools.law.stewards import Steward
 
 _POLICY = Path("policy")
 _PATIENCE_SECONDS = 30.0
+_DECIDED = frozenset({"granted", "denied"})
 
 
 @dataclass
@@ -210,11 +212,28 @@ class Bench:
                 await asyncio.sleep(0.02)
 
     async def _ask(self, node: "Node", names: Mapping[str, str], got: Got) -> None:
-        answer = node.stub(HUB, Role.GATEWAY).Answer
-        requester = Requester(self.case, self.members, names)
+        holder = self.members.holder.organization_id
+        steward = Steward(self.case, self.members, node.channel(holder, Role.STEWARD))
+        await self._put(node, steward, names, got)
+        decided = self._rules["approval_state"]
+        if decided in _DECIDED and self._rules["approval_required_for"]:
+            # What waited for the steward is asked for again when the steward has decided.
+            await steward.decide(granted=decided == "granted")
+            await self._put(node, steward, names, got)
+
+    async def _put(
+        self, node: "Node", steward: Steward, names: Mapping[str, str], got: Got
+    ) -> None:
+        """Puts the request: by the requester itself, or by a steward for whom nobody can prove."""
         questions = questions_of(self.case, names)
+        proved = self.members.in_the_registry and self.case.requester["user"]["authenticated"]
+        requester = Requester(self.case, self.members, names)
+        answer = node.stub(HUB, Role.GATEWAY).Answer
         for question in questions:
-            await requester.ask(answer, question, got)
+            if proved:
+                await requester.ask(answer, question, got)
+            else:
+                await steward.enter(question, names, got)
         if not questions:
             token = requester.token()
             await requester.send(answer, malformed(self.case, token), token, got)
