@@ -11,6 +11,7 @@ from homeroom.api.common.v1 import query_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset
 from homeroom.errors import HomeroomError
+from homeroom.levels import RECORD_CODE
 from homeroom.opening import Asking, SourceOpening
 from homeroom.query import to_query
 from homeroom.question import Level, Period, Question, basis_named
@@ -19,8 +20,10 @@ from homeroom.rows import read_rows
 from homeroom.signing import Domain, digest_of
 from homeroom.users import Delegation, Reach, User
 from homeroom.vocabulary import Element
+from services.node.domain.disclosure.table import Mark
 from tools.law.case import Case, day_of_text, ends, organization_named
 from tools.law.members import FEDERATION, Member, Members
+from tools.law.tables import TABLE
 
 _SECONDS = 30.0
 _SHAREABLE = frozenset(element for dataset in CATALOG for element in dataset.elements)
@@ -31,11 +34,13 @@ class Got:
     """What came back of one request.
 
     Attributes:
-        values: for each subject_ref the elements of which a value arrived.
+        values: for each subject_ref, or code, the elements of which a value arrived.
+        cells: the cells of a table that were shown with their counts.
         queries: the digest of each question that was put.
     """
 
     values: dict[str, set[str]] = field(default_factory=dict)
+    cells: set[str] = field(default_factory=set)
     reasons: set[str] = field(default_factory=set)
     obligations: set[str] = field(default_factory=set)
     queries: list[bytes] = field(default_factory=list)
@@ -43,7 +48,10 @@ class Got:
     def take(self, dataset: Dataset, rows: Iterable[Mapping[str, Any]]) -> None:
         """Adds rows: what has a value has left."""
         for row in rows:
-            left = self.values.setdefault(row[SUBJECT_REF], set())
+            if "marker" in row:
+                self.cells |= {row["cell"]} if row["marker"] == Mark.SHOWN else set()
+                continue
+            left = self.values.setdefault(row.get(SUBJECT_REF) or row[RECORD_CODE], set())
             left |= {str(c.element) for c in dataset.columns if row.get(c.name) is not None}
             if row.get("obligations"):
                 self.obligations |= set(row["obligations"].split(";"))
@@ -149,11 +157,11 @@ def questions_of(case: Case, names: Mapping[str, str]) -> list[Question]:
     found: dict[str, list[Element]] = {}
     for name in case.request["elements"]:
         if name in _SHAREABLE:
-            found.setdefault(_dataset_of(Element(name)), []).append(Element(name))
+            found.setdefault(dataset_of(Element(name)), []).append(Element(name))
     return [_question(case, names, dataset, tuple(some)) for dataset, some in found.items()]
 
 
-def _dataset_of(element: Element) -> str:
+def dataset_of(element: Element) -> str:
     """The dataset to ask: the one whose rows are the element, else one that has it beside."""
     having = [one for one in CATALOG if element in one.elements]
     whole = [one for one in having if one.row_element in (element, None)]
@@ -174,6 +182,7 @@ def _question(
         elements=elements,
         basis=basis_named(case.facts["basis_claimed"]),
         level=Level(request["level"]),
+        table=TABLE if request["level"] == Level.AGGREGATE else "",
         onward_to=(organization_named(request["onward_to"]),) if request["onward_to"] else (),
         subject_refs=refs,
         everyone=not refs,

@@ -8,6 +8,7 @@ from homeroom.vocabulary import Element
 from services.node.store.records import RecordStore
 from tools.law.case import Case, Facts, day_of_text
 
+_LARGE_GROUP = 30
 _BYSTANDER = "another-student"
 _DOCUMENTS = (
     Element.HONORS_AWARDS,
@@ -29,6 +30,8 @@ Row = dict[str, Any]
 def seat_records(case: Case, store: RecordStore) -> Mapping[str, int]:
     """Loads the records; returns the key of each student."""
     with store.intake() as run:
+        if case.level == "deidentified_student":
+            _seat_population(case, run)
         bystander = {"student_id": _BYSTANDER, "given_name": "Kim", "family_name": "Other"}
         schools = {facts["school"] for facts in case.facts["students"]}
         every_day = {"attendance_kind": "every_day"}
@@ -40,6 +43,51 @@ def seat_records(case: Case, store: RecordStore) -> Mapping[str, int]:
             if "discipline_incident_detail" in case.request["joint_records"]:
                 _load(run, "discipline_incident", [{"student": _BYSTANDER, **_incident(case)}])
     return store.student_keys()
+
+
+def _seat_population(case: Case, run: Any) -> None:
+    """Everyone of whom records without names are asked: two groups, the smaller as the case says.
+
+    Whatever is asked for, the students of one group have the same, and those of the other another.
+    """
+    found = case.special.get("deidentification") or {}
+    smaller = found.get("smallest_group") or _LARGE_GROUP
+    school = (case.request["schools"] or ["school"])[0]
+    _load(run, "school", [{"school_id": school, "attendance_kind": "every_day"}])
+    for group, size in enumerate((smaller, max(smaller, _LARGE_GROUP))):
+        for number in range(size):
+            name = f"p{group}-{number}"
+            _load(run, "student", [_pupil(name, school, group)])
+            for table, row in _records_of_pupil(day_of_records(case), school, group):
+                _load(run, table, [{"student": name, **row}])
+
+
+def _pupil(name: str, school: str, group: int) -> Row:
+    return {
+        "student_id": name,
+        "birth_date": dt.date(2014, 1, 1 + group),
+        "gender": ("female", "male")[group],
+        "races": ("white", "black")[group],
+        "hispanic": False,
+        "grade_level": ("04", "05")[group],
+        "english_learner": bool(group),
+        "special_education": bool(group),
+        "homeless": False,
+        "school_id": school,
+    }
+
+
+def _records_of_pupil(day: dt.date, school: str, group: int) -> Iterator[tuple[str, Row]]:
+    facts = {"school": school, "grade": ("4", "5")[group]}
+    for table, row in _dated_records(day, facts):
+        values = dict(row)
+        if table == "assessment_result":
+            values["score"] = ("240", "250")[group]
+        elif table == "attendance":
+            values["category"] = ("excused_absence", "in_attendance")[group]
+        elif table == "course_grade":
+            values["letter_grade"] = ("B", "A")[group]
+        yield table, values
 
 
 def day_of_records(case: Case) -> dt.date:

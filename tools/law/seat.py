@@ -20,6 +20,8 @@ from homeroom.channel import ClientCredentials, open_channel
 from homeroom.development import DevelopmentAuthority
 from homeroom.errors import HomeroomError
 from homeroom.identity import Identity, Role
+from homeroom.question import Level
+from homeroom.vocabulary import Element
 from services.node.server import Stores, build_server, open_stores
 from services.node.settings import NodeSettings
 from services.node.store.register import RegisterStore
@@ -27,7 +29,7 @@ from services.node.store.rights import RightsKind
 from services.node.store.subject_refs import SubjectRefStore
 from services.runtime.database import open_database
 from tools.law.agreements import agreement_of
-from tools.law.asking import Got, Requester, malformed, questions_of
+from tools.law.asking import Got, Requester, dataset_of, malformed, questions_of
 from tools.law.case import Case, Facts, instant_of, organization_named
 from tools.law.consents import Collected, collected, signer_without_rights
 from tools.law.hub import HUB, Hub, serve
@@ -36,6 +38,7 @@ from tools.law.matters import matters_of
 from tools.law.members import FEDERATION, Members
 from tools.law.records import seat_records
 from tools.law.stewards import Steward
+from tools.law.tables import computable, seat_table
 
 _POLICY = Path("policy")
 _PATIENCE_SECONDS = 30.0
@@ -136,6 +139,10 @@ class Bench:
         self._seat_rights(stores, keys)
         codes = {form.student_id: form.link_code for form in stores.state.issue_link_codes(None)}
         self._seat_matters(stores, keys)
+        if self.case.level == Level.AGGREGATE:
+            dataset = dataset_of(Element(self.case.request["elements"][0]))
+            requester = self.members.requester.organization_id
+            seat_table(self.case, stores.aggregates, requester, dataset)
         self._seat_hub(collected(self.case, self.members, codes, names))
         got = Got()
         async with self._node() as node:
@@ -248,12 +255,15 @@ class Bench:
                 got.reasons |= set(entry.reasons)
         engine.dispose()
         asked = set(self.case.request["elements"])
+        nameless = self.case.level != Level.STUDENT
+        left = {
+            ("" if nameless else students.get(ref, ref), element)
+            for ref, elements in got.values.items()
+            for element in elements & asked
+        }
         return Outcome(
-            released=frozenset(
-                (students.get(ref, ref), element)
-                for ref, elements in got.values.items()
-                for element in elements & asked
-            ),
+            released=frozenset(left | {("", cell) for cell in got.cells}),
+            computable=computable(self.case, got.cells),
             reasons=frozenset(got.reasons),
             obligations=frozenset(got.obligations),
             regimes=frozenset(regimes),
