@@ -3,10 +3,11 @@
 PYTHON := .venv/bin/python
 DATA ?=
 B ?=
+SCENARIOS ?=
 ORG ?= my_district
 
 .PHONY: help setup demo up down certs test check format lint types imports proto proto-check breaking \
-	test-policy mutate-policy opa bench clean
+	test-policy mutate-policy opa law bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +65,9 @@ test-policy: setup ## format, strictness, tests and coverage of the Rego
 
 mutate-policy: setup ## delete each line of the policies in turn; fail if no test misses one
 	@$(PYTHON) -m tools.policy_mutations
+
+law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears others
+	@$(PYTHON) -m tools.law $(SCENARIOS)
 
 bench: setup ## list the benchmarks; B=name runs one
 	@$(PYTHON) -m benchmarks $(B)

@@ -1,9 +1,7 @@
 """The vocabulary, the catalog and the public names say what they promise to say."""
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +25,7 @@ from services.node.domain.record_tables import RECORD_TABLES
 from services.node.store.datasets import SOURCES
 from tests.house.tree import PROJECT
 
-_LAW = Path(os.environ.get("HOMEROOM_SHARED_LAW", PROJECT.parent / "shared" / "law"))
+_LAW = PROJECT / "law"
 
 # What the cases of the law know and the code has no word for, because it is the absence of one.
 _NO_WORD_NEEDED = {"org_kinds": {"unknown"}, "bases": {"none"}}
@@ -36,10 +34,7 @@ _NO_WORD_NEEDED = {"org_kinds": {"unknown"}, "bases": {"none"}}
 @pytest.fixture(scope="module")
 def law() -> Mapping[str, Any]:
     """The checkable cases from the law, with the vocabulary at their top."""
-    scenarios = _LAW / "scenarios.yaml"
-    if not scenarios.is_file():
-        pytest.skip("the cases of the law are not here; HOMEROOM_SHARED_LAW says where they are")
-    content = yaml.safe_load(scenarios.read_text("utf-8"))
+    content = yaml.safe_load((_LAW / "scenarios.yaml").read_text("utf-8"))
     assert isinstance(content, Mapping)
     return content
 

@@ -1,7 +1,4 @@
-"""The policies and the meaning of their row conditions give what the law's cases expect.
-
-The cases are beside the checkout, in ../shared/law; without them there is nothing to compare with.
-"""
+"""The policies and the meaning of their row conditions give what the law's cases expect."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -18,11 +15,9 @@ from tests.policy.conformance import POLICY, Engines, decide
 from tests.policy.law_cases import Students, local_settings, question_facts
 from tools.policy_vectors import AMPLE_SECONDS, local_folder
 
-CASES = Path(__file__).resolve().parents[3] / "shared" / "law" / "scenarios.yaml"
+CASES = Path(__file__).resolve().parents[2] / "law" / "scenarios.yaml"
 
 ORDER = [code.value for code in ORDER_OF_CHECKS]
-
-pytestmark = pytest.mark.skipif(not CASES.is_file(), reason="the law's cases are not at hand")
 
 
 class Outcome(NamedTuple):
@@ -82,8 +77,6 @@ def faults(case: Mapping[str, Any], decision: Decision) -> list[str]:
 
 
 def _cases() -> list[dict[str, Any]]:
-    if not CASES.is_file():
-        return []
     cases: list[dict[str, Any]] = yaml.safe_load(CASES.read_text())["cases"]
     return cases
 

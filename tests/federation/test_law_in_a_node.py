@@ -1,0 +1,53 @@
+"""The law's cases, each heard by a real node at the case's own instant.
+
+What comes back is opened as the requester opens it and compared student by student and element by
+element: nothing outside what the law lets go, all that it does, and a record wherever it asks.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import PROJECT
+from tools.law.case import Case, read_cases
+from tools.law.judging import Tally, judge
+from tools.law.seat import Courtroom
+
+CASES = read_cases(PROJECT / "law" / "scenarios.yaml")
+_BENCHES = 6
+
+
+@pytest.mark.parametrize("first", range(_BENCHES))
+async def test_every_case_is_decided_and_recorded_as_the_law_asks(
+    first: int, tmp_path: Path
+) -> None:
+    """No element, student or cell outside the expected set, and none of the permitted missing."""
+    tally = Tally()
+    for case, outcome in await Courtroom(tmp_path).hear(CASES[first::_BENCHES]):
+        tally.verdicts.append(judge(case, outcome))
+
+    assert [(one.case.case_id, one.decision, one.outcome.failed) for one in tally.wrong] == []
+    assert (tally.disclosure_failures, tally.record_failures) == (0, 0)
+
+
+@pytest.mark.parametrize("expect", ["allow", "partial", "deny"])
+async def test_a_case_that_expects_something_else_is_found_wrong(
+    expect: str, tmp_path: Path
+) -> None:
+    """What is allowed to leave and did not, what left and may not, and what was not recorded."""
+    case = next(one for one in CASES if one.expect == expect and len(one.permitted) != 1)
+    ((_, outcome),) = await Courtroom(tmp_path).hear([case])
+    silent, generous = _expecting(case, frozenset()), _expecting(case, _everything(case))
+
+    assert judge(case, outcome).right
+    assert bool(judge(silent, outcome).disclosed) == (expect != "deny")
+    assert bool(judge(generous, outcome).missing) == (expect != "allow")
+
+
+def _everything(case: Case) -> frozenset[str]:
+    return frozenset(case.request["elements"])
+
+
+def _expecting(case: Case, permitted: frozenset[str]) -> Case:
+    fields = {name: getattr(case, name) for name in Case.__dataclass_fields__}
+    return Case(**{**fields, "permitted": permitted})
