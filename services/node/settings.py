@@ -67,7 +67,11 @@ class NodeSettings(ServiceSettings):
         description="How long to keep what each decision was made from, for trying other policies.",
     )
     max_state_age_seconds: int = Field(
-        default=30, ge=1, le=300, description="How old a confirmed state may be when it is used."
+        default=30,
+        ge=1,
+        le=86_400,
+        description="How old a confirmed state may be when it is used: so long a node that is cut "
+        "off goes on by what families and parties have since taken back.",
     )
     max_clock_skew_seconds: int = Field(
         default=30, ge=1, le=300, description="How far a query's time may be from this clock."

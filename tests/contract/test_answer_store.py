@@ -155,7 +155,8 @@ RECORDS: dict[str, dict[str, Any]] = {
     },
 }
 EXPECTED: dict[str, dict[str, Any]] = {
-    "students": {k: v for k, v in STUDENT.items() if k != "student_id"} | {"student_number": "Ø-1"},
+    "students": {k: v for k, v in STUDENT.items() if k != "student_id"}
+    | {"student_number": "Ø-1", "enrollment_status": "transfer", "graduated": False},
     "enrollments": RECORDS["enrollment"],
     "attendance": RECORDS["attendance"],
     "suspensions": {

@@ -21,7 +21,7 @@ from homeroom.signing import Domain, digest_of
 from homeroom.users import Delegation, Reach, User
 from homeroom.vocabulary import Element
 from services.node.domain.disclosure.table import Mark
-from tools.law.case import Case, day_of_text, ends, organization_named
+from tools.law.case import LONG_AGO, Case, day_of_text, ends, organization_named
 from tools.law.members import FEDERATION, Member, Members
 from tools.law.tables import TABLE
 
@@ -146,7 +146,8 @@ def _delegation(case: Case) -> Delegation | None:
     covers = facts["delegation_covers"]
     return Delegation(
         by=facts["delegated_by"],
-        valid_to=ends(facts["delegation_valid_to"], case.now),
+        # A delegation that says no end has none that could be relied on.
+        valid_to=ends(facts["delegation_valid_to"] or LONG_AGO.isoformat(), case.now),
         withdrawn=facts["delegation_withdrawn"],
         covers=None if covers is None else frozenset(covers),
     )

@@ -78,8 +78,8 @@ def judge(case: Case, outcome: Outcome) -> Verdict:
 def _asked(case: Case) -> Pairs:
     if case.level == "aggregate":
         return frozenset(("", cell["id"]) for cell in case.request["cells"])
-    students = case.request["students"] or [""]
-    return frozenset((one, element) for one in students for element in case.request["elements"])
+    elements = case.request["elements"]
+    return frozenset((one, element) for one in _students(case) for element in elements)
 
 
 def _expected(case: Case) -> Pairs:
@@ -87,10 +87,15 @@ def _expected(case: Case) -> Pairs:
     if case.level == "aggregate":
         cells = _asked(case) if case.expect != "deny" else frozenset()
         return frozenset(pair for pair in cells if pair[1] not in case.protected_cells)
-    students: Iterable[str] = case.request["students"] or [""]
-    if case.students is not None:
-        students = case.students
+    students: Iterable[str] = _students(case) if case.students is None else case.students
     return frozenset((one, element) for one in students for element in case.permitted)
+
+
+def _students(case: Case) -> list[str]:
+    """The students of a request; where rows name nobody, nobody."""
+    if case.level != "student":
+        return [""]
+    return list(case.request["students"]) or [facts["id"] for facts in case.facts["students"]]
 
 
 def _owed(case: Case, expected: Pairs) -> Pairs:

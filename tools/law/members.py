@@ -110,7 +110,9 @@ class Members:
 
     def _requester(self) -> pb.Organization:
         facts = self._case.requester
-        organization = self.requester.registered(OrganizationKind(facts["kind"]), facts["standing"])
+        known = facts["kind"] in set(OrganizationKind)
+        kind = OrganizationKind(facts["kind"]) if known else OrganizationKind.VENDOR
+        organization = self.requester.registered(kind, facts["standing"])
         if facts["debarred_until"]:
             organization.debarred_until = facts["debarred_until"]
         for name in facts["classes"]:

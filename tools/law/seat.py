@@ -65,8 +65,8 @@ class Courtroom:
                 bench = Bench(case, folder, authority, self.hub, ports, templates)
                 try:
                     outcome = await bench.hear()
-                except HomeroomError as failed:
-                    outcome = Outcome(failed=failed.message)
+                except (HomeroomError, ValueError, LookupError, TypeError) as failed:
+                    outcome = Outcome(failed=f"{type(failed).__name__}: {failed}")
                 heard.append((case, outcome))
                 shutil.rmtree(folder)
             return heard

@@ -171,6 +171,29 @@ _WHOLLY_REFUSED = (
     )
     .subquery("wholly_refused")
 )
+_SPELL = _TABLES["enrollment"].c
+
+
+def _of_newest_spell(said: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a student's newest spell at a school says; null of a student who has none."""
+    student = _TABLES["student"]
+    return (
+        select(said)
+        .where(_SPELL.student_key == student.c.student_key)
+        .order_by(_SPELL.entry_date.desc(), _SPELL.school_id)
+        .limit(1)
+        .correlate(student)
+        .scalar_subquery()
+    )
+
+
+_PRESENT: Mapping[str, ColumnElement[Any]] = {
+    "student_number": _TABLES["student"].c.student_id,
+    "enrollment_status": _of_newest_spell(
+        case((_SPELL.exit_date.is_(None), "enrolled"), else_=_SPELL.exit_type)
+    ),
+    "graduated": _of_newest_spell(_SPELL.graduated),
+}
 _FIRST_MONTH = 7  # school years are counted from July
 _MEASURED = frozenset({"attendance_rates"})
 _DOCUMENT = _TABLES["document"].c
@@ -186,7 +209,7 @@ _ANOTHER_OFFENDER = exists(
 _ACTION_DAYS = func.coalesce(_ACTION.actual_days, _ACTION.planned_days)
 
 SOURCES: Mapping[str, Source] = {
-    "students": _of("student", renamed={"student_number": _TABLES["student"].c.student_id}),
+    "students": _of("student", renamed=_PRESENT),
     "enrollments": _of("enrollment", "entry_date", "exit_date"),
     "attendance": _one_day("attendance", "event_date"),
     "suspensions": _one_day(
