@@ -4,16 +4,26 @@ What comes back is opened as the requester opens it and compared student by stud
 element: nothing outside what the law lets go, all that it does, and a record wherever it asks.
 """
 
+import os
+import random
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from tests.federation.varied_law import federation_policy, permitted, varied
 from tests.house.tree import PROJECT
 from tools.law.case import Case, read_cases
 from tools.law.judging import Tally, judge
 from tools.law.seat import Courtroom
 
-CASES = read_cases(PROJECT / "law" / "scenarios.yaml")
+SCENARIOS = PROJECT / "law" / "scenarios.yaml"
+CASES = read_cases(SCENARIOS)
+WRITTEN = yaml.safe_load(SCENARIOS.read_text())["cases"]
+SEED = int(os.environ.get("HOMEROOM_LAW_SEED", "1"))
+_VARIED = int(os.environ.get("HOMEROOM_LAW_VARIED", "16"))
 _BENCHES = 6
 
 
@@ -42,6 +52,27 @@ async def test_a_case_that_expects_something_else_is_found_wrong(
     assert judge(case, outcome).right
     assert bool(judge(silent, outcome).disclosed) == (expect != "deny")
     assert bool(judge(generous, outcome).missing) == (expect != "allow")
+
+
+async def test_a_node_releases_what_policies_and_conditions_say_of_any_facts_like_these(
+    tmp_path: Path,
+) -> None:
+    """Other facts than the law's own: the same, student by student and element by element."""
+    chance = random.Random(SEED)  # noqa: S311 - it chooses cases, no keys
+    about_students = [one for one in WRITTEN if _names_elements(one)]
+    written = [varied(chance.choice(about_students), chance) for _ in range(_VARIED)]
+    federation = await federation_policy()
+    expected = [await permitted(one, federation) for one in written]
+    await federation.close()
+    heard = await Courtroom(tmp_path).hear(map(Case.of, written))
+
+    for number, ((_, outcome), permitted_now) in enumerate(zip(heard, expected, strict=True)):
+        assert (number, outcome.failed, set(outcome.released)) == (number, "", permitted_now)
+
+
+def _names_elements(written: Mapping[str, Any]) -> bool:
+    request = written["facts"]["request"]
+    return request["level"] == "student" and "*" not in request["elements"]
 
 
 def _everything(case: Case) -> frozenset[str]:

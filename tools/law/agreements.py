@@ -11,7 +11,7 @@ from homeroom.agreement_statements import write_statement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.lifecycle import Action, Ending, Proposal, Signature, Suspension
 from homeroom.signing import Domain, digest_of
-from homeroom.vocabulary import Basis, Element
+from homeroom.vocabulary import AgreementKind, Basis, Element
 from tools.law.case import Case, Facts, begins, ends, organization_named
 from tools.law.members import Member, Members
 
@@ -89,7 +89,9 @@ def _ground(case: Case) -> str:
 def _schedule(facts: Facts, purpose: str) -> dict[str, Any]:
     own: Mapping[str, list[str]] = facts["elements_by_purpose"] or {}
     described = "activity_description" in facts["terms"]
-    said = "information_to_be_disclosed" in facts["terms"]
+    # The term is a condition of studies and audits alone: others say it by listing elements.
+    asked_for = facts["kind"] in {AgreementKind.STUDY, AgreementKind.AUDIT}
+    said = "information_to_be_disclosed" in facts["terms"] or not asked_for
     return {
         "purpose": purpose,
         "text": _WORDS,
