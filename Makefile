@@ -4,6 +4,7 @@ PYTHON := .venv/bin/python
 DATA ?=
 B ?=
 SCENARIOS ?=
+ENGINE ?=
 ORG ?= my_district
 
 .PHONY: help setup demo up down certs test check format lint types imports proto proto-check breaking \
@@ -66,8 +67,8 @@ test-policy: setup ## format, strictness, tests and coverage of the Rego
 mutate-policy: setup ## delete each line of the policies in turn; fail if no test misses one
 	@$(PYTHON) -m tools.policy_mutations
 
-law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears others
-	@$(PYTHON) -m tools.law $(SCENARIOS)
+law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears others, ENGINE=server asks OPA servers
+	@$(PYTHON) -m tools.law $(SCENARIOS) $(if $(ENGINE),--engine $(ENGINE))
 
 bench: setup ## list the benchmarks; B=name runs one
 	@$(PYTHON) -m benchmarks $(B)

@@ -19,12 +19,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.law", description=__doc__)
     parser.add_argument("scenarios", nargs="?", type=Path, default=CASES, help="a file of cases")
     parser.add_argument("--only", default="", help="only cases whose identifier ends so")
+    engines = ("embedded", "server")
+    parser.add_argument("--engine", default="embedded", choices=engines, help="how OPA decides")
     given = parser.parse_args(arguments)
     cases = [case for case in read_cases(given.scenarios) if case.case_id.endswith(given.only)]
     begun = time.perf_counter()
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        for case, outcome in asyncio.run(Courtroom(Path(folder)).hear(cases)):
+        for case, outcome in asyncio.run(Courtroom(Path(folder), given.engine).hear(cases)):
             tally.verdicts.append(judge(case, outcome))
     for verdict in tally.wrong:
         _explain(verdict)

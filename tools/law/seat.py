@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import json
 import shutil
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import yaml
 
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
 from homeroom.api.node.v1 import node_service_pb2 as pb
@@ -23,15 +21,21 @@ from homeroom.identity import Identity, Role
 from homeroom.question import Level
 from homeroom.vocabulary import Element
 from services.node.server import Stores, build_server, open_stores
-from services.node.settings import NodeSettings
 from services.node.store.register import RegisterStore
 from services.node.store.rights import RightsKind
 from services.node.store.subject_refs import SubjectRefStore
 from services.runtime.database import open_database
 from tools.law.agreements import agreement_of
 from tools.law.asking import Got, Requester, dataset_of, malformed, questions_of
-from tools.law.case import Case, Facts, instant_of, organization_named
+from tools.law.case import Case, Facts, instant_of
 from tools.law.consents import Collected, collected, signer_without_rights
+from tools.law.holding import (
+    Surroundings,
+    federation_server,
+    local_server,
+    node_settings,
+    write_local_policy,
+)
 from tools.law.hub import HUB, Hub, serve
 from tools.law.judging import Outcome
 from tools.law.matters import matters_of
@@ -40,16 +44,20 @@ from tools.law.records import seat_records
 from tools.law.stewards import Steward
 from tools.law.tables import computable, seat_table
 
-_POLICY = Path("policy")
 _PATIENCE_SECONDS = 30.0
 _DECIDED = frozenset({"granted", "denied"})
 
 
 @dataclass
 class Courtroom:
-    """Where cases are heard, one after the other, each by a node of its own."""
+    """Where cases are heard, one after the other, each by a node of its own.
+
+    Attributes:
+        engine: how its policies decide: `embedded`, or `server` for two OPA beside it.
+    """
 
     folder: Path
+    engine: str = "embedded"
     hub: Hub = field(default_factory=Hub)
 
     async def hear(self, cases: Iterable[Case]) -> list[tuple[Case, Outcome]]:
@@ -58,18 +66,15 @@ class Courtroom:
             self.folder / "certificates", FEDERATION, dt.datetime.now(dt.UTC)
         )
         templates = Templates.made(self.folder / "templates")
-        async with self._hub(authority) as ports:
-            heard = []
-            for number, case in enumerate(cases):
-                folder = self.folder / str(number)
-                bench = Bench(case, folder, authority, self.hub, ports, templates)
-                try:
-                    outcome = await bench.hear()
-                except (HomeroomError, ValueError, LookupError, TypeError) as failed:
-                    outcome = Outcome(failed=f"{type(failed).__name__}: {failed}")
-                heard.append((case, outcome))
-                shutil.rmtree(folder)
-            return heard
+        heard = []
+        with federation_server(self.folder, self.engine) as (opa, address):
+            async with self._hub(authority) as ports:
+                around = Surroundings(authority, self.hub, ports, opa, address)
+                for number, case in enumerate(cases):
+                    folder = self.folder / str(number)
+                    heard.append((case, await _heard(Bench(case, folder, around, templates))))
+                    shutil.rmtree(folder)
+        return heard
 
     @asynccontextmanager
     async def _hub(self, authority: DevelopmentAuthority) -> AsyncIterator[Mapping[Role, int]]:
@@ -89,6 +94,14 @@ class Courtroom:
             yield ports
         finally:
             await asyncio.gather(*(server.stop(None) for server in servers))
+
+
+async def _heard(bench: "Bench") -> Outcome:
+    """What came of a case; one that cannot be put does not end the others."""
+    try:
+        return await bench.hear()
+    except (HomeroomError, ValueError, LookupError, TypeError) as failed:
+        return Outcome(failed=f"{type(failed).__name__}: {failed}")
 
 
 @dataclass(frozen=True)
@@ -117,12 +130,11 @@ class Bench:
 
     case: Case
     folder: Path
-    authority: DevelopmentAuthority
-    hub: Hub
-    ports: Mapping[Role, int]
+    around: Surroundings
     templates: Templates
 
     def __post_init__(self) -> None:
+        self.hub = self.around.hub
         self.members = Members(self.case)
         self.records_url = f"sqlite:///{self.folder}/records.db"
         self.state_url = f"sqlite:///{self.folder}/state.db"
@@ -198,8 +210,11 @@ class Bench:
 
     @asynccontextmanager
     async def _node(self) -> AsyncIterator["Node"]:
+        write_local_policy(self.case, self.folder)
         async with AsyncExitStack() as stack:
-            server = await build_server(self._settings(), clock=lambda: self.case.now)
+            address = stack.enter_context(local_server(self.folder, self.around.opa))
+            settings = node_settings(self.case, self.members, self.folder, self.around, address)
+            server = await build_server(settings, clock=lambda: self.case.now)
             stack.push_async_callback(server.stop)
             port = await server.start()
             yield Node(self, port, stack)
@@ -269,82 +284,10 @@ class Bench:
             regimes=frozenset(regimes),
         )
 
-    def _settings(self) -> NodeSettings:
-        own = Identity(FEDERATION, self.members.holder.organization_id, Role.NODE)
-        certificate, key = self.authority.issue(own, dt.datetime.now(dt.UTC))
-        files = {
-            "certificate": certificate,
-            "private_key": key,
-            "authorities": self.authority.authorities(),
-            "signing_key": self.members.holder.signing.to_pem(),
-            "sealing_key": self.members.holder.sealing.to_pem(),
-            "holder_file": yaml.safe_dump(self._holder_file()).encode(),
-        }
-        for name, content in files.items():
-            (self.folder / name).write_bytes(content)
-        return NodeSettings.model_validate(
-            {
-                "federation": FEDERATION,
-                "organization_id": own.organization_id,
-                "address": "127.0.0.1:0",
-                **{name: self.folder / name for name in files},
-                "records_url": self.records_url,
-                "state_url": self.state_url,
-                "registry_address": f"127.0.0.1:{self.ports[Role.REGISTRY]}",
-                "registry_organization_id": HUB,
-                "registry_key": self.hub.registry_key.public.hex(),
-                "consent_address": f"127.0.0.1:{self.ports[Role.CONSENT]}",
-                "consent_organization_id": HUB,
-                "consent_key": self.hub.consent_key.public.hex(),
-                "policy_engine": "embedded",
-                "policy_seconds": 5.0,
-                "federation_policy": _POLICY / "federation",
-                "local_policy": self._local_policy(),
-                "max_state_age_seconds": self._rules["max_state_age_seconds"],
-            }
-        )
-
     @property
     def _rules(self) -> Facts:
         rules: Facts = self.case.holder["local_rules"]
         return rules
-
-    def _local_policy(self) -> Path:
-        """The local template with the settings that say what the holder decided for itself."""
-        folder = self.folder / "local"
-        shutil.copytree(_POLICY / "local", folder)
-        settings = {
-            "approval_required": sorted(self._rules["approval_required_for"]),
-            "closed_to": [],
-            "min_ages": {},
-            "min_cell_size": self._rules["min_cell_size"],
-            "never_share": sorted(self._rules["never_share"]),
-            "obligations": [],
-            "schools": {"all": True},
-        }
-        (folder / "data.json").write_text(json.dumps({"local": settings}))
-        return folder
-
-    def _holder_file(self) -> dict[str, Any]:
-        """What the holder says of itself: coverage, state, notices, computed elements."""
-        holder, notices = self.case.holder, self.case.holder["notices"]
-        told = {
-            "school_official_criteria": notices["school_official_criteria"],
-            "forwards_records_on_transfer": notices["forwards_records_on_transfer"],
-            "directory_types": notices["directory_types"],
-            "directory_limited_to_parties": _limit(notices["directory_limited_to_parties"]),
-            "directory_limited_to_purposes": notices["directory_limited_to_purposes"] or "all",
-        }
-        return {
-            "ferpa_covered": holder["ferpa_covered"],
-            "jurisdiction": self.case.facts["jurisdiction"],
-            "notices": {name: value for name, value in told.items() if value is not None},
-            "derived_from": self.case.request["derived_from"] or {},
-        }
-
-
-def _limit(parties: list[str] | None) -> list[str] | str:
-    return "all" if parties is None else [organization_named(name) for name in parties]
 
 
 @dataclass
@@ -361,7 +304,7 @@ class Node:
 
     def channel(self, organization_id: str, role: Role) -> grpc.aio.Channel:
         """A connection that closes with the node."""
-        authority, now = self.bench.authority, dt.datetime.now(dt.UTC)
+        authority, now = self.bench.around.authority, dt.datetime.now(dt.UTC)
         certificate, key = authority.issue(Identity(FEDERATION, organization_id, role), now)
         holder = self.bench.members.holder.organization_id
         channel = open_channel(

@@ -21,7 +21,7 @@ def find_opa(environment: Mapping[str, str]) -> Path | None:
 
 
 def start_opa_server(
-    policy_folder: Path, socket_path: Path, binary: Path, output: IO[bytes] | None = None
+    policy_folder: Path, socket_path: Path, binary: Path, output: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts a server with this folder alone; the caller ends it.
 
