@@ -23,7 +23,7 @@ SCENARIOS = PROJECT / "law" / "scenarios.yaml"
 CASES = read_cases(SCENARIOS)
 WRITTEN = yaml.safe_load(SCENARIOS.read_text())["cases"]
 SEED = int(os.environ.get("HOMEROOM_LAW_SEED", "1"))
-_VARIED = int(os.environ.get("HOMEROOM_LAW_VARIED", "16"))
+_VARIED = int(os.environ.get("HOMEROOM_LAW_VARIED", "8"))
 _BENCHES = 6
 
 

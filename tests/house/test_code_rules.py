@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,3 +219,11 @@ def test_a_planted_violation_is_found(tmp_path: Path) -> None:
     assert lines_of_code(function) > _MAX_FUNCTION
     assert not _is_sentence(ast.get_docstring(parsed(planted)))
     assert [error for error, _ in _raised_outside_validators(parsed(planted))] == ["ValueError"]
+
+
+def test_every_test_module_has_a_name_of_its_own() -> None:
+    """In folders that are no packages: of two modules of one name only one could be run."""
+    files = tracked("tests/**/test_*.py")
+    modules = Counter(f.name for f in files if not (f.parent / "__init__.py").exists())
+
+    assert [name for name, count in modules.items() if count > 1] == []
