@@ -1,43 +1,16 @@
 """Works the review queue of the organization's own node: claims that do not link by themselves."""
 
-import secrets
 from collections.abc import AsyncIterator
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from homeroom.api.node.v1 import review_service_pb2 as pb
-from homeroom.identity import Role
-from homeroom.profile import Profile, load_profile
-from homeroom.session import Session, call
+from homeroom.desk import Desk, new_request_id
+from homeroom.session import call
 
 _PAGE = 100
-_REQUEST_ID_BYTES = 16
 
 
-class ReviewDesk:
+class ReviewDesk(Desk):
     """One person at the review queue, with a steward's certificate and a token of their own."""
-
-    def __init__(self, profile: Profile | str | Path | None = None) -> None:
-        """Reads a profile: its steward's certificate and its user's token."""
-        loaded = profile if isinstance(profile, Profile) else load_profile(profile)
-        self._session = Session(loaded, Role.STEWARD)
-        self._token = loaded.read_user_token()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends the connection."""
-        await self._session.close()
 
     async def reviews(self, *, show_claims: bool = False) -> AsyncIterator[pb.Review]:
         """The claims that wait for a person.
@@ -75,7 +48,7 @@ class ReviewDesk:
                 user_token=self._token,
                 consent_id=consent_id,
                 confirmed_student_id=student_id,
-                request_id=_request_id(),
+                request_id=new_request_id(),
             ),
         )
         return not response.second_person_needed
@@ -92,7 +65,7 @@ class ReviewDesk:
                 user_token=self._token,
                 consent_id=consent_id,
                 rejected=True,
-                request_id=_request_id(),
+                request_id=new_request_id(),
             ),
         )
 
@@ -105,10 +78,6 @@ class ReviewDesk:
         return await call(
             self._session.reviews.UndoLink,
             pb.UndoLinkRequest(
-                user_token=self._token, consent_id=consent_id, request_id=_request_id()
+                user_token=self._token, consent_id=consent_id, request_id=new_request_id()
             ),
         )
-
-
-def _request_id() -> str:
-    return secrets.token_hex(_REQUEST_ID_BYTES)

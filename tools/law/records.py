@@ -5,23 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homeroom.vocabulary import Element
+from services.node.domain.record_tables import DOCUMENTED
 from services.node.store.records import RecordStore
 from tools.law.case import Case, Facts, day_of_text
 
 _LARGE_GROUP = 30
 _BYSTANDER = "another-student"
-_DOCUMENTS = (
-    Element.HONORS_AWARDS,
-    Element.ACTIVITIES_SPORTS,
-    Element.TRANSCRIPT,
-    Element.IEP,
-    Element.SPED_EVALUATION,
-    Element.HEALTH_IMMUNIZATION,
-    Element.HEALTH_CONDITIONS,
-    Element.EARLY_WARNING_FLAG,
-    Element.SURVEY_PROTECTED_RESPONSES,
-    Element.CASE_NOTES,
-)
 _GRADES = {"K": "KG", "PK": "PK", "KG": "KG"}
 
 Row = dict[str, Any]
@@ -41,7 +30,8 @@ def seat_records(case: Case, store: RecordStore) -> Mapping[str, int]:
             for table, row in _records(case, facts):
                 _load(run, table, [{"student": facts["id"], **row}])
             if "discipline_incident_detail" in case.request["joint_records"]:
-                _load(run, "discipline_incident", [{"student": _BYSTANDER, **_incident(case)}])
+                incident = _incident(case, facts)
+                _load(run, "discipline_incident", [{"student": _BYSTANDER, **incident}])
     return store.student_keys()
 
 
@@ -140,8 +130,8 @@ def _grade(text: str) -> str:
 
 def _records(case: Case, facts: Facts) -> Iterator[tuple[str, Row]]:
     yield from _dated_records(day_of_records(case), facts)
-    yield "discipline_incident", _incident(case)
-    for element in _DOCUMENTS:
+    yield "discipline_incident", _incident(case, facts)
+    for element in sorted(DOCUMENTED):
         yield "document", _document(case, element)
     for element in facts["directory_opt_out"]:
         yield "directory_opt_out", {"element": element}
@@ -197,9 +187,10 @@ def _few_words(day: dt.date) -> Iterator[tuple[str, Row]]:
     )
 
 
-def _incident(case: Case) -> Row:
-    day = day_of_records(case)
-    return {"incident_id": "i1", "behavior": "fighting", "school_id": None, "incident_date": day}
+def _incident(case: Case, facts: Facts) -> Row:
+    """An incident of this student alone, unless another is added to it."""
+    named = {"incident_id": f"i-{facts['id']}", "behavior": "fighting", "school_id": None}
+    return {**named, "incident_date": day_of_records(case)}
 
 
 def _document(case: Case, element: Element) -> Row:
