@@ -189,8 +189,8 @@ def _few_words(day: dt.date) -> Iterator[tuple[str, Row]]:
 
 def _incident(case: Case, facts: Facts) -> Row:
     """An incident of this student alone, unless another is added to it."""
-    named = {"incident_id": f"i-{facts['id']}", "behavior": "fighting", "school_id": None}
-    return {**named, "incident_date": day_of_records(case)}
+    named = {"incident_id": f"i-{facts['id']}", "behavior": "fighting"}
+    return {**named, "school_id": facts["school"], "incident_date": day_of_records(case)}
 
 
 def _document(case: Case, element: Element) -> Row:
