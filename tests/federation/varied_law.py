@@ -9,7 +9,8 @@ from typing import Any
 from homeroom.vocabulary import Element
 from services.runtime.policy import PolicyEngine, open_engine
 from tests.policy.conformance import POLICY, Engines, decide
-from tests.policy.law_cases import Students, local_settings, question_facts
+from tests.policy.law_cases import Students, question_facts
+from tools.law.holding import local_settings
 from tools.policy_vectors import AMPLE_SECONDS, local_folder
 
 Written = dict[str, Any]
@@ -34,7 +35,9 @@ def varied(case: Mapping[str, Any], chance: random.Random) -> Written:
 async def permitted(case: Written, federation: PolicyEngine) -> set[tuple[str, str]]:
     """What may leave, of whom, by the policies and the plain meaning of their conditions."""
     async with AsyncExitStack() as stack:
-        folder = await stack.enter_async_context(local_folder(local_settings(case)))
+        folder = await stack.enter_async_context(
+            local_folder(local_settings(case["facts"]["holder"]["local_rules"]))
+        )
         local = await open_engine("embedded", folder, decision_seconds=AMPLE_SECONDS)
         stack.push_async_callback(local.close)
         decision = await decide(Engines(federation, local), question_facts(case))

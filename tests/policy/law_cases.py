@@ -40,20 +40,6 @@ def question_facts(case: Case) -> Facts:
     return known
 
 
-def local_settings(case: Case) -> Facts:
-    """The local template's settings that say what the holder of a case decided for itself."""
-    rules = case["facts"]["holder"]["local_rules"]
-    return {
-        "approval_required": sorted(rules["approval_required_for"]),
-        "closed_to": [],
-        "min_ages": {},
-        "min_cell_size": rules["min_cell_size"],
-        "never_share": sorted(rules["never_share"]),
-        "obligations": [],
-        "schools": {"all": True},
-    }
-
-
 def _known(value: Any) -> Any:
     """The same facts without those that are null: a missing fact is an absent key."""
     if isinstance(value, dict):

@@ -12,7 +12,8 @@ from homeroom.checks import ORDER_OF_CHECKS
 from services.node.domain.decision import Decision
 from services.runtime.policy import PolicyEngine, open_engine
 from tests.policy.conformance import POLICY, Engines, decide
-from tests.policy.law_cases import Students, local_settings, question_facts
+from tests.policy.law_cases import Students, question_facts
+from tools.law.holding import local_settings
 from tools.policy_vectors import AMPLE_SECONDS, local_folder
 
 CASES = Path(__file__).resolve().parents[2] / "law" / "scenarios.yaml"
@@ -94,7 +95,7 @@ async def test_cases_are_decided_as_the_law_expects(federation: PolicyEngine) ->
     engines: dict[str, PolicyEngine] = {}
     async with AsyncExitStack() as stack:
         for case in _cases():
-            settings = local_settings(case)
+            settings = local_settings(case["facts"]["holder"]["local_rules"])
             if str(settings) not in engines:
                 folder = await stack.enter_async_context(local_folder(settings))
                 engines[str(settings)] = await open_engine(

@@ -36,14 +36,12 @@ class Got:
     Attributes:
         values: for each subject_ref, or code, the elements of which a value arrived.
         cells: the cells of a table that were shown with their counts.
-        queries: the digest of each question that was put.
     """
 
     values: dict[str, set[str]] = field(default_factory=dict)
     cells: set[str] = field(default_factory=set)
     reasons: set[str] = field(default_factory=set)
     obligations: set[str] = field(default_factory=set)
-    queries: list[bytes] = field(default_factory=list)
 
     def take(self, dataset: Dataset, rows: Iterable[Mapping[str, Any]]) -> None:
         """Adds rows: what has a value has left."""
@@ -90,7 +88,6 @@ class Requester:
         statement = query.SerializeToString(deterministic=True)
         evidence = self.members.requester.signs(Domain.QUERY, statement)
         digest = digest_of(statement)
-        got.queries.append(digest)
         request = pb.AnswerRequest(query=evidence, user_token=token)
         try:
             frames = [one.frame async for one in answer(request, timeout=_SECONDS)]

@@ -21,11 +21,7 @@ _SIGNER = "Signer of the form"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What the consent service has for the holder.
-
-    Attributes:
-        names: by which each recipient knows each student: recipient, student, name.
-    """
+    """What the consent service has for the holder."""
 
     consents: tuple[pb.Consent, ...]
     revocations: tuple[evidence_pb2.SignedStatement, ...]

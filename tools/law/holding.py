@@ -78,11 +78,9 @@ def _server(policy: Path, socket: Path, opa: Path) -> Iterator[str]:
         server.wait()
 
 
-def write_local_policy(case: Case, folder: Path) -> None:
-    """Writes the local template with the settings that say what the holder decided for itself."""
-    rules = case.holder["local_rules"]
-    shutil.copytree(_POLICY / "local", folder / "local")
-    settings = {
+def local_settings(rules: Facts) -> dict[str, Any]:
+    """The local template's settings that say what a holder decided for itself."""
+    return {
         "approval_required": sorted(rules["approval_required_for"]),
         "closed_to": [],
         "min_ages": {},
@@ -91,6 +89,12 @@ def write_local_policy(case: Case, folder: Path) -> None:
         "obligations": [],
         "schools": {"all": True},
     }
+
+
+def write_local_policy(case: Case, folder: Path) -> None:
+    """Writes the local template with the settings of the case's holder."""
+    shutil.copytree(_POLICY / "local", folder / "local")
+    settings = local_settings(case.holder["local_rules"])
     (folder / "local" / "data.json").write_text(json.dumps({"local": settings}))
 
 

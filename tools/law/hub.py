@@ -1,7 +1,7 @@
 """The registry and the consent service of a case: over the wire, signed, and saying it all at once.
 
-They say what a case's facts make them say, and when it was last confirmed; that there are no more
-of them than one process is all that they share.
+They say what a case's facts make them say, and when it was last confirmed. One process speaks for
+both, on a port of each.
 """
 
 import asyncio

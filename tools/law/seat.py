@@ -138,7 +138,6 @@ class Bench:
         self.members = Members(self.case)
         self.records_url = f"sqlite:///{self.folder}/records.db"
         self.state_url = f"sqlite:///{self.folder}/state.db"
-        self._keys: Mapping[str, int] = {}
 
     async def hear(self) -> Outcome:
         """Seats the case, asks, and reads what was released and recorded."""
@@ -146,7 +145,7 @@ class Bench:
         shutil.copy(self.templates.records, self.folder / "records.db")
         shutil.copy(self.templates.state, self.folder / "state.db")
         stores = open_stores(self.records_url, self.state_url)
-        keys = self._keys = seat_records(self.case, stores.records)
+        keys = seat_records(self.case, stores.records)
         names = self._names(keys)
         self._seat_rights(stores, keys)
         codes = {form.student_id: form.link_code for form in stores.state.issue_link_codes(None)}
@@ -160,7 +159,7 @@ class Bench:
         async with self._node() as node:
             await self._until_known(node)
             await self._ask(node, names, got)
-        outcome = self._outcome(got, names)
+        outcome = self._outcome(got, names, keys)
         close(stores)
         return outcome
 
@@ -260,13 +259,13 @@ class Bench:
             token = requester.token()
             await requester.send(answer, malformed(self.case, token), token, got)
 
-    def _outcome(self, got: Got, names: Mapping[str, str]) -> Outcome:
+    def _outcome(self, got: Got, names: Mapping[str, str], keys: Mapping[str, int]) -> Outcome:
         students = {name: student for student, name in names.items()}
         engine = open_database(self.state_url)
         register = RegisterStore(engine)
         regimes = {regime for entry in register.entries() for regime in entry.regimes}
         for student in self.case.request["students"]:
-            for entry in register.of_student(self._keys[student]):
+            for entry in register.of_student(keys[student]):
                 got.reasons |= set(entry.reasons)
         engine.dispose()
         asked = set(self.case.request["elements"])

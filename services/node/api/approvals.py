@@ -5,17 +5,13 @@ from homeroom.api.node.v1 import approval_service_pb2 as pb
 from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceServicer
 from homeroom.approvals import read_approval
 from homeroom.errors import RequestInvalidError
-from services.node.api.matters import page_after
-from services.node.api.stewards import Stewards
+from services.node.api.stewards import Stewards, page_size
 from services.node.domain.approving import ApprovalRequest, Approved, Approving
 from services.node.domain.on_file import ApprovalState
-from services.node.domain.reviewing import Act
 from services.node.domain.ruling import Holder
 from services.runtime.identity import ServicerContext
-from services.runtime.writes import content_digest
+from services.runtime.pages import number_of
 
-_PAGE = 50
-_LARGEST_PAGE = 500
 _STATE = {
     ApprovalState.PENDING: pb.APPROVAL_STATE_PENDING,
     ApprovalState.GRANTED: pb.APPROVAL_STATE_GRANTED,
@@ -36,8 +32,8 @@ class ApprovalApi(ApprovalServiceServicer):
     ) -> pb.ListApprovalsResponse:
         del context
         self._stewards.user(request.user_token)
-        size = min(request.page_size or _PAGE, _LARGEST_PAGE)
-        found = await self._approving.page(page_after(request.page_token), size, every=request.all)
+        size = page_size(request.page_size)
+        found = await self._approving.page(number_of(request.page_token), size, every=request.all)
         return pb.ListApprovalsResponse(
             approvals=map(_message, found),
             next_page_token=str(found[-1].key) if len(found) == size else "",
@@ -47,8 +43,7 @@ class ApprovalApi(ApprovalServiceServicer):
         self, request: pb.DecideApprovalRequest, context: ServicerContext
     ) -> pb.DecideApprovalResponse:
         del context
-        user = self._stewards.user(request.user_token)
-        act = Act(user, request.request_id, content_digest(request, request.request_id))
+        act = self._stewards.act(request)
         match request.WhichOneof("decision"):
             case "approved":
                 approved = self._approved(request.approved)

@@ -13,18 +13,14 @@ from homeroom.identity import require_organization_id
 from homeroom.matters import matter_kind_named, read_facts
 from homeroom.question import MAX_SUBJECT_REFS, require_matter_id
 from homeroom.users import User
-from services.node.api.stewards import Stewards
+from services.node.api.stewards import Stewards, page_size
 from services.node.domain.filing import Filed, Filing
 from services.node.domain.on_file import Matter, keys_digest
 from services.node.domain.replica import Replica
-from services.node.domain.reviewing import Act
 from services.runtime.identity import ServicerContext
-from services.runtime.writes import content_digest
+from services.runtime.pages import number_of
 
-_PAGE = 50
-_LARGEST_PAGE = 500
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TOKEN = re.compile(r"[0-9]{1,18}")
 
 
 class MatterApi(MatterServiceServicer):
@@ -40,11 +36,10 @@ class MatterApi(MatterServiceServicer):
         self, request: pb.AddMatterRequest, context: ServicerContext
     ) -> pb.AddMatterResponse:
         del context
-        user = self._stewards.user(request.user_token)
-        act = Act(user, request.request_id, content_digest(request, request.request_id))
+        act = self._stewards.act(request)
         if len(request.student_ids) > MAX_SUBJECT_REFS:
             raise TooMuchAskedError("too many students", limit=str(MAX_SUBJECT_REFS))
-        matter = self._matter(request.matter, user)
+        matter = self._matter(request.matter, act.user)
         filed = await self._filing.enter(act, matter, request.student_ids)
         return pb.AddMatterResponse(matter=_shown(filed), students=_students(filed))
 
@@ -53,8 +48,8 @@ class MatterApi(MatterServiceServicer):
     ) -> pb.ListMattersResponse:
         del context
         self._stewards.user(request.user_token)
-        size = min(request.page_size or _PAGE, _LARGEST_PAGE)
-        before = page_after(request.page_token)
+        size = page_size(request.page_size)
+        before = number_of(request.page_token)
         found = await self._filing.page(request.requester, before, size, every=request.all)
         return pb.ListMattersResponse(
             matters=[_message(matter, count) for matter, count in found],
@@ -73,8 +68,7 @@ class MatterApi(MatterServiceServicer):
         self, request: pb.EndMatterRequest, context: ServicerContext
     ) -> pb.EndMatterResponse:
         del context
-        user = self._stewards.user(request.user_token)
-        act = Act(user, request.request_id, content_digest(request, request.request_id))
+        act = self._stewards.act(request)
         ended = await self._filing.end(act, require_matter_id(request.matter_id))
         return pb.EndMatterResponse(matter=_message(ended, 0))
 
@@ -116,17 +110,6 @@ def instant(written: Timestamp, field: str) -> dt.datetime:
     if not written.seconds:
         raise RequestInvalidError("this is no instant", field=field)
     return at
-
-
-def page_after(token: str) -> int:
-    """The key after which a page begins; 0 for the first page.
-
-    Raises:
-        RequestInvalidError: if it is no token of a page.
-    """
-    if token and not _TOKEN.fullmatch(token):
-        raise RequestInvalidError("this is no token of a page", field="page_token")
-    return int(token or 0)
 
 
 def _shown(filed: Filed) -> pb.Matter:

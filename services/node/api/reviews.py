@@ -9,15 +9,11 @@ from homeroom.api.node.v1 import review_service_pb2 as pb
 from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceServicer
 from homeroom.consent_terms import require_consent_id
 from homeroom.errors import RequestInvalidError
-from services.node.api.stewards import Stewards
+from services.node.api.stewards import Stewards, page_size
 from services.node.domain.claim_links import ClaimLink
 from services.node.domain.matching import Identity
-from services.node.domain.reviewing import Act, Disclosed, Reviewing
+from services.node.domain.reviewing import Disclosed, Reviewing
 from services.runtime.identity import ServicerContext
-from services.runtime.writes import content_digest
-
-_PAGE = 50
-_LARGEST_PAGE = 500
 
 
 class OwnStudent(Protocol):
@@ -56,7 +52,7 @@ class ReviewApi(ReviewServiceServicer):
     ) -> pb.ListReviewsResponse:
         del context
         user = self._stewards.user(request.user_token)
-        size = min(request.page_size or _PAGE, _LARGEST_PAGE)
+        size = page_size(request.page_size)
         after = require_consent_id(request.page_token) if request.page_token else ""
         found = await self._reviewing.list(user, after, size, shown=request.show_claims)
         keys = {offer.student_key for link in found for offer in link.offers}
@@ -71,7 +67,7 @@ class ReviewApi(ReviewServiceServicer):
         self, request: pb.DecideReviewRequest, context: ServicerContext
     ) -> pb.DecideReviewResponse:
         del context
-        act = self._act(request, request.request_id)
+        act = self._stewards.act(request)
         consent_id = require_consent_id(request.consent_id)
         match request.WhichOneof("decision"):
             case "confirmed_student_id":
@@ -91,7 +87,7 @@ class ReviewApi(ReviewServiceServicer):
         self, request: pb.UndoLinkRequest, context: ServicerContext
     ) -> pb.UndoLinkResponse:
         del context
-        act = self._act(request, request.request_id)
+        act = self._stewards.act(request)
         consent_id = require_consent_id(request.consent_id)
         undone = await self._reviewing.undo(act, consent_id)
         return pb.UndoLinkResponse(
@@ -99,11 +95,6 @@ class ReviewApi(ReviewServiceServicer):
             recipients=undone.recipients,
             disclosures=map(_disclosure, undone.disclosed),
         )
-
-    def _act(self, request: pb.DecideReviewRequest | pb.UndoLinkRequest, request_id: str) -> Act:
-        """What a person asks to be done; who it is comes first."""
-        user = self._stewards.user(request.user_token)
-        return Act(user, request_id, content_digest(request, request_id))
 
 
 def _review(link: ClaimLink, students: Mapping[int, OwnStudent], *, shown: bool) -> pb.Review:

@@ -1,12 +1,24 @@
 """Proves who works at the holder's own node: a steward's certificate, and a token of the person."""
 
+from typing import Any
+
 from homeroom.clock import Clock
 from homeroom.errors import CallerUnknownError, NotPermittedError
 from homeroom.users import User, read_user
 from services.node.domain.replica import Replica
+from services.node.domain.reviewing import Act
 from services.node.domain.ruling import Holder
 from services.runtime.admission import MAX_TOKEN_BYTES
 from services.runtime.identity import current_caller
+from services.runtime.writes import content_digest
+
+_PAGE = 50
+_LARGEST_PAGE = 500
+
+
+def page_size(asked: int) -> int:
+    """How many entries a page has for a steward who asks for so many; 0 leaves it to the node."""
+    return min(asked or _PAGE, _LARGEST_PAGE)
 
 
 class Stewards:
@@ -37,3 +49,15 @@ class Stewards:
         if user.organization_id != own:
             raise CallerUnknownError("the user's token is of another organization")
         return user
+
+    def act(self, request: Any) -> Act:
+        """What a person asks to be done; who it is comes first.
+
+        Args:
+            request: a message with a `user_token` and a `request_id`.
+
+        Raises:
+            HomeroomError: as `user` does.
+        """
+        user = self.user(request.user_token)
+        return Act(user, request.request_id, content_digest(request, request.request_id))
