@@ -317,7 +317,7 @@ def _rewrite_from_the_start(state: Path) -> None:
             " ORDER BY log_index"
         ).fetchall()
         for log_index, kind, query_digest, written_at, content in entries:
-            rewritten = content.replace("ana.rivera", "nobody") if log_index == 0 else content
+            rewritten = content + " " if log_index == 0 else content
             digest = Entry(previous, log_index, kind, query_digest, written_at, rewritten).digest
             log.execute(
                 "UPDATE log_entry SET content = ?, previous_digest = ?, digest = ?"
