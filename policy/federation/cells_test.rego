@@ -4,9 +4,9 @@ import data.homeroom.federation.cells
 import data.homeroom.federation.example_test as example
 
 test_the_larger_counts if {
-	cells.min_size == 10 with input as example.facts
+	cells.min_size == 5 with input as example.facts
 	cells.min_size == 20 with input as example.with_value("/agreement/min_cell_size", 20)
-	cells.min_size == 10 with input as example.with_value("/agreement/min_cell_size", 5)
+	cells.min_size == 5 with input as example.with_value("/agreement/min_cell_size", 4)
 }
 
 test_what_is_no_number_gives_no_size if {
@@ -14,5 +14,5 @@ test_what_is_no_number_gives_no_size if {
 }
 
 test_without_an_agreement_the_federation_says if {
-	cells.min_size == 10 with input as example.without("/agreement")
+	cells.min_size == 5 with input as example.without("/agreement")
 }

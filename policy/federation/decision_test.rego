@@ -12,7 +12,7 @@ test_allowed if {
 			"elements": {"daily_attendance": ["consented"], "school_of_enrollment": ["consented"]},
 			"schools": {"only": ["elm_k8", "river_high"]},
 		},
-		"min_cell_size": 10,
+		"min_cell_size": 5,
 		"obligations": ["inform_redisclosure_limits", "offer_copy_to_parent"],
 		"row_obligations": ["attach_contested_statement"],
 		"not_after": "2026-03-10T14:00:25Z",

@@ -4,6 +4,7 @@ What comes back is opened as the requester opens it and compared student by stud
 element: nothing outside what the law lets go, all that it does, and a record wherever it asks.
 """
 
+import copy
 import os
 import random
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.federation.varied_law import federation_policy, permitted, varied
+from tests.federation.varied_law import Written, federation_policy, permitted, varied
 from tests.house.tree import PROJECT
 from tools.law.case import Case, read_cases
 from tools.law.judging import Tally, judge
@@ -68,6 +69,36 @@ async def test_a_node_releases_what_policies_and_conditions_say_of_any_facts_lik
 
     for number, ((_, outcome), permitted_now) in enumerate(zip(heard, expected, strict=True)):
         assert (number, outcome.failed, set(outcome.released)) == (number, "", permitted_now)
+
+
+async def test_a_holder_that_keeps_to_a_smaller_minimum_shows_smaller_counts(
+    tmp_path: Path,
+) -> None:
+    """What is small is the holder's to say: six students are shown where its own rules say six."""
+    cases = [_keeping_to(6, one) for one in _about_six()]
+    outcomes = [outcome for _, outcome in await Courtroom(tmp_path).hear(cases)]
+
+    assert [one.failed for one in outcomes] == [""] * len(cases)
+    assert {judge(*one).decision for one in zip(cases, outcomes, strict=True)} == {"allow"}
+
+
+def _about_six() -> list[Written]:
+    """A table with a count of six and a total that all know, and records shared by six students."""
+    levels = {one["facts"]["request"]["level"]: one for one in WRITTEN if one["expect"] == "allow"}
+    counts, records = (
+        copy.deepcopy(levels[level]) for level in ("aggregate", "deidentified_student")
+    )
+    *parts, total = counts["facts"]["request"]["cells"]
+    parts[0]["n"] = 6
+    total["n"] = sum(cell["n"] for cell in parts)
+    records["facts"]["special"]["deidentification"]["smallest_group"] = 6
+    return [counts, records]
+
+
+def _keeping_to(least: int, written: Written) -> Case:
+    changed = copy.deepcopy(written)
+    changed["facts"]["holder"]["local_rules"]["min_cell_size"] = least
+    return Case.of(changed)
 
 
 def _names_elements(written: Mapping[str, Any]) -> bool:
