@@ -30,7 +30,13 @@ DOCUMENTS: tuple[Dataset, ...] = (
         _DISCLOSURE,
         (
             Column("recorded_on", _DISCLOSURE, _DATE, ""),
-            Column("event", _DISCLOSURE, _TEXT, "", "request_refused, request, disclosure"),
+            Column(
+                "event",
+                _DISCLOSURE,
+                _TEXT,
+                "",
+                "request_refused, request, unnamed_answer, disclosure",
+            ),
             Column("requester", _DISCLOSURE, _TEXT, ""),
             Column("role", _DISCLOSURE, _TEXT, ""),
             Column("purpose", _DISCLOSURE, _TEXT, ""),

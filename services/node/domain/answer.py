@@ -197,7 +197,7 @@ class Answerer:
             coverage = await self._records.covered(ruling.selection)
         unnamed = await self._unnamed.to(asked, ruling)
         named = await self._named(asked)
-        notes = notes_on_decided(self._holder.keeping, asked, ruling, coverage, named)
+        notes = notes_on_decided(self._holder.keeping, asked, ruling, coverage, named, unnamed)
         if unnamed is not None and unnamed.release is not None:
             notes.append(unnamed.release)
         decided = what_was_decided(asked, ruling)

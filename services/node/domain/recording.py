@@ -18,6 +18,7 @@ from services.node.domain.on_file import Waiting
 from services.node.domain.register import Decided, Keeping, Requested, record_of
 from services.node.domain.ruling import Asked, Ruling
 from services.node.domain.selection import Coverage
+from services.node.domain.unnamed import Unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def notes_on_decided(
     ruling: Ruling,
     coverage: Coverage,
     named: Mapping[str, int],
+    unnamed: Unnamed | None = None,
 ) -> list[Note]:
     """Whose records the answer may hold, what was decided from, and the disclosure record.
 
@@ -86,15 +88,17 @@ def notes_on_decided(
         ruling: what was decided of it.
         coverage: who is covered.
         named: the key of each student whom the question names, by the requester's name for them.
+        unnamed: what is told without names, where that is what was asked for.
     """
     decision = ruling.decision
-    released = ruling.selection.elements if ruling.selection else frozenset()
-    withheld = {entry.reason for entry in decision.withheld}
+    released = _released(ruling, unnamed)
     refused = _refused(asked, coverage, named)
+    # Asked for the decision alone, nobody looks whom it covers.
+    may_leave = coverage.students or not named or asked.question.validate_only
     decided = Decided(
-        released=released if coverage.students or not named else frozenset(),
+        released=released if may_leave else frozenset(),
         whole=released >= set(asked.question.elements) and not refused,
-        reasons=tuple(sorted(decision.reasons | withheld)),
+        reasons=_reasons(ruling, unnamed),
         obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
         secret=_is_secret(asked, ruling),
     )
@@ -108,6 +112,22 @@ def notes_on_decided(
         use = (requester, question.agreement_id, question.purpose)
         notes.append(Waiting(*use, decision.waiting))
     return notes
+
+
+def _released(ruling: Ruling, unnamed: Unnamed | None) -> frozenset[Element]:
+    """The elements of which something may leave."""
+    if unnamed is None:
+        return ruling.selection.elements if ruling.selection else frozenset()
+    return unnamed.elements if unnamed.rows is not None else frozenset()
+
+
+def _reasons(ruling: Ruling, unnamed: Unnamed | None) -> tuple[ReasonCode, ...]:
+    """The grounds, and why the rest is withheld; of counts that may not be told, only that."""
+    decision = ruling.decision
+    withheld = {entry.reason for entry in decision.withheld}
+    beside = frozenset[ReasonCode]() if unnamed is None else unnamed.reasons
+    untold = beside and unnamed is not None and unnamed.rows is None
+    return tuple(sorted(withheld | beside | (frozenset() if untold else decision.reasons)))
 
 
 def _refused(

@@ -7,7 +7,7 @@ the law is taken to ask.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
@@ -28,7 +28,8 @@ class RecordedEvent(StrEnum):
     """What an entry of the disclosure record is about."""
 
     REQUEST_REFUSED = "request_refused"
-    REQUEST = "request"  # asked for the decision alone
+    REQUEST = "request"  # asked for the decision alone, and might be answered; nothing left
+    UNNAMED_ANSWER = "unnamed_answer"  # counts, or records under codes: no student is told of
     DISCLOSURE = "disclosure"
 
 
@@ -51,7 +52,7 @@ class Requested:
 
     Attributes:
         matter_id: what is on file for the ground that was claimed; empty for none.
-        about_students: whether rows about students were asked for, and not counts.
+        about_students: whether rows about students were asked for, and not counts nor codes.
         everyone: whether nobody was named.
     """
 
@@ -74,7 +75,8 @@ class Decided:
     """What was decided of it.
 
     Attributes:
-        released: the elements that may leave for some student.
+        released: the elements that may leave for some student, or without names; where only the
+            decision was asked for, those that might.
         whole: whether all that was asked may leave, for every student who was named.
         reasons: the grounds, or why it was refused or a part of it withheld.
         secret: whether a lawful order forbids telling the family (99.32(d)(5)).
@@ -93,7 +95,8 @@ class DisclosureRecord:
 
     Attributes:
         refused: each student who was named and of whom not all may leave, and the first check that
-            failed; None where that was a check of the question and not of the student.
+            failed; None where that was a check of the question and not of the student, and where
+            only the decision was asked for.
     """
 
     event: RecordedEvent
@@ -110,16 +113,20 @@ def record_of(
     refused: Mapping[int, ReasonCode | None] | None = None,
 ) -> DisclosureRecord:
     """The entry for one request, and the laws that ask for it."""
-    if not decided.released:
-        event = RecordedEvent.REQUEST_REFUSED
-    elif requested.decision_only:
-        event = RecordedEvent.REQUEST
-    else:
-        event = RecordedEvent.DISCLOSURE
     regimes = frozenset(
         regime for regime, asks in _ASKS.items() if asks(keeping, requested, decided)
     )
-    return DisclosureRecord(event, requested, decided, regimes, refused or {})
+    left = frozenset[Element]() if requested.decision_only else decided.released
+    kept = replace(decided, released=left)
+    return DisclosureRecord(_event(requested, decided), requested, kept, regimes, refused or {})
+
+
+def _event(requested: Requested, decided: Decided) -> RecordedEvent:
+    if not decided.released:
+        return RecordedEvent.REQUEST_REFUSED
+    if requested.decision_only:
+        return RecordedEvent.REQUEST
+    return RecordedEvent.DISCLOSURE if requested.about_students else RecordedEvent.UNNAMED_ANSWER
 
 
 _EXEMPT_IF_WHOLE = frozenset(
@@ -152,6 +159,7 @@ def _massachusetts_asks(keeping: Keeping, requested: Requested, decided: Decided
         keeping.ferpa_covered
         and keeping.jurisdiction == _MASSACHUSETTS
         and requested.about_students
+        and not requested.decision_only
         and requested.ground not in own_or_public
         and bool(decided.released)
     )
@@ -162,6 +170,7 @@ def _idea_asks(keeping: Keeping, requested: Requested, decided: Decided) -> bool
     return (
         keeping.ferpa_covered
         and requested.about_students
+        and not requested.decision_only
         and requested.ground != Basis.PARENT_OR_STUDENT_ACCESS
         and bool(decided.released & _PART_B)
     )

@@ -127,6 +127,21 @@ async def test_every_request_has_its_disclosure_record_before_anything_leaves() 
     assert Regime.FERPA in record.regimes
 
 
+@pytest.mark.parametrize("named", [(), ("ana", "ben")])
+async def test_asking_for_the_decision_alone_is_a_request_for_those_it_names(
+    named: tuple[str, ...],
+) -> None:
+    """Nothing left, so nothing is disclosed; and nobody was refused, so it does not say that."""
+    node = Node()
+    told = await node.answer(validate_only=True, subject_refs=named, everyone=not named)
+    (record,) = node.log.register
+
+    assert told.pieces == []
+    assert (record.event, record.decided.released) == ("request", frozenset())
+    assert ReasonCode.PERMITTED_BY_CONSENT in record.decided.reasons
+    assert record.refused == dict.fromkeys(range(len(named)))
+
+
 async def test_the_answer_waits_for_the_state_that_is_asked_for() -> None:
     node = Node()
     await node.answer(min_registry_sequence=3, min_consent_sequence=4)

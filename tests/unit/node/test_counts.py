@@ -88,6 +88,10 @@ async def test_counts_are_told_with_the_reasons_of_what_is_withheld() -> None:
     )
     assert told.closing.released == (Element.DAILY_ATTENDANCE,)
     assert node.events == ["decided", "rows", "rows", "released", "closing"]
+    (record,) = node.log.register
+    assert (record.event, record.refused) == ("unnamed_answer", {})
+    assert record.decided.released == {Element.DAILY_ATTENDANCE}
+    assert record.decided.reasons == told.closing.reasons
 
 
 async def test_the_ledger_is_written_with_the_decision_or_nothing_is_told() -> None:
@@ -118,6 +122,9 @@ async def test_a_table_of_which_nothing_may_be_told_is_refused_with_its_reason()
     assert told.closing.ending is Ending.NO_PERMITTED_ANSWER
     assert told.closing.reasons == (ReasonCode.DIFFERENCING_RISK,)
     assert told.closing.released == ()
+    (record,) = node.log.register
+    assert (record.event, record.decided.released) == ("request_refused", frozenset())
+    assert record.decided.reasons == (ReasonCode.DIFFERENCING_RISK,)
     assert ledger(node) == []
 
 
@@ -168,6 +175,7 @@ async def test_validating_writes_no_line_and_tells_no_count() -> None:
     assert told.pieces == []
     assert told.closing.ending is Ending.ANSWERED
     assert ledger(node) == []
+    assert [one.event for one in node.log.register] == ["request"]
 
 
 async def test_counts_that_stop_being_permitted_do_not_leave() -> None:

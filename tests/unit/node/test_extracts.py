@@ -17,6 +17,7 @@ from homeroom.vocabulary import Basis, Element, ReasonCode
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.extracts import STUDENT_KEY, Chance, coded, smallest_group
+from services.node.domain.register import Regime
 from tests.organizations import NOW
 from tests.unit.node.answering import Node, Told
 
@@ -62,10 +63,14 @@ def decision(words: frozenset[RowCondition]) -> Decision:
     return Decision(frozenset({ReasonCode.PERMITTED_DEIDENTIFIED}), frozenset(), grant)
 
 
-async def told_of(table: pa.Table, *, more: frozenset[RowCondition] = frozenset()) -> Told:
+def node_with(table: pa.Table, *, more: frozenset[RowCondition] = frozenset()) -> Node:
     node = Node(judge=lambda _: decision(more | {RowCondition.DEIDENTIFIED}))
     node.extracts.rows = table
-    return await node.answer(**ASKING)
+    return node
+
+
+async def told_of(table: pa.Table, *, more: frozenset[RowCondition] = frozenset()) -> Told:
+    return await node_with(table, more=more).answer(**ASKING)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab")), max_size=12))
@@ -95,6 +100,23 @@ async def test_records_that_enough_students_share_leave_under_codes() -> None:
     assert table.column_names[0] == RECORD_CODE
     assert len(set(table.column(RECORD_CODE).to_pylist())) == 12
     assert told.closing.reasons == (ReasonCode.PERMITTED_DEIDENTIFIED,)
+
+
+@pytest.mark.parametrize(
+    ("students", "event", "regimes"),
+    [(12, "unnamed_answer", set()), (9, "request_refused", {Regime.FERPA})],
+)
+async def test_an_extract_is_recorded_as_what_it_is(
+    students: int, event: str, regimes: set[Regime]
+) -> None:
+    """What identifies nobody is no disclosure (99.31(b)); a request that is refused is recorded."""
+    node = node_with(attendance(students))
+    await node.answer(**ASKING)
+    (record,) = node.log.register
+
+    assert str(record.event) == event
+    assert record.regimes == regimes
+    assert record.refused == {}
 
 
 async def test_two_answers_have_no_code_in_common() -> None:

@@ -93,6 +93,25 @@ def test_an_entry_says_whether_anything_may_have_left() -> None:
     assert record_of(DISTRICT, ASKED, NONE).event is RecordedEvent.REQUEST_REFUSED
     assert record_of(DISTRICT, ASKED, SOME).event is RecordedEvent.DISCLOSURE
     assert record_of(DISTRICT, decision_only, ALL).event is RecordedEvent.REQUEST
+    assert record_of(DISTRICT, decision_only, NONE).event is RecordedEvent.REQUEST_REFUSED
+
+
+@pytest.mark.parametrize("basis", [Basis.AGGREGATE, Basis.DEIDENTIFIED])
+def test_what_names_nobody_is_an_answer_and_no_disclosure(basis: Basis) -> None:
+    counts = replace(ASKED, ground=basis, about_students=False)
+
+    assert record_of(DISTRICT, counts, ALL).event is RecordedEvent.UNNAMED_ANSWER
+    assert record_of(DISTRICT, counts, ALL).regimes == frozenset()
+    assert record_of(DISTRICT, counts, NONE).event is RecordedEvent.REQUEST_REFUSED
+
+
+def test_asking_for_the_decision_alone_is_a_request_of_which_nothing_left() -> None:
+    """A request is recorded (99.32(a)(1)); a log of who got access has nobody to name."""
+    partly = replace(ALL, whole=False)
+    record = record_of(DISTRICT, replace(ASKED, decision_only=True), partly)
+
+    assert record.decided.released == frozenset()
+    assert record.regimes == {Regime.FERPA}
 
 
 @given(keepings, requests, decisions)
