@@ -5,8 +5,7 @@ import datetime as dt
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import pyarrow as pa
 
@@ -28,7 +27,7 @@ from homeroom.question import (
     elements_named,
     level_named,
 )
-from homeroom.session import Session, call
+from homeroom.session import Closable, Connected, Session, call
 from homeroom.vocabulary import Basis
 
 ANSWER_SECONDS = 10.0
@@ -66,7 +65,7 @@ class Scope(TypedDict, total=False):
     timeout: float
 
 
-class AsyncClient:
+class AsyncClient(Connected):
     """One organization's way into its federation; `Client` is the same without `await`.
 
     It keeps its channels open: make one, use it for many questions, and close it.
@@ -76,21 +75,6 @@ class AsyncClient:
         """Reads a profile, by its name or path; by default the one that HOMEROOM_PROFILE names."""
         loaded = profile if isinstance(profile, Profile) else load_profile(profile)
         self._session = Session(loaded, Role.APP)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends every connection."""
-        await self._session.close()
 
     @cached_property
     def consents(self) -> Consents:
@@ -198,7 +182,7 @@ class AsyncClient:
         )
 
 
-class AnswerStream(Outcomes):
+class AnswerStream(Outcomes, Closable):
     """An answer that is read batch by batch; its `sources` fill as they finish.
 
     A source's rows come only after its receipt was checked; until then its sealed frames wait in a
@@ -217,17 +201,6 @@ class AnswerStream(Outcomes):
         )
         self._finished = _finished(session, question, timeout, SealedKeeper)
         self._batches = self._read()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Ends the question, whether or not every batch was read."""

@@ -2,17 +2,15 @@
 
 import secrets
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
-from homeroom.session import Session
+from homeroom.session import Connected, Session
 
 _REQUEST_ID_BYTES = 16
 
 
-class Desk:
+class Desk(Connected):
     """What every desk of a steward shares: a session, and the person's token."""
 
     def __init__(self, profile: Profile | str | Path | None = None) -> None:
@@ -20,21 +18,6 @@ class Desk:
         loaded = profile if isinstance(profile, Profile) else load_profile(profile)
         self._session = Session(loaded, Role.STEWARD)
         self._token = loaded.read_user_token()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends the connection."""
-        await self._session.close()
 
 
 def new_request_id() -> str:

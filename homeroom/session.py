@@ -1,9 +1,11 @@
 """What the calls of one app share: keys, channels, the verified registry, what it has written."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
 from tenacity import (
@@ -138,6 +140,35 @@ class Session:
     async def _fetch_snapshot(self) -> evidence_pb2.SignedStatement:
         response = await call(self.registry.GetSnapshot, registry_service_pb2.GetSnapshotRequest())
         return response.snapshot
+
+
+class Closable(ABC):
+    """What `async with` closes at its end."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends what is open."""
+
+
+class Connected(Closable):
+    """What keeps one session's channels open until it is closed."""
+
+    _session: Session
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        await self._session.close()
 
 
 async def call(method: Callable[..., Awaitable[R]], request: Any) -> R:

@@ -8,8 +8,7 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NotRequired, Self, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement.file import compile_agreement
@@ -25,7 +24,7 @@ from homeroom.federation import (
 )
 from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
-from homeroom.session import Session, call
+from homeroom.session import Connected, Session, call
 from homeroom.signing import Domain
 from homeroom.snapshot import STANDINGS, read_organization
 from homeroom.vocabulary import OrganizationKind
@@ -53,7 +52,7 @@ class OrganizationRecord(TypedDict):
     record_version: NotRequired[int]
 
 
-class Steward(AgreementActs):
+class Steward(AgreementActs, Connected):
     """One organization's steward, or the federation's operator."""
 
     def __init__(
@@ -62,21 +61,6 @@ class Steward(AgreementActs):
         """Reads a profile; the role is STEWARD, or OPERATOR to set standings."""
         loaded = profile if isinstance(profile, Profile) else load_profile(profile)
         super().__init__(Session(loaded, role))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends every connection."""
-        await self._session.close()
 
     async def federation(self) -> FederationState:
         """The organizations and agreements, as the registry's verified snapshot has them."""
