@@ -3,54 +3,29 @@
 import datetime as dt
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Party, Schedule
+from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Schedule
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
-from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
-from homeroom.evidence import signed
-from homeroom.sealing import SealingKey
 from homeroom.signing import Domain, SigningKey
 from homeroom.vocabulary import AgreementKind, Basis, Element
+from tools.signatory import Signatory
 
 NOW = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
 
 
-@dataclass(frozen=True)
-class Member:
-    """An organization with its private keys."""
-
-    organization_id: str
-    signing: SigningKey
-    sealing: SealingKey
+class Member(Signatory):
+    """An organization of a test."""
 
     @classmethod
     def new(cls, organization_id: str) -> "Member":
-        return cls(organization_id, SigningKey.generate(), SealingKey.generate())
+        return cls(organization_id)
 
     def record(self, version: int = 1, **changed: object) -> evidence_pb2.SignedStatement:
         """Its record, signed by itself."""
-        fields = {
-            "organization_id": self.organization_id,
-            "display_name": self.organization_id.title(),
-            "kind": "district",
-            "signing_key": self.signing.public,
-            "sealing_key": self.sealing.public,
-            "record_version": version,
-        } | changed
-        record = registry_pb.OrganizationRecord(**fields)  # type: ignore[arg-type]  # varied by tests
-        statement = record.SerializeToString(deterministic=True)
-        return signed(Domain.ORGANIZATION, statement, self.organization_id, self.signing)
-
-    def party(self) -> Party:
-        return Party(
-            organization_id=self.organization_id,
-            role="both",
-            signing_key_id=self.signing.key_id,
-            sealing_key_id=self.sealing.key_id,
-        )
+        said = {"display_name": self.organization_id.title(), "kind": "district"}
+        return self.signs_record(**(said | {"record_version": version} | changed))
 
     @property
     def signer(self) -> tuple[str, SigningKey]:
@@ -63,12 +38,7 @@ class Member:
             consent_id=consent_id, organization_id=self.organization_id
         )
         revocation.revoke_time.FromDatetime(NOW)
-        return signed(
-            Domain.REVOCATION,
-            revocation.SerializeToString(deterministic=True),
-            self.organization_id,
-            self.signing,
-        )
+        return self.signs(Domain.REVOCATION, revocation.SerializeToString(deterministic=True))
 
 
 def document_of(

@@ -43,6 +43,7 @@ from homeroom.signing import Domain, SigningKey
 from homeroom.users import User
 from tests.contract.scripted_wire import Events, Wire
 from tests.histories import signed_by_all
+from tools.signatory import Signatory
 
 FEDERATION = "test.homeroom"
 HOLDERS = ("bps", "cambridge")
@@ -285,22 +286,17 @@ def _snapshot(
 
 def _organization(member: Holder, key: SigningKey) -> registry_pb.Organization:
     holds = member.organization_id in HOLDERS
-    record = registry_pb.OrganizationRecord(
-        organization_id=member.organization_id,
-        display_name=member.organization_id.upper(),
-        kind="district" if holds else "community_org",
-        node_address="127.0.0.1:1" if holds else "",
-        datasets=["attendance"] if holds else [],
-        signing_key=key.public,
-        sealing_key=member.sealing_key.public,
-        user_issuer="https://issuer",
-        user_keys="{}",
-        record_version=1,
-    )
-    statement = record.SerializeToString(deterministic=True)
+    signatory = Signatory(member.organization_id, key, member.sealing_key)
     return registry_pb.Organization(
         organization_id=member.organization_id,
-        record=signed(Domain.ORGANIZATION, statement, member.organization_id, key),
+        record=signatory.signs_record(
+            display_name=member.organization_id.upper(),
+            kind="district" if holds else "community_org",
+            node_address="127.0.0.1:1" if holds else "",
+            datasets=["attendance"] if holds else [],
+            user_issuer="https://issuer",
+            user_keys="{}",
+        ),
         standing=registry_pb.STANDING_ACTIVE,
     )
 

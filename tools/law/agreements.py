@@ -65,7 +65,7 @@ def _document(case: Case, facts: Facts, parties: Mapping[str, Member]) -> Agreem
         "version": 1,
         "title": facts["id"],
         "kind": facts["kind"],
-        "parties": [member.party for member in parties.values()],
+        "parties": [member.party() for member in parties.values()],
         "legal_basis": [_ground(case)],
         "schedules": [_schedule(facts, purpose) for purpose in facts["purposes"]],
         "schools": {holder: facts["schools"]} if holder in names else {},

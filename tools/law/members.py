@@ -1,19 +1,15 @@
 """The organizations of a case, with their keys, and the people who ask for them."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from joserfc.jwk import OKPKey
 
-from homeroom.agreement.document import Party
-from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.evidence import signed
-from homeroom.sealing import SealingKey
-from homeroom.signing import Domain, SigningKey, digest_of
+from homeroom.signing import digest_of
 from homeroom.users import DevelopmentIssuer
 from homeroom.vocabulary import OrganizationKind
 from tools.law.case import LONG_AGO, Case, organization_named
+from tools.signatory import Signatory
 
 FEDERATION = "law.example"
 CLASS = "class:"
@@ -25,13 +21,8 @@ _STANDINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Member:
-    """An organization with its private keys."""
-
-    organization_id: str
-    signing: SigningKey = field(default_factory=SigningKey.generate)
-    sealing: SealingKey = field(default_factory=SealingKey.generate)
+class Member(Signatory):
+    """An organization of a case, with its people."""
 
     @cached_property
     def issuer(self) -> DevelopmentIssuer:
@@ -40,41 +31,16 @@ class Member:
         return DevelopmentIssuer(f"https://{name}.{FEDERATION}", OKPKey.generate_key("Ed25519"))
 
     @property
-    def party(self) -> Party:
-        """What an agreement says of it."""
-        return Party(
-            organization_id=self.organization_id,
-            role="both",
-            signing_key_id=self.signing.key_id,
-            sealing_key_id=self.sealing.key_id,
-        )
-
-    @property
     def keys_digest(self) -> str:
         """Both public keys as one digest, in hexadecimal; see `services.node.domain.on_file`."""
         return digest_of(self.signing.public + self.sealing.public).hex()
 
-    def signs(self, domain: Domain, statement: bytes) -> evidence_pb2.SignedStatement:
-        """A statement that it makes."""
-        return signed(domain, statement, self.organization_id, self.signing)
-
     def registered(self, kind: OrganizationKind, standing: str = "active") -> pb.Organization:
         """What the registry has of it: its own signed record, and its standing."""
         issuer = self.issuer.public()
-        record = pb.OrganizationRecord(
-            organization_id=self.organization_id,
-            display_name=self.organization_id,
-            kind=kind,
-            signing_key=self.signing.public,
-            sealing_key=self.sealing.public,
-            user_issuer=issuer.name,
-            user_keys=issuer.keys,
-            record_version=1,
-        )
-        statement = record.SerializeToString(deterministic=True)
         return pb.Organization(
             organization_id=self.organization_id,
-            record=self.signs(Domain.ORGANIZATION, statement),
+            record=self.signs_record(kind=kind, user_issuer=issuer.name, user_keys=issuer.keys),
             standing=_STANDINGS[standing],
         )
 
