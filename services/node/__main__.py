@@ -27,6 +27,7 @@ from services.node.server import build_server, open_stores
 from services.node.settings import NodeSettings
 from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
+from services.node.store.views import Views
 from services.runtime.process import EXIT_FAILED, run_service
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -198,6 +199,27 @@ def ending(
     for one in found:
         table.add_row(one.consent_id, one.recorder, str(one.last_date))
     told.print(table)
+
+
+@app.command("check-views")
+def check_views(
+    folder: Annotated[Path, typer.Argument(help="The folder of views, one .sql for each dataset.")],
+    views_url: Annotated[
+        str,
+        typer.Option(envvar="HOMEROOM_NODE_VIEWS_URL", help="The organization's own database."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Checks the views of the organization's own database against the catalog, as the node does."""
+    views = Views.open(views_url, folder, NodeSettings.model_fields["view_seconds"].default)
+    wrong = views.check()
+    if as_json:
+        content = {"views": sorted(views.names), "problems": wrong}
+        sys.stdout.write(json.dumps(content) + "\n")
+    for name in () if as_json else sorted(views.names):
+        told.print(f"{name}: {'; '.join(wrong.get(name, ['right']))}", markup=False)
+    if wrong:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("check-log")

@@ -67,6 +67,7 @@ from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
+from services.node.store.views import Views
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.database import open_database
@@ -115,6 +116,7 @@ class Stores:
     bundles: PolicyBundleStore
     matters: MatterStore
     approvals: ApprovalStore
+    views: Views
 
     @property
     def stock(self) -> Stock:
@@ -149,8 +151,9 @@ class Counts:
         return self.files.federation.state, self.files.local.state
 
 
-def open_stores(records_url: str, state_url: str) -> Stores:
-    """Brings both databases up to date and opens them."""
+def open_stores(records_url: str, state_url: str, views: Views | None = None) -> Stores:
+    """Brings both databases up to date and opens them, with the views beside them."""
+    views = views or Views()
     bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
     bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
     state, records = open_database(state_url), open_database(records_url)
@@ -164,12 +167,13 @@ def open_stores(records_url: str, state_url: str) -> Stores:
         claims=ClaimStore(state, roster),
         log=LogStore(state),
         register=RegisterStore(state),
-        answers=AnswerStore(records_url, state_url, SubjectRefStore(state)),
+        answers=AnswerStore(records_url, state_url, SubjectRefStore(state), views),
         aggregates=AggregateStore(state),
         decisions=DecisionRecordStore(state),
         bundles=PolicyBundleStore(state),
         matters=MatterStore(state, records),
         approvals=ApprovalStore(state),
+        views=views,
     )
 
 
@@ -180,7 +184,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         settings: what it was told.
         clock: by which it decides; another than the machine's only where a case sets the time.
     """
-    stores = await asyncio.to_thread(open_stores, settings.records_url, settings.state_url)
+    stores = await asyncio.to_thread(
+        open_stores, settings.records_url, settings.state_url, _views(settings)
+    )
     signing_key = SigningKey.load(settings.signing_key)
     policies, files = await open_policies(
         settings, signing_key.public, stores.bundles, stores.decisions, clock
@@ -211,6 +217,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     files.on_change(consents.note_change)
     server.in_background(files.watch(), "watching policies")
     _forget_old_decisions(server, settings, stores.decisions)
+    server.ready_after(stores.views.found_right)
     return server
 
 
@@ -250,6 +257,17 @@ def _forget_old_decisions(
     # By the machine's clock, by which the log notes when an entry was written.
     kept = dt.timedelta(days=settings.decision_record_days)
     server.in_background(forget_old_decisions(decisions, kept, utc_now), "forgetting old decisions")
+
+
+def _views(settings: NodeSettings) -> Views:
+    """The datasets that come from the organization's own database.
+
+    Raises:
+        RequestInvalidError: if a file there is of no dataset, or the URL of no such database.
+    """
+    if settings.views is None:
+        return Views()
+    return Views.open(settings.views_url, settings.views, settings.view_seconds)
 
 
 def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> Holder:

@@ -1,9 +1,9 @@
 """What a node must be told before it may hold records."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.runtime.settings import PublicKeyHex, ServiceSettings
 
@@ -55,6 +55,22 @@ class NodeSettings(ServiceSettings):
         le=5,
         description="How long a policy may take to decide; later is no decision, so a refusal.",
     )
+    views_url: str = Field(
+        default="",
+        description="The organization's own database, SQLite or PostgreSQL, from which the node "
+        "serves the datasets of `views`: an SQLAlchemy URL of an account that may only SELECT.",
+    )
+    views: Path | None = Field(
+        default=None,
+        description="A folder with one file of SQL for each dataset that is served from "
+        "`views_url` in place of the records.",
+    )
+    view_seconds: float = Field(
+        default=20,
+        gt=0,
+        le=600,
+        description="How long a statement may run there; later is no answer.",
+    )
     holder_file: Path | None = Field(
         default=None,
         description="The organization's own file of notices and of the law that binds it, YAML; "
@@ -76,3 +92,9 @@ class NodeSettings(ServiceSettings):
     max_clock_skew_seconds: int = Field(
         default=30, ge=1, le=300, description="How far a query's time may be from this clock."
     )
+
+    @model_validator(mode="after")
+    def _views_are_of_a_database(self) -> Self:
+        if bool(self.views_url) != (self.views is not None):
+            raise ValueError("VIEWS_URL and VIEWS are set together or not at all")
+        return self

@@ -54,7 +54,8 @@ def _files(folder: Path) -> tuple[Path, Path]:
     return records, state
 
 
-def _both_in_one(url: str) -> None:
+def both_in_one(url: str) -> None:
+    """Makes the tables of both in one database."""
     bring_up_to_date(url, url)
 
 
@@ -65,7 +66,7 @@ def urls(
     """Two files, or one database of PostgreSQL."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
-        url = server.prepared_database(_both_in_one)
+        url = server.prepared_database(both_in_one)
         yield Urls(url, url)
         return
     shared = tmp_path_factory.getbasetemp() / "node_stores"

@@ -13,6 +13,7 @@ from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Narrowed, Revoked, Rotated
 from services.node.domain.consents import AgeRule, Withdrawn, eighteenth_birthday
+from services.node.store.datasets import SOURCES
 from services.node.store.element_bits import elements_in
 from services.node.store.permitted import rows_permitted, students_covered
 from services.runtime.database import open_database, writing
@@ -380,9 +381,10 @@ async def test_an_answer_reads_no_table_of_consents_from_end_to_end(
     """So that a row costs as much among 100,000 consents as among 1,000."""
     two.grant("ana", *ATTENDANCE)
     chosen = selection(**changed)
-    for statement in (rows_permitted(chosen), students_covered(chosen)):
-        sql, parameters = two.store._compiled(statement)
-        connection = two.store._sqlite_connection()
+    databases = two.store._databases
+    for statement in (rows_permitted(chosen, SOURCES["attendance"]), students_covered(chosen)):
+        sql, parameters = databases.compiled(statement)
+        connection = databases.connection()
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
         connection.close()
 

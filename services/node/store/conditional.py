@@ -31,7 +31,7 @@ from services.node.domain.selection import Selection
 from services.node.store.conditions import OF_CONSENT, OF_STUDENT, Place, holds, of_rows, old_enough
 from services.node.store.consent_tables import CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
-from services.node.store.datasets import SOURCES, Source
+from services.node.store.datasets import Source
 from services.node.store.element_bits import bit_of
 from services.node.store.grants import of_age, released_to, valid_for
 from services.node.store.obligations import obligation_columns
@@ -102,12 +102,11 @@ class _RowConsents:
         )
 
 
-def rows_conditional(selection: Selection, *, limited: bool) -> Select[Any]:
+def rows_conditional(selection: Selection, source: Source, *, limited: bool) -> Select[Any]:
     """The rows that may leave; a value that may not is null.
 
     `limited` says that some grant is for the records of some days only.
     """
-    source = SOURCES[selection.dataset.name]
     flagged = None if limited else StudentConsents(selection, every_day=True)
     candidate = _candidates(selection, source, flagged)
     flags = _row_flags(selection, candidate, source, limited=limited)
@@ -125,12 +124,11 @@ def rows_conditional(selection: Selection, *, limited: bool) -> Select[Any]:
     return statement.where(or_(*flags.values()))
 
 
-def students_conditional(selection: Selection) -> Select[Any]:
+def students_conditional(selection: Selection, source: Source) -> Select[Any]:
     """Each student of whom something may leave: key, name, elements as one number.
 
     What is asked of single rows is not looked at here, nor of which days a consent is.
     """
-    source = SOURCES[selection.dataset.name]
     candidate = _candidates(selection, source, StudentConsents(selection, every_day=False))
     mask: ColumnElement[int] = literal(0, BigInteger)
     for element in elements_in_order(selection):
@@ -141,12 +139,11 @@ def students_conditional(selection: Selection) -> Select[Any]:
     return select(inner).where(inner.c.elements != 0)
 
 
-def rows_withheld(selection: Selection) -> Select[Any] | None:
+def rows_withheld(selection: Selection, source: Source) -> Select[Any] | None:
     """The rows that a condition on rows withholds, by student; None if there is no such condition.
 
     A row that is withheld in the middle of an answer, and was not before, has left or will.
     """
-    source = SOURCES[selection.dataset.name]
     place = Place(selection, _RowConsents(selection, source), source)
     unmet = [
         ~holds(place, element, word)

@@ -5,16 +5,15 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from services.node.domain.selection import Selection
-from services.node.store.datasets import SOURCES
+from services.node.store.datasets import Source
 from services.node.store.records.tables import RecordTable
 from services.node.store.scope import rows_in_scope
 
 _STUDENT = RecordTable.metadata.tables["student"]
 
 
-def rows_of_everyone(selection: Selection) -> Select[Any]:
+def rows_of_everyone(selection: Selection, source: Source) -> Select[Any]:
     """The rows, each after its student's key."""
-    source = SOURCES[selection.dataset.name]
     everyone = select(_STUDENT.c.student_key).subquery("everyone")
     columns = [
         source.column(column.name).label(column.name)

@@ -17,11 +17,11 @@ from services.node.domain.failures import (
     what_consents_lack,
 )
 from services.node.domain.selection import Failure, Selection
-from services.node.store.conditional import StudentConsents, rows_withheld
+from services.node.store.conditional import StudentConsents
 from services.node.store.conditions import Place, holds, of_rows, old_enough
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
-from services.node.store.datasets import SOURCES
+from services.node.store.datasets import Source
 from services.node.store.element_bits import elements_in
 from services.node.store.lists import among, in_lists
 from services.node.store.matter_tables import MATTER_STUDENT
@@ -30,6 +30,9 @@ from services.node.store.records.tables import RecordTable
 from services.node.store.scope import may_be_at_school
 
 Fetch = Callable[[Select[Any]], Sequence[Any]]
+Withheld = Callable[[Iterable[int]], Sequence[Any]]
+"""Reads the rows of some students, by key, that a condition on rows withholds."""
+
 Check = tuple[Element, RowCondition | ReasonCode]
 
 _STUDENT = RecordTable.metadata.tables["student"]
@@ -37,18 +40,18 @@ _GRANT = CONSENT_GRANT.c
 _LACKING = frozenset({RowCondition.CONSENTED, RowCondition.SOURCES_CONSENTED})
 
 
-def failures_of(selection: Selection, fetch: Fetch) -> Sequence[Failure]:
+def failures_of(
+    selection: Selection, source: Source, fetch: Fetch, withheld: Withheld
+) -> Sequence[Failure]:
     """For each named student and element the first check that fails, if one does."""
-    failed = _checks_failed(selection, fetch)
-    rows = rows_withheld(selection)
-    if rows is not None:
-        row_words = of_rows(SOURCES[selection.dataset.name])
-        for key in {row[0] for row in fetch(rows)} & failed.keys():
-            failed[key] += [
-                (element, word)
-                for element, words in selection.conditions.items()
-                for word in words & row_words
-            ]
+    failed = _checks_failed(selection, source, fetch)
+    row_words = of_rows(source)
+    for key in {row[0] for row in withheld(failed)} & failed.keys():
+        failed[key] += [
+            (element, word)
+            for element, words in selection.conditions.items()
+            for word in words & row_words
+        ]
     lacking = [key for key, checks in failed.items() if any(word in _LACKING for _, word in checks)]
     consents = _consents_of(lacking, fetch)
     return [
@@ -58,9 +61,8 @@ def failures_of(selection: Selection, fetch: Fetch) -> Sequence[Failure]:
     ]
 
 
-def _checks_failed(selection: Selection, fetch: Fetch) -> dict[int, list[Check]]:
+def _checks_failed(selection: Selection, source: Source, fetch: Fetch) -> dict[int, list[Check]]:
     """Each named student, with the checks on the student that fail."""
-    source = SOURCES[selection.dataset.name]
     consents = StudentConsents(selection, every_day=False, needed=False)
     place = Place(selection, consents, source)
     at_school = may_be_at_school(selection)

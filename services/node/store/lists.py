@@ -15,10 +15,10 @@ IN_LIST = 500
 T = TypeVar("T")
 
 
-def in_lists(values: Iterable[T]) -> Iterator[list[T]]:
+def in_lists(values: Iterable[T], at_once: int = IN_LIST) -> Iterator[list[T]]:
     """The values, some at a time."""
     remaining = iter(values)
-    while some := list(islice(remaining, IN_LIST)):
+    while some := list(islice(remaining, at_once)):
         yield some
 
 

@@ -13,7 +13,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.selection import Selection
 from services.node.store.consent_tables import CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
-from services.node.store.datasets import SOURCES
+from services.node.store.datasets import Source
 from services.node.store.element_bits import bit_of, mask_of
 from services.node.store.grants import of_age, released_to, valid_for
 from services.node.store.records.tables import RecordTable
@@ -71,9 +71,8 @@ def students_permitted(selection: Selection) -> CTE:
     )
 
 
-def rows_permitted(selection: Selection) -> Select[Any]:
+def rows_permitted(selection: Selection, source: Source) -> Select[Any]:
     """The rows that may leave; a value that its family has not allowed is null."""
-    source = SOURCES[selection.dataset.name]
     permitted = students_permitted(selection)
     columns = [
         case((permitted.c[f"e_{column.element}"] == 1, source.column(column.name))).label(

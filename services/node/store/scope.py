@@ -42,7 +42,7 @@ def rows_in_scope(
     statement = (
         statement.select_from(allowed)
         .join(source.table, source.table.c.student_key == allowed.c.student_key)
-        .where(source.where, *_in_scope(selection, source), *_in_period(selection, source))
+        .where(source.where, *_in_scope(selection, source), *about_period(source, selection.period))
     )
     if source.table is not _STUDENT:
         statement = statement.join(_STUDENT, _STUDENT.c.student_key == allowed.c.student_key)
@@ -78,8 +78,8 @@ def _in_scope(selection: Selection, source: Source) -> list[ColumnElement[bool]]
     return [source.school.in_(listed), present.in_(listed)]
 
 
-def _in_period(selection: Selection, source: Source) -> list[ColumnElement[bool]]:
-    period = selection.period
+def about_period(source: Source, period: Period | None) -> list[ColumnElement[bool]]:
+    """That a row is about some day of a period."""
     if period is None or source.first_day is None:
         # A dataset without days says what is so now, whatever the period.
         return []

@@ -75,6 +75,20 @@ def test_every_setting_says_what_it_is(settings: type[Settings]) -> None:
     assert all(field.description for field in settings.model_fields.values())
 
 
+@pytest.mark.parametrize("given", [{"views_url": "sqlite:///own.db"}, {"views": Path("views")}])
+def test_views_and_their_database_are_set_together(given: dict[str, object]) -> None:
+    """Half of it would serve a dataset from the records that was meant to come from elsewhere."""
+    required = {
+        name: "x" for name, field in NodeSettings.model_fields.items() if field.is_required()
+    }
+    keys = dict.fromkeys(("registry_key", "consent_key"), "00" * 32)
+    whole = {**required, **keys, "policy_engine": "embedded"}
+    NodeSettings.model_validate(whole)
+
+    with pytest.raises(ValidationError, match="set together"):
+        NodeSettings.model_validate({**whole, **given})
+
+
 def test_a_service_knows_who_it_is() -> None:
     settings = ServiceSettings(
         federation="test.example",

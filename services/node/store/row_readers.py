@@ -1,0 +1,106 @@
+"""Reads the rows of one statement as Arrow batches, of SQLite's driver or of PostgreSQL's."""
+
+import asyncio
+import sqlite3
+from typing import Any
+
+import pyarrow as pa
+
+from services.node.domain.selection import ROWS_PER_BATCH
+
+
+class SqliteReader:
+    """The batches of one statement on SQLite; implements `RowReader`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        statement: str,
+        parameters: tuple[Any, ...],
+        schema: pa.Schema,
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._stored = pa.schema([pa.field(f.name, _stored_type(f.type)) for f in schema])
+        self._rows = connection.execute(statement, parameters)
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        return await asyncio.to_thread(self.read)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.end)
+
+    def end(self) -> None:
+        """Ends the read."""
+        self.end_statement()
+        self._connection.close()
+
+    def end_statement(self) -> None:
+        """Ends the statement alone."""
+        self._rows.close()
+
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, waited for here."""
+        rows = self._rows.fetchmany(ROWS_PER_BATCH)
+        if not rows:
+            return None
+        columns = [
+            pa.array(values, field.type)
+            for values, field in zip(zip(*rows, strict=True), self._stored, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._stored).cast(self._schema)
+
+
+class ArrowReader:
+    """The batches of one statement on PostgreSQL; implements `RowReader`."""
+
+    def __init__(
+        self, connection: Any, statement: str, parameters: tuple[Any, ...], schema: pa.Schema
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._cursor = connection.cursor()
+        try:
+            self._cursor.execute(statement, parameters)
+            self._batches = self._cursor.fetch_record_batch()
+        except BaseException:
+            self._cursor.close()
+            raise
+        self._waiting: list[pa.RecordBatch] = []
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        return await asyncio.to_thread(self.read)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.end)
+
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, waited for here."""
+        while not self._waiting:
+            try:
+                batch = self._batches.read_next_batch()
+            except StopIteration:
+                return None
+            # The driver chooses its own batch size.
+            self._waiting = [
+                batch.slice(start, ROWS_PER_BATCH)
+                for start in range(0, batch.num_rows, ROWS_PER_BATCH)
+            ]
+        return self._waiting.pop(0).cast(self._schema)
+
+    def end(self) -> None:
+        """Ends the read."""
+        self.end_statement()
+        self._connection.close()
+
+    def end_statement(self) -> None:
+        """Ends the statement alone."""
+        self._batches.close()
+        self._cursor.close()
+
+
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    """What SQLite keeps a value as: it has neither dates nor booleans."""
+    if pa.types.is_boolean(kind):
+        return pa.int64()
+    return pa.string() if pa.types.is_date(kind) else kind
