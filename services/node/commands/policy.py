@@ -6,14 +6,15 @@ with exit code 1.
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from homeroom.cli import policy_options as options
-from homeroom.cli.options import AsJson, read_text
+from homeroom.cli.options import read_text
+from homeroom.cli.policy_verbs import add_verbs
 from homeroom.cli.terminal import show, show_json, show_table, tell
 from homeroom.clock import utc_now
 from homeroom.errors import NotPermittedError, RequestInvalidError
@@ -22,7 +23,8 @@ from services.node.commands import policy_publishing
 from services.node.domain.decision_diff import ReplayReport
 from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.policy.explaining import Explanation
-from services.node.policy.recorded import conformance, read_rules, recorded, replay
+from services.node.policy.recorded import conformance as conformance_questions
+from services.node.policy.recorded import read_rules, recorded, replay
 from services.node.store.database import bring_up_to_date
 from services.node.store.decision_records import DecisionRecordStore
 from services.runtime.database import open_database
@@ -32,13 +34,8 @@ from services.runtime.policy.parsing import open_parser
 from services.runtime.policy.trial import try_folder
 from services.runtime.process import EXIT_FAILED
 
-app = typer.Typer(help="Change a policy safely.", no_args_is_help=True)
-policy_publishing.register(app)
 
-
-@app.command("lint")
-def lint(context: typer.Context, folder: options.Folder, as_json: AsJson = False) -> None:
-    """Finds what a policy may not do, by file and line."""
+def _lint(context: typer.Context, folder: str, *, as_json: bool) -> None:
     findings = lint_folder(Path(folder), open_parser(find_opa(context.obj)))
     if as_json:
         written = [{"file": f.file, "line": f.line, "message": f.message} for f in findings]
@@ -51,9 +48,7 @@ def lint(context: typer.Context, folder: options.Folder, as_json: AsJson = False
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command("test")
-def run_tests(context: typer.Context, folder: options.Folder, as_json: AsJson = False) -> None:
-    """Runs a policy's own tests, and says what they do not reach."""
+def _run_tests(context: typer.Context, folder: str, *, as_json: bool) -> None:
     opa = find_opa(context.obj)
     trial = try_folder(Path(folder), opa)
     if as_json:
@@ -68,27 +63,27 @@ def run_tests(context: typer.Context, folder: options.Folder, as_json: AsJson = 
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command("replay")
-def replay_decisions(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
-    candidate: options.Candidate,
-    federation_policy: options.FederationPolicy = "",
-    local_policy: options.LocalPolicy = "",
-    state_url: options.StateUrl = "",
-    since: options.Since = "",
-    conformance_too: options.Conformance = False,
-    accept_widening: options.AcceptWidening = False,
-    report: options.ReportOut = "",
-    as_json: AsJson = False,
+def _replay(  # noqa: PLR0913  # each argument is one option of the command
+    _context: typer.Context,
+    candidate: str,
+    *,
+    federation_policy: str,
+    local_policy: str,
+    state_url: str,
+    since: str,
+    conformance: bool,
+    accept_widening: bool,
+    report: str,
+    as_json: bool,
 ) -> None:
-    """Tries a policy on what was decided before: the same, less or more."""
-    if not state_url and not conformance_too:
+    if not state_url and not conformance:
         raise RequestInvalidError("say --state-url, or --conformance", field="state_url")
     rules = read_rules(candidate)
     federation, local = _deciding(federation_policy, local_policy)
     records = _records(state_url) if state_url else None
     asked = chain(
         recorded(records, since, utc_now()) if records else (),
-        conformance() if conformance_too else (),
+        conformance_questions() if conformance else (),
     )
     found = asyncio.run(replay(rules, federation, local, asked))
     content = {
@@ -106,15 +101,15 @@ def replay_decisions(  # noqa: PLR0913, PLR0917  # each argument is one option o
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command("explain")
-def explain(
-    question: options.Question,
-    federation_policy: options.FederationPolicy = "",
-    local_policy: options.LocalPolicy = "",
-    state_url: options.StateUrl = "",
-    as_json: AsJson = False,
+def _explain(
+    _context: typer.Context,
+    question: str,
+    *,
+    federation_policy: str,
+    local_policy: str,
+    state_url: str,
+    as_json: bool,
 ) -> None:
-    """Says in words what is decided on a question, why, and by which law."""
     facts = _facts_of(question, state_url)
     rules = _deciding(federation_policy, local_policy)
     explanation = asyncio.run(Explanation.of(*rules, facts))
@@ -171,3 +166,26 @@ def _show_replay(found: ReplayReport) -> None:
                 show(f"  {difference}")
     if found.widened:
         tell(f"{found.widened} of {found.decisions} would be answered with more: a second signs it")
+
+
+VERBS: Mapping[str, Callable[..., None]] = {
+    "lint": _lint,
+    "test": _run_tests,
+    "replay": _replay,
+    "explain": _explain,
+    "publish": policy_publishing.publish_policy,
+    "sign": policy_publishing.sign,
+    "rollback": policy_publishing.rollback,
+    "key": policy_publishing.make_key,
+}
+"""What each verb that is declared for both programs does, with what it was given."""
+
+
+def _perform(context: typer.Context) -> None:
+    # An unexpected error is shown here in any case: only `homeroom` hides where it came from.
+    given = {name: value for name, value in context.params.items() if name != "debug"}
+    VERBS[str(context.command.name)](context, **given)
+
+
+app = typer.Typer(help="Change a policy safely.", no_args_is_help=True)
+add_verbs(app, _perform)

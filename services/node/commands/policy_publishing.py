@@ -1,12 +1,10 @@
-"""The verbs that sign: publish, sign, rollback and key."""
+"""What the verbs that sign do: publish, sign, rollback and key."""
 
 import datetime as dt
 from pathlib import Path
 
 import typer
 
-from homeroom.cli import policy_options as options
-from homeroom.cli.options import AsJson
 from homeroom.cli.terminal import show, show_json, tell
 from homeroom.clock import utc_now
 from homeroom.development import write_secret
@@ -26,27 +24,20 @@ from services.runtime.policy.parsing import open_parser
 from services.runtime.policy.trial import try_folder
 
 
-def register(app: typer.Typer) -> None:
-    """Adds these verbs to a command."""
-    app.command("publish")(publish_policy)
-    app.command("sign")(sign)
-    app.command("rollback")(rollback)
-    app.command("key")(make_key)
-
-
-def publish_policy(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
+def publish_policy(  # noqa: PLR0913  # each argument is one option of the command
     context: typer.Context,
-    folder: options.Folder,
-    out: options.Out,
-    key: options.Key = "",
-    federation: options.FederationName = "",
-    organization: options.Organization = "",
-    days: options.Days = 365,
-    sequence: options.Sequence = 0,
-    report: options.ReportIn = "",
-    as_json: AsJson = False,
+    folder: str,
+    *,
+    out: str,
+    key: str,
+    federation: str,
+    organization: str,
+    days: int,
+    sequence: int,
+    report: str,
+    as_json: bool,
 ) -> None:
-    """Signs a policy into a bundle that nodes take up."""
+    """Signs a policy into a bundle."""
     opa = find_opa(context.obj)
     wrong = [str(finding) for finding in lint_folder(Path(folder), open_parser(opa))]
     wrong += try_folder(Path(folder), opa).wrong
@@ -57,31 +48,33 @@ def publish_policy(  # noqa: PLR0913, PLR0917  # each argument is one option of 
     _tell(publish(rules, publication, _loaded(key), Path(out)), as_json=as_json)
 
 
-def sign(bundle: options.Bundle, key: options.ApproverKey, as_json: AsJson = False) -> None:
-    """Adds the signature of a second person, who lets a policy release more."""
+def sign(_context: typer.Context, bundle: str, *, key: str, as_json: bool) -> None:
+    """Adds a second person's signature to a bundle."""
     release = sign_also(Path(bundle), SigningKey.load(Path(key)))
     _tell(release, as_json=as_json, second=True)
 
 
-def rollback(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
-    bundle: options.Bundle,
-    out: options.Out,
-    key: options.Key = "",
-    federation: options.FederationName = "",
-    organization: options.Organization = "",
-    days: options.Days = 365,
-    sequence: options.Sequence = 0,
-    report: options.ReportIn = "",
-    as_json: AsJson = False,
+def rollback(  # noqa: PLR0913  # each argument is one option of the command
+    _context: typer.Context,
+    bundle: str,
+    *,
+    out: str,
+    key: str,
+    federation: str,
+    organization: str,
+    days: int,
+    sequence: int,
+    report: str,
+    as_json: bool,
 ) -> None:
-    """Publishes what an older bundle holds once more, under a new sequence."""
+    """Publishes an older bundle's policy once more."""
     publication = _publication(federation, organization, days, sequence, report)
     rules = PolicyBundle.read(Path(bundle)).rules
     _tell(publish(rules, publication, _loaded(key), Path(out)), as_json=as_json)
 
 
-def make_key(file: options.KeyFile, as_json: AsJson = False) -> None:
-    """Makes the key of a second person, and says the public key for the node's settings."""
+def make_key(_context: typer.Context, file: str, *, as_json: bool) -> None:
+    """Makes a second person's key."""
     key = SigningKey.generate()
     write_secret(Path(file), key.to_pem())
     if as_json:

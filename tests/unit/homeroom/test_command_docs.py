@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import homeroom
 from homeroom.answer import Outcome, Source
 from homeroom.cli.app import app
 from homeroom.cli.exits import EXIT_OF_REASON, EXIT_TEXT, ExitCode, exit_of_sources
+from homeroom.cli.policy_verbs import DECLARED
 from homeroom.cli.terminal import plain
 from homeroom.errors import Reason
 from services.node.__main__ import app as node_app
+from services.node.commands.policy import VERBS as DONE
 
 DOCS = (Path(__file__).parents[3] / "docs/cli.md").read_text(encoding="utf-8")
 
@@ -159,3 +162,12 @@ def test_help_does_not_wait_for_grpc_or_arrow() -> None:
 
 def test_what_others_wrote_cannot_steer_the_terminal() -> None:
     assert plain("a\x1b[31mb\x07\nc") == "a\ufffd[31mb\ufffd\nc"
+
+
+def test_the_nodes_program_does_every_verb_about_policies_with_what_it_is_given() -> None:
+    """Declared once: what is added to the declaration and not done is found here."""
+    done = {name: set(signature(verb).parameters) for name, verb in DONE.items()}
+    declared = {name: set(signature(verb).parameters) for name, verb in DECLARED.items()}
+
+    given = {name: names - {"context", "debug"} for name, names in declared.items()}
+    assert {name: names - {"context", "_context"} for name, names in done.items()} == given
