@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.layout import PROJECT, EngineKind, Layout, ProcessPlan
 from homeroom.errors import RequestInvalidError, ServiceUnreachableError
-from services.runtime.policy import find_opa, start_opa_server
+from services.runtime.policy import ROOM_FOR_GARBAGE, find_opa, start_opa_server
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -144,7 +144,8 @@ def _start_policies(plan: ProcessPlan, output: IO[bytes]) -> Iterable[subprocess
 
 def _inherited() -> dict[str, str]:
     """The environment without settings of Homeroom: a process gets only those of its plan."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("HOMEROOM_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HOMEROOM_")}
+    return {**ROOM_FOR_GARBAGE, **kept}
 
 
 def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:

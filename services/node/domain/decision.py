@@ -8,6 +8,7 @@ import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -320,6 +321,12 @@ def _words(vocabulary: type[Word], values: object) -> frozenset[Word]:
     """The words of a list without repetition."""
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         _refuse("a list of words is something else")
+    return _known_words(vocabulary, tuple(values))
+
+
+# A grant says the same few conditions of each of its elements.
+@lru_cache(maxsize=256)
+def _known_words(vocabulary: type[Word], values: tuple[str, ...]) -> frozenset[Word]:
     try:
         words = frozenset(vocabulary(value) for value in values)
     except ValueError:

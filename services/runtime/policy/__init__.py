@@ -5,7 +5,7 @@ from typing import Literal
 
 from homeroom.errors import PolicyUnavailableError
 from services.runtime.policy.bundle import PolicyBundle
-from services.runtime.policy.embedded import OPA_VERSION, EmbeddedOpa
+from services.runtime.policy.embedded import OPA_VERSION, ROOM_FOR_GARBAGE, EmbeddedOpa
 from services.runtime.policy.engine import DECISION_SECONDS, PolicyEngine
 from services.runtime.policy.folder import PolicyFolder
 from services.runtime.policy.process import find_opa, start_opa_server
@@ -26,6 +26,7 @@ __all__ = [
     "DECISION_SECONDS",
     "FEDERATION",
     "OPA_VERSION",
+    "ROOM_FOR_GARBAGE",
     "BundleShelf",
     "EmbeddedOpa",
     "EngineKind",

@@ -1,5 +1,6 @@
 """Starts an OPA server of our own, and finds the binary to start."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from homeroom.errors import PolicyUnavailableError
-from services.runtime.policy.embedded import OPA_VERSION
+from services.runtime.policy.embedded import OPA_VERSION, ROOM_FOR_GARBAGE
 
 
 def find_opa(environment: Mapping[str, str]) -> Path | None:
@@ -50,6 +51,12 @@ def start_opa_server(
         str(policy_folder),
     ]
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        return subprocess.Popen(
+            command,
+            env={**ROOM_FOR_GARBAGE, **os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     except OSError as missing:
         raise PolicyUnavailableError("the OPA binary cannot be started") from missing
