@@ -29,7 +29,12 @@ EQUIVALENT = frozenset(
         ("federation/conditions.rego", "some element"),
         ("federation/conditions.rego", "some [element, _] in on_element"),
         ("federation/decision.rego", "elements.some_granted"),
+        ("federation/derived.rego", 'some [element, "derived"] in query.traits'),
         ("federation/derived.rego", "query.occurring.derived"),
+        ("federation/protected.rego", "some trait in query.occurring"),
+        ("federation/protected.rego", "some element"),
+        ("federation/question.rego", "elements.some_permitted"),
+        ("federation/withheld.rego", "if count(codes) > 1"),
     }
 )
 """Survivors that answer every question alike: the file and what is deleted."""

@@ -99,3 +99,8 @@ test_only_what_is_granted_has_conditions if {
 	without_iep := example.changed(transfer, "/holder/dataset_elements", ["gpa"])
 	conditions.granted == {"gpa": ["named_in_matter"]} with input as without_iep
 }
+
+test_families_read_meal_eligibility_without_a_consent_of_its_own if {
+	family := example.claiming("parent_or_student_access")
+	of(family, "free_reduced_lunch_status") == {"named_in_matter", "rights_held", "single_subject"}
+}

@@ -62,3 +62,17 @@ test_nobody_signs_without_any_part if {
 	not "0" in object.keys(births("/papers/0/postsecondary", true))
 	not "0" in object.keys(ends("/papers/0/postsecondary", true))
 }
+
+test_a_court_order_ends_the_right_of_a_student_too if {
+	object.keys(births("/papers/1/signer_rights", "revoked_by_court_order")) == {"0"}
+	object.keys(ends("/papers/0/signer_rights", "revoked_by_court_order")) == {"1"}
+}
+
+test_a_day_of_postsecondary_education_counts_only_where_it_is_so if {
+	day := example.with_value("/papers/0/postsecondary_from", "2025-09-04")
+	consent_signer.births["0"] == ["2007-09-04", "2025-09-04"] with input as day
+	unsaid := json.remove(day, ["/papers/0/postsecondary"])
+	not "0" in object.keys(consent_signer.births) with input as unsaid
+	later := json.patch(unsaid, [{"op": "add", "path": "/papers/0/postsecondary_from", "value": "2026-03-01"}])
+	not "0" in object.keys(consent_signer.births) with input as later
+}

@@ -54,6 +54,14 @@ test_the_earliest_end_counts if {
 	])
 	document := decision.document with input as last_day
 	document.not_after == "2026-07-31T23:59:59Z"
+	trained := json.patch(last_day, [
+		{"op": "add", "path": "/now", "value": "2026-03-10T23:59:50Z"},
+		{"op": "add", "path": "/user/training_valid_to", "value": "2026-03-10"},
+		{"op": "add", "path": "/state/registry_confirmed_at", "value": "2026-03-10T23:59:50Z"},
+		{"op": "add", "path": "/state/consent_confirmed_at", "value": "2026-03-10T23:59:50Z"},
+	])
+	until_training_ends := decision.document with input as trained
+	until_training_ends.not_after == "2026-03-10T23:59:59Z"
 }
 
 test_another_schema_has_no_document if {

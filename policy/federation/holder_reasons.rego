@@ -46,7 +46,6 @@ codes contains code if {
 
 codes contains code if {
 	not elements.some_granted
-	elements.some_permitted
 	some [element, code] in withheld.by_holder
 	elements.permitted[element]
 }

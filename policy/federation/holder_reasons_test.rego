@@ -36,6 +36,10 @@ test_part_b_without_a_ground if {
 		{"op": "add", "path": "/matters", "value": {"idea": example.held({"situation": "transition_services"})}},
 	])
 	"idea_consent_required" in holder_reasons.codes with input as facts
+	every path, value in {"/matters/idea/situation": "none", "/query/elements": ["gpa"]} {
+		other := example.changed(facts, path, value)
+		not "idea_consent_required" in holder_reasons.codes with input as other
+	}
 }
 
 test_outsiders_need_an_agreement if {
@@ -53,4 +57,21 @@ test_terms_of_no_agreement_are_not_reasons if {
 test_stale_consents_are_said_where_nothing_is_agreed_either if {
 	asked := example.changed(example.without("/state/consent_confirmed_at"), "/query/elements", ["gpa"])
 	"authorization_state_stale" in holder_reasons.codes with input as asked
+}
+
+test_an_agreement_that_is_not_relied_on_gives_no_reasons if {
+	transfer := example.changed(example.claiming("transfer"), "/agreement/disclosers", [])
+	holder_reasons.codes == set() with input as transfer
+}
+
+test_schools_of_what_is_no_agreement_are_not_told if {
+	elsewhere := example.changed(example.without("/agreement/id"), "/query/schools", ["other_school"])
+	holder_reasons.codes == {"agreement_missing"} with input as elsewhere
+}
+
+# What the question's own facts withhold is said by the question.
+test_only_what_the_holder_takes_away_is_a_reason_of_the_holder if {
+	study := example.asking(example.claiming("studies"), ["survey_protected_responses", "ssn"])
+	stale := json.remove(study, ["/state/consent_confirmed_at"])
+	holder_reasons.codes == {"authorization_state_stale"} with input as stale
 }

@@ -42,6 +42,7 @@ test_part_b_situation if {
 		other := example.changed(none, "/matters/idea/situation", situation)
 		not matter.part_b_open with input as other
 		matter.part_b_asks_consent with input as other
+		not matter.part_b_ends_at with input as other
 	}
 	not matter.part_b_open with input as example.facts
 }

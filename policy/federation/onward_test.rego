@@ -26,10 +26,14 @@ test_no_limit_by_law if {
 test_closed if {
 	every basis in ["transfer", "emergency", "child_welfare"] {
 		not onward.covered with input as passing_on(example.claiming(basis))
+		named := example.changed(example.claiming(basis), "/agreement/redisclosure_to", ["shelter_network"])
+		not onward.covered with input as passing_on(named)
 	}
 }
 
 test_unknown_is_not_covered if {
 	not onward.covered with input as example.without("/query/onward_to")
 	not onward.obligations with input as example.without("/query/onward_to")
+	order := example.claiming("judicial_order")
+	not onward.covered with input as json.remove(order, ["/query/onward_to"])
 }

@@ -28,4 +28,6 @@ test_parent_is_a_party if {
 	party := example.changed(silent, "/matters/order/parent_is_party_in_dependency_case", true)
 	order.codes == {"prior_notice_missing"} with input as party
 	order.codes == set() with input as example.changed(party, "/matters/order/kind", "court_order")
+	stranger := example.changed(silent, "/matters/order/kind", "court_order")
+	order.codes == {"prior_notice_missing"} with input as stranger
 }

@@ -23,6 +23,11 @@ test_sources_are_considered_too if {
 	} with input as asked
 }
 
+test_sources_of_what_is_not_asked_are_not_considered if {
+	other := example.changed(asked, "/query/elements", ["gpa"])
+	query.considered == {"gpa"} with input as other
+}
+
 test_nothing_is_asked if {
 	query.considered == set() with input as {}
 	query.traits == set() with input as {}

@@ -56,3 +56,9 @@ test_the_gateway_does_not_know_who_is_an_outsider if {
 	facts := json.remove(example.claiming("school_official"), ["/agreement"])
 	question_reasons.codes == set() with input as facts
 }
+
+test_passing_on_is_refused_only_under_a_ground if {
+	none := example.with_value("/query/basis", "none")
+	passing_on := example.changed(none, "/query/onward_to", ["shelter_network"])
+	question_reasons.codes == {"consent_missing"} with input as passing_on
+}

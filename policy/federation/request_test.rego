@@ -20,6 +20,7 @@ test_not_specific if {
 	every path, value in cases {
 		not request.specific with input as example.with_value(path, value)
 	}
+	not request.specific with input as example.with_value("/query/named_students", -1)
 }
 
 test_absent_is_not_specific if {
@@ -46,4 +47,5 @@ test_marketing_is_no_purpose if {
 	request.purpose_open with input as example.facts
 	not request.purpose_open with input as example.with_value("/query/purpose", "marketing")
 	not request.purpose_open with input as example.without("/query/purpose")
+	not request.purpose_open with input as example.with_value("/query/purpose", 7)
 }

@@ -25,6 +25,8 @@ test_bar_has_a_last_day if {
 	until := "/requester/debarred_until"
 	requester.organization_active with input as example.changed(barred, until, "2026-03-09")
 	not requester.organization_active with input as example.changed(barred, until, "2026-03-10")
+	suspended := example.with_value("/requester/standing", "suspended")
+	not requester.organization_active with input as example.changed(suspended, until, "2026-03-09")
 }
 
 test_emergency_and_order_go_to_the_unregistered if {
@@ -41,6 +43,16 @@ test_standing_of_another_organization_does_not_count if {
 	facts := example.with_value("/requester/organization_id", "harbor_ps")
 	not requester.organization_active with input as facts
 	requester.refused_as == "org_not_registered" with input as facts
+	barred := json.patch(facts, [
+		{"op": "add", "path": "/requester/standing", "value": "debarred"},
+		{"op": "add", "path": "/requester/debarred_until", "value": "2026-03-09"},
+	])
+	not requester.organization_active with input as barred
+	unknown := json.patch(example.claiming("emergency"), [
+		{"op": "add", "path": "/requester/standing", "value": "unknown"},
+		{"op": "add", "path": "/requester/organization_id", "value": "harbor_ps"},
+	])
+	not requester.organization_active with input as unknown
 }
 
 test_user_known_and_trained if {
@@ -55,9 +67,11 @@ test_training_covers_its_last_day if {
 }
 
 test_parents_need_no_training if {
-	parent := json.remove(example.claiming("parent_or_student_access"), ["/user/training_valid_to"])
-	requester.user_trained with input as parent
+	parent := example.claiming("parent_or_student_access")
 	not requester.training_ends_at with input as parent
+	untrained := json.remove(parent, ["/user/training_valid_to"])
+	requester.user_trained with input as untrained
+	not requester.training_ends_at with input as untrained
 }
 
 test_nobody_is_not_known if {

@@ -44,3 +44,8 @@ test_custodians_read_the_record_of_disclosures if {
 	school_official.withheld == set() with input as custodian
 	school_official.served.disclosure_record with input as custodian
 }
+
+test_custodians_read_that_record_where_their_work_needs_it if {
+	other_work := example.changed(employee, "/matters/school_official/elements_needed", ["gpa"])
+	school_official.served == {"gpa"} with input as other_work
+}

@@ -59,3 +59,15 @@ test_first_failed_check_is_the_reason if {
 test_every_refusal_has_its_place_in_the_order if {
 	count(data.federation.order_of_checks) == count({code | some code in data.federation.order_of_checks})
 }
+
+test_scope_is_told_of_an_agreement_about_this_purpose_only if {
+	asked := example.with_value("/query/elements", ["daily_attendance", "gpa"])
+	outside := ["gpa", "agreement_element_out_of_scope"]
+	outside in (withheld.by_question & withheld.by_holder) with input as asked
+	unknown := json.remove(asked, ["/agreement/id"])
+	other := example.changed(asked, "/query/purpose", "research")
+	every facts in [unknown, other] {
+		not outside in withheld.by_question with input as facts
+		not outside in withheld.by_holder with input as facts
+	}
+}

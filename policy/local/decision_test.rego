@@ -72,4 +72,14 @@ test_refuses_a_closed_requester if {
 test_no_document_without_settings_or_schema if {
 	not decision.document with input as question with data.local as {}
 	not decision.document with input as {}
+	not decision.document with input as object.union(question, {"schema": 2})
+	every part, _ in settings {
+		kept := object.remove(settings, [part])
+		not decision.document with input as question with data.local as kept
+	}
+}
+
+test_refuses_what_the_rules_close if {
+	refused := decision.document with input as question with data.homeroom.local.rules.open as false
+	refused.allow == false
 }
