@@ -1,6 +1,5 @@
 """Starts an OPA server of our own, and finds the binary to start."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -53,7 +52,7 @@ def start_opa_server(
     try:
         return subprocess.Popen(
             command,
-            env={**ROOM_FOR_GARBAGE, **os.environ},
+            env=ROOM_FOR_GARBAGE,  # and nothing of ours
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
