@@ -25,6 +25,7 @@ test_open_unless_closed if {
 	facts.open_to_requester with input.query.requester as "household_a" with data.local as settings
 	not facts.open_to_requester with input.query.requester as "shelter_network" with data.local as settings
 	not facts.open_to_requester with input as {"query": {}} with data.local as settings
+	not facts.open_to_requester with input as {"query": {"requester": 7}} with data.local as settings
 }
 
 test_ages_of_what_is_asked if {
@@ -60,6 +61,8 @@ test_approved_until_it_lapses if {
 	granted := approving("granted", "2026-03-10T14:00:00Z")
 	facts.withheld == set() with input as granted with data.local as settings
 	facts.ends == {"2026-03-10T14:00:00Z"} with input as granted with data.local as settings
+	other := json.patch(granted, [{"op": "replace", "path": "/query/elements", "value": ["gpa"]}])
+	facts.ends == set() with input as other with data.local as settings
 	every past in ["2026-03-10T13:59:59Z", "2026-04-01", "later", 7] {
 		facts.withheld == waiting with input as approving("granted", past) with data.local as settings
 	}
