@@ -10,7 +10,7 @@ def test_a_policy_without_one_of_its_lines_fails_some_test() -> None:
     """Each of these fails a test beside the rules or changes a vector, if it compiles at all."""
     chosen = [mutant for folder in FOLDERS for mutant in mutants(folder)][::EVERY]
     compiled, survived = survivors(chosen, 1)
-    assert compiled > len(chosen) // 2
+    assert compiled > len(chosen) // 3
     assert list(map(str, survived)) == []
 
 
