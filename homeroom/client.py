@@ -227,7 +227,7 @@ async def _finished(
     known = asyncio.ensure_future(session.registry_view.state(session.seen.registry))
     try:
         exchange = await open_exchange(session, question, timeout)
-        gathering = Gathering(exchange, session.registry_view, keeper_of)
+        gathering = Gathering(exchange, session.registry_view, keeper_of, session.consent_log)
         async for finished in gathering.finished(known):
             yield finished
     finally:

@@ -25,9 +25,10 @@ from homeroom.consent import (
     seal_narrowing,
     seal_rotation,
 )
-from homeroom.consent.proofs import check_proof, check_recorded
+from homeroom.consent.proofs import LogHead, check_proof, check_recorded
 from homeroom.consent_forms import SignedForm, consent_of_form
 from homeroom.consent_listing import ConsentListing, ListedConsent, ProvedConsent, ends_within
+from homeroom.consent_log_view import LogState
 from homeroom.consent_notices import (
     MAX_TOGETHER,
     Narrowing,
@@ -285,9 +286,10 @@ class Consents:
             raise EvidenceInvalidError("the consent service does not say where each consent stands")
         profile = self._session.profile
         if profile.consent_key is not None:
-            await asyncio.to_thread(
+            head = await asyncio.to_thread(
                 check_recorded, consents, response, profile.federation, profile.consent_key
             )
+            self._saw(head)
         self._session.seen.saw_consent(response.sequence)
         return response
 
@@ -295,11 +297,17 @@ class Consents:
         """Checks that a withdrawal is in the log, and remembers its sequence."""
         profile = self._session.profile
         if profile.consent_key is not None:
-            _, entries = check_proof(proof, consent_id, profile.federation, profile.consent_key)
+            head, entries = check_proof(proof, consent_id, profile.federation, profile.consent_key)
+            self._saw(head)
             if sequence not in {entry.sequence for entry in entries}:
                 raise EvidenceInvalidError("the consent service's log lacks the withdrawal")
         self._session.seen.saw_consent(sequence)
         return sequence
+
+    def _saw(self, head: LogHead) -> None:
+        """Holds whoever answers this app later to the log that it was shown itself."""
+        if self._session.consent_log is not None:
+            self._session.consent_log.saw(LogState(head.size, head.root))
 
     async def _keys_of(self, organization_ids: Iterable[str]) -> dict[str, bytes]:
         return await self._keys({("", name) for name in organization_ids})

@@ -9,6 +9,7 @@ import pyarrow as pa
 from homeroom.answer import Outcome, Source
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.consent_log_view import ConsentLogView, LogState
 from homeroom.errors import EvidenceInvalidError, Reason
 from homeroom.exchange import Exchange
 from homeroom.federation import FederationState, KnownAgreement, Standing
@@ -61,9 +62,16 @@ class _Pending:
 class Gathering:
     """The sources of one exchange, from the plan to the last outcome."""
 
-    def __init__(self, exchange: Exchange, registry: RegistryView, keeper_of: KeeperOf) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        registry: RegistryView,
+        keeper_of: KeeperOf,
+        consent_log: ConsentLogView | None = None,
+    ) -> None:
         self._exchange = exchange
         self._registry = registry
+        self._consent_log = consent_log
         asking = exchange.asking
         self._pending = {
             holder: _Pending(SourceOpening(asking, holder), keeper_of(asking, holder))
@@ -153,6 +161,9 @@ class Gathering:
         holder = holder_of(state, agreement_id, event.holder)
         receipt = opening.check(event.outcome, holder.signing_key)
         _require_one_history(receipt, state.known.get(agreement_id))
+        if self._consent_log is not None:
+            seen = LogState(receipt.consent_log_size, receipt.consent_log_root)
+            await self._consent_log.require(seen)
         return receipt
 
     def _unfinished(self, holder: str) -> Source:

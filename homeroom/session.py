@@ -27,6 +27,7 @@ from homeroom.api.registry.v1 import registry_service_pb2
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.channel import open_channel
 from homeroom.clock import utc_now
+from homeroom.consent_log_view import ConsentLogView
 from homeroom.credentials import credentials_of, sealing_key_of, signing_key_of
 from homeroom.errors import ServiceUnreachableError
 from homeroom.identity import Identity, Role
@@ -97,6 +98,17 @@ class Session:
     @cached_property
     def consent(self) -> "ConsentServiceAsyncStub":
         return ConsentServiceStub(self._channel(Role.CONSENT, self.profile.consent))
+
+    @cached_property
+    def consent_log(self) -> ConsentLogView | None:
+        """The consent service's log, if the profile says how to check it."""
+        if self.profile.consent is None or self.profile.consent_key is None:
+            return None
+        return ConsentLogView(
+            self.profile.federation,
+            self.profile.consent_key,
+            lambda request: _once(self.consent.GetConsentLog, request),
+        )
 
     @cached_property
     def registry(self) -> "RegistryServiceAsyncStub":

@@ -20,6 +20,7 @@ from services.node.domain.consent_book import (
 )
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Withdrawn
+from services.node.domain.replica import SeenLog
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
 from services.node.store.consents import ConsentStore
 from services.node.store.element_bits import elements_in
@@ -72,9 +73,10 @@ def test_progress_is_kept(store: ConsentStore, confirmed_at: dt.datetime | None)
     assert store.progress() == Progress(0, 0, None)
 
     store.confirm(Progress(3, 2, NOW))
-    store.confirm(Progress(2**62, 2**61, confirmed_at))
+    latest = Progress(2**62, 2**61, confirmed_at, SeenLog(2**60, b"\xff" * 32))
+    store.confirm(latest)
 
-    assert store.progress() == Progress(2**62, 2**61, confirmed_at)
+    assert store.progress() == latest
 
 
 def test_progress_and_steps_are_kept_together(store: ConsentStore) -> None:

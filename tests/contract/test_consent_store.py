@@ -291,11 +291,11 @@ def test_everything_that_is_recorded_is_proved_by_the_log(store: SqlConsentStore
 def test_the_log_shows_how_it_grew(store: SqlConsentStore) -> None:
     first, second = [consent() for _ in range(300)], [consent() for _ in range(40)]
     record(store, *first)
-    head, _ = store.growth(0)
+    head, _ = store.growth(0, 0)
     record(store, *second)
 
     grown = store.appended(300, 340)
-    newest, path = store.growth(300)
+    newest, path = store.growth(300, 0)
     leaves = [
         LogEntry(place, ChangeKind.RECORDED, one.consent_id, "helpers", one.digest()).leaf()
         for place, one in enumerate(second, start=301)
@@ -304,8 +304,11 @@ def test_the_log_shows_how_it_grew(store: SqlConsentStore) -> None:
     assert extended_root(300, grown.roots_before, leaves) == newest.root
     check_consistency(300, head.root, 340, newest.root, path)
     assert store.appended(0, 300).head == head
-    with pytest.raises(StateBehindError):
-        store.growth(341)
+    assert store.growth(0, 300) == (head, b"")
+    assert store.growth(300, 340) == (newest, path)
+    for known, wanted in ((341, 0), (0, 341), (301, 300)):
+        with pytest.raises(StateBehindError):
+            store.growth(known, wanted)
 
 
 def test_no_stranger_is_shown_a_proof(store: SqlConsentStore) -> None:
@@ -325,7 +328,7 @@ def test_writers_at_the_same_time_leave_one_unbroken_chain(url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(16)))
-    head, _ = replicas[1].growth(0)
+    head, _ = replicas[1].growth(0, 0)
     leaves = [entry.leaf() for entry in _entries(replicas[0])]
     assert (head.size, head.root) == (80, tree_of(leaves)[0])
     changes = replicas[0].changes("anytown", 0, 99, 99)

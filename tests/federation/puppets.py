@@ -4,6 +4,7 @@ A node of its own follows them, with a copy of one district's databases and keys
 """
 
 import datetime as dt
+import hashlib
 import shutil
 import tempfile
 import threading
@@ -141,6 +142,7 @@ class PuppetConsent:
         organization_id: str = HARBOR,
         key: SigningKey | None = None,
         at: dt.datetime | None = None,
+        log: str = "honest",
     ) -> evidence_pb2.SignedStatement:
         """A heartbeat; by default an honest one."""
         told = self.sequence if sequence is None else sequence
@@ -149,6 +151,7 @@ class PuppetConsent:
             organization_id=organization_id,
             sequence=told,
             organization_sequence=told,
+            log_root=hashlib.sha256(f"{log} {told}".encode()).digest() if log else b"",
         )
         beat.beat_time.FromDatetime(at or dt.datetime.now(dt.UTC))
         statement = beat.SerializeToString(deterministic=True)

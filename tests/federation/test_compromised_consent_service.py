@@ -163,6 +163,16 @@ def test_a_heartbeat_that_counts_a_withheld_change_is_not_believed(
     siege.outcomes_until(asker, "STATE_STALE")
 
 
+@pytest.mark.parametrize("log", ["another", ""])
+def test_a_log_that_is_exchanged_for_another_is_not_believed(
+    siege: Siege, asker: Keys, log: str
+) -> None:
+    """One that ends where the last one did has the same root; and every heartbeat has one."""
+    siege.consent.beats = lambda: siege.consent.beat(log=log)
+
+    siege.outcomes_until(asker, "STATE_STALE")
+
+
 def test_an_old_heartbeat_confirms_nothing_new(siege: Siege, asker: Keys) -> None:
     """Replayed over and over, a heartbeat ages all the same."""
     old = siege.consent.beat()

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from homeroom import AsyncClient, Outcome
 from homeroom.cli.app import app
 from homeroom.cli.exits import ExitCode
+from homeroom.consent_log_view import LogState
 from tests.federation.leaks import found_in, places_of, require_no_leak
 from tests.federation.records import ATTENDANCE, HARBOR, NO_FORM, SPARE, TODAY, Child
 from tests.federation.running import AGREEMENT, ASKER, PURPOSE, Federation
@@ -151,3 +153,22 @@ def receipt_of(federation: Federation, consent_id: str, file: Path) -> dict[str,
     assert checked.exit_code == ExitCode.OK, checked.output
     proved: dict[str, object] = json.loads(checked.stdout)
     return proved
+
+
+async def test_an_answer_from_another_log_of_consents_than_the_app_was_shown_is_not_used(
+    federation: Federation,
+) -> None:
+    """Every receipt names the log that its holder was shown; here the app was shown another."""
+    asking = (AGREEMENT, PURPOSE, "attendance", [ATTENDANCE])
+    async with AsyncClient(federation.layout.profile(ASKER)) as client:
+        believed = await client.query(*asking)
+        log = client._session.consent_log
+        assert log is not None
+        log.saw(LogState(1, bytes(32)))
+        not_believed = await client.query(*asking)
+
+    assert {source.outcome for source in believed.sources.values()} == {Outcome.ANSWERED}
+    assert {source.outcome for source in not_believed.sources.values()} == {
+        Outcome.EVIDENCE_INVALID
+    }
+    assert not_believed.table.num_rows == 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from homeroom.clock import Clock
 from homeroom.errors import ServiceUnreachableError
-from services.consent.domain.ledger import ConsentStore
+from services.consent.domain.ledger import ConsentStore, LogHead
 from services.runtime.logs import log
 
 
@@ -17,14 +17,19 @@ class Reading:
     Attributes:
         number: counts up with each reading.
         beat: counts up with each reading that watchers confirm by a heartbeat.
-        sequence: the newest sequence of all changes.
+        head: the log after the newest of all changes, whose sequence is its size.
         time: an instant before the reading, so that nothing older can be missing from it.
     """
 
     number: int
     beat: int
-    sequence: int
+    head: LogHead
     time: dt.datetime
+
+    @property
+    def sequence(self) -> int:
+        """The newest sequence of all changes."""
+        return self.head.size
 
 
 class Pulse:
@@ -73,7 +78,7 @@ class Pulse:
             reading = Reading(
                 number=before.number + 1 if before else 1,
                 beat=(before.beat if before else 0) + (1 if beat else 0),
-                sequence=heads.sequence,
+                head=LogHead(heads.sequence, heads.root),
                 time=time,
             )
             async with self._news:

@@ -123,7 +123,7 @@ class ConsentServicer(ConsentServiceServicer):
     async def GetConsentLog(
         self, request: pb.GetConsentLogRequest, _context: ServicerContext
     ) -> pb.GetConsentLogResponse:
-        head, path = await asyncio.to_thread(self._store.growth, request.known_size)
+        head, path = await asyncio.to_thread(self._store.growth, request.known_size, request.size)
         return pb.GetConsentLogResponse(head=self._head(head), consistency_path=path)
 
     async def ListConsents(

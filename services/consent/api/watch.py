@@ -29,14 +29,15 @@ class HeartbeatSigner:
     key: SigningKey
 
     def heartbeat(
-        self, organization_id: str, sequence: int, chain: int, beat_time: dt.datetime
+        self, organization_id: str, head: LogHead, chain: int, beat_time: dt.datetime
     ) -> evidence_pb2.SignedStatement:
         """The word to one organization that nothing newer concerned it at a time."""
         beat = pb.ConsentHeartbeat(
             federation=self.federation,
             organization_id=organization_id,
-            sequence=sequence,
+            sequence=head.size,
             organization_sequence=chain,
+            log_root=head.root,
         )
         beat.beat_time.FromDatetime(beat_time)
         statement = beat.SerializeToString(deterministic=True)
@@ -86,7 +87,9 @@ class Watch:
             if reading.beat > beat or position > told:
                 beat, told = reading.beat, position
                 yield pb.WatchConsentsResponse(
-                    heartbeat=self._signer.heartbeat(organization_id, position, chain, reading.time)
+                    heartbeat=self._signer.heartbeat(
+                        organization_id, reading.head, chain, reading.time
+                    )
                 )
             reading = await self._pulse.after(reading.number)
 

@@ -99,10 +99,12 @@ class Heads:
 
     Attributes:
         sequence: all changes up to it are committed.
+        root: of the log that ends with it.
         chains: the newest step of each organization's chain that moved since it was last asked.
     """
 
     sequence: int
+    root: bytes
     chains: Mapping[str, int]
 
 
@@ -159,11 +161,15 @@ class ConsentStore(Protocol):
         """
         ...
 
-    def growth(self, known_size: int) -> tuple[LogHead, bytes]:
-        """The newest head, and the consistency path from a size that is not larger.
+    def growth(self, known_size: int, size: int) -> tuple[LogHead, bytes]:
+        """The head of a size, and the consistency path from one that is not larger.
+
+        Args:
+            known_size: where the path begins.
+            size: where it ends; 0 for the newest head.
 
         Raises:
-            StateBehindError: if the log is smaller than that.
+            StateBehindError: if the log is smaller than that, or ends before it begins.
         """
         ...
 

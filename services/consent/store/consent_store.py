@@ -102,12 +102,13 @@ class SqlConsentStore:
             entries = reading.entries_of(connection, consent_id)
             return log.proof_of(connection, entries, _size(connection))
 
-    def growth(self, known_size: int) -> tuple[LogHead, bytes]:
+    def growth(self, known_size: int, size: int) -> tuple[LogHead, bytes]:
         with self._reading() as connection:
-            size = _size(connection)
-            if known_size > size:
+            newest = _size(connection)
+            wanted = size or newest
+            if not known_size <= wanted <= newest:
                 raise StateBehindError("this service's log is not that long", state="consent")
-            return log.growth(connection, known_size, size)
+            return log.growth(connection, known_size, wanted)
 
     def consents_named(
         self, consent_ids: Sequence[str], organization_id: str
@@ -125,7 +126,8 @@ class SqlConsentStore:
         moved = select(_CHAIN).where(_CHAIN.c.sequence > after)
         with self._reading() as connection:
             chains = {row.organization_id: row.sequence for row in connection.execute(moved)}
-            return Heads(_size(connection), chains)
+            size = _size(connection)
+            return Heads(size, log.head_at(connection, size).root, chains)
 
     def chain_at(self, organization_id: str, sequence: int) -> int:
         query = select(func.max(_CHANGE.c.sequence)).where(

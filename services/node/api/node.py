@@ -152,6 +152,8 @@ class NodeApi(NodeServiceServicer):
             agreement_head=closing.history.head if closing.history else b"",
             registry_sequence=closing.evidence.registry.sequence,
             consent_sequence=closing.evidence.consent.sequence,
+            consent_log_size=closing.evidence.consent_log.size,
+            consent_log_root=closing.evidence.consent_log.root,
             decision_digest=closing.decision_digest,
             frames_digest=closing.sealer.frames_digest(),
             log_index=closing.position.log_index,

@@ -24,6 +24,7 @@ from services.node.domain.consent_forms import (
 )
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Grant, Student, Withdrawn, grants_of, last_date_of
+from services.node.domain.replica import NOTHING_SEEN, SeenLog
 from services.node.domain.signers import rights_of
 
 
@@ -122,11 +123,13 @@ class Progress:
 
     Attributes:
         sequence: of all changes; organization_sequence: of those that concern this organization.
+        log: what the log of all changes was at the last heartbeat.
     """
 
     sequence: int
     organization_sequence: int
     confirmed_at: dt.datetime | None
+    log: SeenLog = NOTHING_SEEN
 
 
 class Matcher(Protocol):

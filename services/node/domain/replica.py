@@ -26,17 +26,31 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenLog:
+    """What the consent service said its log was: how many entries, and the root over them."""
+
+    size: int
+    root: bytes
+
+
+NOTHING_SEEN = SeenLog(0, b"")
+"""Before the first heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything a decision rests on, at one moment.
 
     Attributes:
         epoch: changes whenever agreements, organizations or consents do.
+        consent_log: the log of which the consents were read.
     """
 
     federation: FederationState
     registry: Freshness
     consent: Freshness
     epoch: tuple[int, int]
+    consent_log: SeenLog = NOTHING_SEEN
 
     def require_fresh(self, now: dt.datetime, limit: dt.timedelta) -> None:
         """Lets work go on if both states were confirmed lately.

@@ -17,9 +17,10 @@ from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStal
 from homeroom.evidence import check_signature, decode
 from homeroom.federation import FederationState
 from homeroom.identity import Identity
+from homeroom.merkle import HASH_BYTES
 from homeroom.signing import Domain
 from services.node.domain.consent_book import Arrived, Change, ConsentBook, Progress
-from services.node.domain.replica import Freshness
+from services.node.domain.replica import Freshness, SeenLog
 from services.node.peers.consent_reading import ConsentReading
 from services.runtime.logs import log
 from services.runtime.registry_feed import RegistryFeed
@@ -75,6 +76,11 @@ class ConsentFeed:
     def freshness(self) -> Freshness:
         """How far consents are known."""
         return Freshness(self._progress.sequence, self._progress.confirmed_at)
+
+    @property
+    def seen_log(self) -> SeenLog:
+        """What the consent service's log was at its last heartbeat."""
+        return self._progress.log
 
     async def wait_for(self, sequence: int, seconds: float) -> bool:
         """Waits until a sequence has been seen; False if it was not in time."""
@@ -171,7 +177,12 @@ class ConsentFeed:
             raise EvidenceInvalidError("a change of consents is missing")
         if beat.sequence < progress.sequence or beat_time > self._clock() + _AHEAD:
             raise EvidenceInvalidError("the consent service went back, or its clock is ahead")
-        return replace(progress, sequence=beat.sequence, confirmed_at=beat_time)
+        seen = SeenLog(beat.sequence, beat.log_root)
+        if len(seen.root) != HASH_BYTES or (
+            seen.size == progress.log.size and seen != progress.log and progress.log.root
+        ):
+            raise EvidenceInvalidError("the consent service's log is another than before")
+        return replace(progress, sequence=beat.sequence, confirmed_at=beat_time, log=seen)
 
     def _read(
         self, changes: Sequence[pb.ConsentChange], state: FederationState

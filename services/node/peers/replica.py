@@ -47,6 +47,7 @@ class NodeReplica:
             registry=Freshness(state.sequence, self._registry.confirmed_at),
             consent=self._consents.freshness,
             epoch=(state.sequence, self._consents.epoch),
+            consent_log=self._consents.seen_log,
         )
 
     async def wait_for(self, registry_sequence: int, consent_sequence: int) -> None:

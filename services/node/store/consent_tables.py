@@ -43,6 +43,8 @@ class ConsentProgressRow(StateTable, table=True):
     sequence: int = Field(sa_type=BigInteger)
     organization_sequence: int = Field(sa_type=BigInteger)
     confirmed_at: int = Field(sa_type=BigInteger)
+    log_size: int = Field(sa_type=BigInteger)
+    log_root: bytes
 
 
 class ConsentRulesRow(StateTable, table=True):

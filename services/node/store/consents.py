@@ -29,6 +29,7 @@ from services.node.domain.consent_book import (
     Verdict,
 )
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.replica import SeenLog
 from services.node.store.consent_rows import drop_grants, keep_settled, narrow, revoke
 from services.node.store.consent_tables import (
     CONSENT,
@@ -72,6 +73,7 @@ class ConsentStore:
             row.sequence,
             row.organization_sequence,
             dt.datetime.fromtimestamp(row.confirmed_at, dt.UTC) if row.confirmed_at else None,
+            SeenLog(row.log_size, row.log_root),
         )
 
     @available()
@@ -238,6 +240,8 @@ def _write_progress(connection: Connection, progress: Progress) -> None:
         "sequence": progress.sequence,
         "organization_sequence": progress.organization_sequence,
         "confirmed_at": int(progress.confirmed_at.timestamp()) if progress.confirmed_at else 0,
+        "log_size": progress.log.size,
+        "log_root": progress.log.root,
     }
     connection.execute(delete(CONSENT_PROGRESS))
     connection.execute(insert(CONSENT_PROGRESS).values(progress_id=1, **values))

@@ -119,6 +119,8 @@ class Receipt(_message.Message):
     ANSWER_TIME_FIELD_NUMBER: _builtins.int
     AGREEMENT_LENGTH_FIELD_NUMBER: _builtins.int
     AGREEMENT_HEAD_FIELD_NUMBER: _builtins.int
+    CONSENT_LOG_SIZE_FIELD_NUMBER: _builtins.int
+    CONSENT_LOG_ROOT_FIELD_NUMBER: _builtins.int
     query_digest: _builtins.bytes
     """The SHA-256 digest of the query's exact bytes."""
     holder: _builtins.str
@@ -148,6 +150,12 @@ class Receipt(_message.Message):
     agreement_head: _builtins.bytes
     """The SHA-256 digest of the last of them: by it two readers find out that the registry has shown
     them different histories.
+    """
+    consent_log_size: _builtins.int
+    """How many entries the consent service's log had when the holder last heard from it."""
+    consent_log_root: _builtins.bytes
+    """The root of the log's tree then: by it two readers find out that the consent service has shown
+    them different logs.
     """
     @_builtins.property
     def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -191,10 +199,12 @@ class Receipt(_message.Message):
         answer_time: _timestamp_pb2.Timestamp | None = ...,
         agreement_length: _builtins.int = ...,
         agreement_head: _builtins.bytes = ...,
+        consent_log_size: _builtins.int = ...,
+        consent_log_root: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_head", b"agreement_head", "agreement_length", b"agreement_length", "agreement_version", b"agreement_version", "answer_time", b"answer_time", "consent_sequence", b"consent_sequence", "decision_digest", b"decision_digest", "frames_digest", b"frames_digest", "holder", b"holder", "log_entry_digest", b"log_entry_digest", "log_index", b"log_index", "obligations", b"obligations", "outcome", b"outcome", "query_digest", b"query_digest", "reason_codes", b"reason_codes", "registry_sequence", b"registry_sequence", "released_elements", b"released_elements", "requester", b"requester", "row_count", b"row_count", "withheld_elements", b"withheld_elements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_head", b"agreement_head", "agreement_length", b"agreement_length", "agreement_version", b"agreement_version", "answer_time", b"answer_time", "consent_log_root", b"consent_log_root", "consent_log_size", b"consent_log_size", "consent_sequence", b"consent_sequence", "decision_digest", b"decision_digest", "frames_digest", b"frames_digest", "holder", b"holder", "log_entry_digest", b"log_entry_digest", "log_index", b"log_index", "obligations", b"obligations", "outcome", b"outcome", "query_digest", b"query_digest", "reason_codes", b"reason_codes", "registry_sequence", b"registry_sequence", "released_elements", b"released_elements", "requester", b"requester", "row_count", b"row_count", "withheld_elements", b"withheld_elements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

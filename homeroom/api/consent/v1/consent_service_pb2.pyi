@@ -377,6 +377,7 @@ class ConsentHeartbeat(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ORGANIZATION_SEQUENCE_FIELD_NUMBER: _builtins.int
     BEAT_TIME_FIELD_NUMBER: _builtins.int
+    LOG_ROOT_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The federation it describes."""
     organization_id: _builtins.str
@@ -385,6 +386,8 @@ class ConsentHeartbeat(_message.Message):
     """The newest sequence of all changes."""
     organization_sequence: _builtins.int
     """The newest sequence that concerns the organization."""
+    log_root: _builtins.bytes
+    """The root of the log's tree when it ended with that sequence: whoever is shown another log finds out."""
     @_builtins.property
     def beat_time(self) -> _timestamp_pb2.Timestamp:
         """When it was signed."""
@@ -397,10 +400,11 @@ class ConsentHeartbeat(_message.Message):
         sequence: _builtins.int = ...,
         organization_sequence: _builtins.int = ...,
         beat_time: _timestamp_pb2.Timestamp | None = ...,
+        log_root: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["beat_time", b"beat_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_time", b"beat_time", "federation", b"federation", "organization_id", b"organization_id", "organization_sequence", b"organization_sequence", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_time", b"beat_time", "federation", b"federation", "log_root", b"log_root", "organization_id", b"organization_id", "organization_sequence", b"organization_sequence", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -807,16 +811,20 @@ class GetConsentLogRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KNOWN_SIZE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
     """The size of the head that the caller knows; 0 for none."""
+    size: _builtins.int
+    """The size of the head that is asked for; 0 for the newest."""
     def __init__(
         self,
         *,
         known_size: _builtins.int = ...,
+        size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -824,7 +832,7 @@ Global___GetConsentLogRequest: _TypeAlias = GetConsentLogRequest  # noqa: Y015
 
 @_typing.final
 class GetConsentLogResponse(_message.Message):
-    """GetConsentLogResponse is the log's newest head."""
+    """GetConsentLogResponse is a head of the log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -112,6 +112,8 @@ def _create_consents() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("organization_sequence", sa.BigInteger(), nullable=False),
         sa.Column("confirmed_at", sa.BigInteger(), nullable=False),
+        sa.Column("log_size", sa.BigInteger(), nullable=False),
+        sa.Column("log_root", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "consent_rules",
