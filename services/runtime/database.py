@@ -23,7 +23,10 @@ _BEGIN = "homeroom_begin"
 # Alembic keeps what it is working on in one place for the whole process.
 _UPGRADING = threading.Lock()
 _BUSY_TIMEOUT_MS = 30_000
-_CACHE_KIB = 65_536
+# For each connection: with a large one, each would come to hold most of a large database.
+_CACHE_KIB = 16_384
+# Of 4 KiB: pages that many transactions change are copied into the database once for all of them.
+_CHECKPOINT_PAGES = 4_096
 
 # Errors of these SQLSTATE classes quote values: data exceptions and broken constraints.
 _QUOTING_CLASSES = ("22", "23")
@@ -147,6 +150,7 @@ def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
             f"synchronous={'FULL' if durable else 'NORMAL'}",
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

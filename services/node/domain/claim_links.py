@@ -4,7 +4,7 @@ A claim is matched when it arrives and again when the roster changes. What a per
 a rejected student is no candidate again, and a link that was undone is not made by itself.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -151,51 +151,55 @@ def undone(link: ClaimLink) -> ClaimLink:
     return replace(link, state=LinkState.UNDONE, student_key=None, known=frozenset())
 
 
+class Standing(NamedTuple):
+    """What other claims about its student are held against, of a claim that is in use or was."""
+
+    consent_id: str
+    claim: Identity
+    state: LinkState
+    bits: float
+    known_as: KnownAs | None
+
+
 def held_against_each_other(
-    student_key: int, links: Iterable[ClaimLink], word: RecordersWord, roster: RosterIndex
-) -> Sequence[ClaimLink]:
-    """Those claims of one student whose standing changes.
+    student_key: int, standings: Sequence[Standing], word: RecordersWord, roster: RosterIndex
+) -> Mapping[str, Sequence[Hindrance]]:
+    """Those claims of one student whose standing changes, each with what now makes it doubtful.
 
     Each is held against the others, and against what recorders know of the student.
     """
-    all_of_them = [link for link in links if link.in_use or link.state is LinkState.CONTESTED]
-    named = [NamedLink(link.consent_id, link.claim, link.known_as) for link in all_of_them]
+    named = [NamedLink(one.consent_id, one.claim, one.known_as) for one in standings]
     elsewhere = misnamed(student_key, named, word, roster)
     doubted = contested(
-        Fit(
-            link.consent_id,
-            person_of(link.claim),
-            link.bits,
-            link.state is LinkState.CONFIRMED,
-        )
-        for link in all_of_them
+        Fit(one.consent_id, person_of(one.claim), one.bits, one.state is LinkState.CONFIRMED)
+        for one in standings
     )
-    return [
-        changed
-        for link in all_of_them
-        if (changed := _standing(link, list(_doubts(link, doubted, elsewhere)))) is not link
-    ]
+    found: dict[str, Sequence[Hindrance]] = {}
+    for one in standings:
+        doubts = list(_doubts(one.consent_id, doubted, elsewhere))
+        if one.state is (LinkState.LINKED if doubts else LinkState.CONTESTED):
+            found[one.consent_id] = doubts
+    return found
 
 
 def _doubts(
-    link: ClaimLink, doubted: Collection[str], elsewhere: Collection[str]
+    consent_id: str, doubted: Collection[str], elsewhere: Collection[str]
 ) -> Iterator[Hindrance]:
-    if link.consent_id in doubted:
+    if consent_id in doubted:
         yield Hindrance.OTHER_CLAIM
-    if link.consent_id in elsewhere:
+    if consent_id in elsewhere:
         yield Hindrance.RECORDER
 
 
-def _standing(link: ClaimLink, doubts: Sequence[Hindrance]) -> ClaimLink:
-    if doubts and link.state is LinkState.LINKED:
+def with_doubts(link: ClaimLink, doubts: Sequence[Hindrance]) -> ClaimLink:
+    """A link that is doubtful now and was not, or, without doubts, is not any more and was."""
+    if doubts:
         offers = tuple(
             offer._replace(reasons=(*offer.reasons, *map(str, doubts))) for offer in link.offers
         )
         return replace(link, state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
-    if not doubts and link.state is LinkState.CONTESTED:
-        offers = tuple(offer._replace(reasons=()) for offer in link.offers)
-        return replace(link, state=LinkState.LINKED, offers=offers)
-    return link
+    offers = tuple(offer._replace(reasons=()) for offer in link.offers)
+    return replace(link, state=LinkState.LINKED, offers=offers)
 
 
 def _for_review(link: ClaimLink, around: Surroundings, state: LinkState) -> ClaimLink:

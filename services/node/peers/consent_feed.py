@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 10.0
-_BATCH = 500
+_BATCH = 1_000
 _QUEUE = 20
 _PASSING = (
     grpc.aio.AioRpcError,

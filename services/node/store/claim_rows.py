@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from homeroom.errors import AlreadyRecordedError
-from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer
+from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer, Standing
 from services.node.domain.matching import Identity, Lane, person_of
 from services.node.domain.recorder_names import KnownAs
 from services.node.domain.reviewing import Act
@@ -31,7 +31,7 @@ from services.node.store.claim_tables import CLAIM_LINK, MATCHING, REVIEW_ACT, U
 from services.node.store.consent_rows import drop_grants
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
 from services.node.store.consents import mark_due
-from services.node.store.lists import in_lists
+from services.node.store.lists import in_lists, one_of
 from services.runtime.database import insert_rows
 
 _LINK = CLAIM_LINK.c
@@ -41,8 +41,21 @@ _EMPTY = "[]"
 _FIELDS = tuple(each.name for each in fields(Identity) if each.name != "birth_date")
 _TEXTS = attrgetter(*_FIELDS)
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
+REVOKED = select(CONSENT.c.consent_id).where(
+    CONSENT.c.consent_id == _LINK.consent_id, CONSENT.c.revoked_at.is_not(None)
+)
+"""That the consent of a claim was withdrawn."""
 STANDING = (*sorted(IN_USE), LinkState.CONTESTED)
 """The states in which a claim is about a student."""
+_STANDINGS = select(
+    _LINK.consent_id,
+    _LINK.student_key,
+    _LINK.state,
+    _LINK.bits,
+    _LINK.claim,
+    _LINK.recorder,
+    _LINK.known_as,
+)
 
 
 class Digests:
@@ -87,43 +100,39 @@ def read_links(connection: Connection, *which: ColumnElement[bool]) -> list[Clai
 
 def links_of(connection: Connection, consent_ids: Iterable[str]) -> dict[str, ClaimLink]:
     """What became of the claims of these consents, as far as they were matched before."""
-    return {
-        link.consent_id: link
-        for some in in_lists(consent_ids)
-        for link in read_links(connection, _LINK.consent_id.in_(some))
-    }
+    named = one_of(_LINK.consent_id, consent_ids)
+    return {link.consent_id: link for link in read_links(connection, named)}
 
 
-def live_links_about(
-    connection: Connection, student_keys: Collection[int], disputed: Collection[int]
-) -> list[ClaimLink]:
+def standings_about(
+    connection: Connection,
+    student_keys: Collection[int],
+    disputed: Collection[int],
+    fresh: Mapping[str, Identity],
+) -> dict[int, list[Standing]]:
     """The claims about those of these students whose claims may contest each other.
 
     Args:
         connection: to the state.
         student_keys: the students.
         disputed: those of them whose claims are looked at in any case.
+        fresh: what some claims say: those need not be read.
     """
-    found: list[ClaimLink] = []
-    for some in in_lists(sorted(student_keys)):
-        about = (_LINK.student_key.in_(some), _LINK.state.in_(STANDING))
-        # One that was contested, and is the last, is not contested any more.
-        left_over = func.min(_LINK.state) == LinkState.CONTESTED
-        several = select(_LINK.student_key).where(*about).group_by(_LINK.student_key)
-        crowded = list(connection.scalars(several.having(or_(func.count() > 1, left_over))))
-        crowded += sorted(set(some) & set(disputed) - set(crowded))
-        if not crowded:
-            continue
-        revoked = CONSENT.c.revoked_at.is_not(None)
-        withdrawn = select(CONSENT.c.consent_id).where(
-            CONSENT.c.consent_id == _LINK.consent_id, revoked
-        )
-        found += read_links(
-            connection,
-            _LINK.student_key.in_(crowded),
-            _LINK.state.in_(STANDING),
-            ~withdrawn.exists(),
-        )
+    of_them = (one_of(_LINK.student_key, student_keys), _LINK.state.in_(STANDING))
+    # One that was contested, and is the last, is not contested any more.
+    left_over = func.min(_LINK.state) == LinkState.CONTESTED
+    several = select(_LINK.student_key).where(*of_them).group_by(_LINK.student_key)
+    crowded = set(connection.scalars(several.having(or_(func.count() > 1, left_over))))
+    crowded |= set(disputed).intersection(student_keys)
+    found: dict[int, list[Standing]] = {}
+    if crowded:
+        about = (one_of(_LINK.student_key, sorted(crowded)), _LINK.state.in_(STANDING))
+        for row in connection.execute(_STANDINGS.where(*about, ~REVOKED.exists())):
+            consent_id, student_key, state, bits, claim, recorder, known_as = row
+            said = fresh.get(consent_id) or claim_of(claim)
+            name = KnownAs(recorder, known_as) if known_as is not None else None
+            one = Standing(consent_id, said, LinkState(state), bits, name)
+            found.setdefault(student_key, []).append(one)
     return found
 
 

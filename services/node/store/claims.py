@@ -116,6 +116,7 @@ class ClaimStore:
                 | {student_key for _, student_key in coded},
                 {link.known_as for link in now if link.known_as} | {name for name, _ in coded},
                 roster,
+                {link.consent_id: link.claim for link in now},
             )
         return {link.consent_id: doubted.get(link.consent_id, link) for link in now}
 
@@ -267,7 +268,7 @@ class ClaimStore:
     def _contest(self, connection: Connection, link: ClaimLink, student_key: int | None) -> None:
         about = [] if student_key is None else [student_key]
         names = [link.known_as] if link.known_as else []
-        contest(connection, about, names, self._roster.current()[0])
+        contest(connection, about, names, self._roster.current()[0], {})
 
     def _keep(self, connection: Connection, link: ClaimLink) -> None:
         write_links(connection, [link], {link.consent_id})

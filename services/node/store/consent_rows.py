@@ -22,7 +22,7 @@ from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Grant, Withdrawn, narrowed
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, CONSENT_WITHDRAWAL
 from services.node.store.element_bits import EVERY_ELEMENT, elements_in, mask_of
-from services.node.store.lists import in_lists
+from services.node.store.lists import one_of
 from services.node.store.rights import noted_about, rights_noted
 from services.node.store.subject_refs import Named, allot
 from services.runtime.database import insert_rows
@@ -38,8 +38,9 @@ def keep_settled(connection: Connection, settled: Sequence[Settled]) -> None:
     known = _known(connection, newest)
     kept = [one for one in newest.values() if not _is_revoked(known.get(one.consent_id))]
     outdated = _outdated(connection, kept)
-    for some in in_lists(known[i.consent_id].consent_key for i in kept if i.consent_id in known):
-        drop_grants(connection, _GRANT.consent_key.in_(some))
+    before = [known[i.consent_id].consent_key for i in kept if i.consent_id in known]
+    if before:
+        drop_grants(connection, one_of(_GRANT.consent_key, before))
     rows = [
         (one.consent_id in known, _row(one, known.get(one.consent_id), one.consent_id in outdated))
         for one in kept
@@ -105,11 +106,14 @@ def _known(connection: Connection, consent_ids: Iterable[str]) -> dict[str, Any]
         _CONSENT.last_date,
         _CONSENT.report_due,
     )
-    return {
-        row.consent_id: row
-        for some in in_lists(consent_ids)
-        for row in connection.execute(select(*columns).where(_CONSENT.consent_id.in_(some)))
-    }
+    chosen = select(*columns).where(one_of(_CONSENT.consent_id, consent_ids))
+    return {row.consent_id: row for row in connection.execute(chosen)}
+
+
+def _keys(connection: Connection, consent_ids: Iterable[str]) -> dict[str, int]:
+    named = one_of(_CONSENT.consent_id, consent_ids)
+    chosen = select(_CONSENT.consent_id, _CONSENT.consent_key).where(named)
+    return {row.consent_id: row.consent_key for row in connection.execute(chosen)}
 
 
 def _is_revoked(known: Any) -> bool:
@@ -151,10 +155,7 @@ def _row(one: Settled, known: Any, outdated: bool) -> dict[str, Any]:
 
 
 def _keep_grants(connection: Connection, settled: Sequence[Settled]) -> None:
-    keys = {
-        consent_id: row.consent_key
-        for consent_id, row in _known(connection, [one.consent_id for one in settled]).items()
-    }
+    keys = _keys(connection, [one.consent_id for one in settled])
     withdrawn = _withdrawn(connection, keys)
     rows: list[dict[str, Any]] = []
     names: list[Named] = []
@@ -203,18 +204,15 @@ def _withdrawn(
     connection: Connection, consent_ids: Iterable[str]
 ) -> Mapping[str, Sequence[Withdrawn]]:
     found: dict[str, list[Withdrawn]] = {}
-    for some in in_lists(consent_ids):
-        rows = connection.execute(
-            select(CONSENT_WITHDRAWAL).where(_WITHDRAWAL.consent_id.in_(some))
-        )
-        for row in rows:
-            every = row.elements == EVERY_ELEMENT
-            found.setdefault(row.consent_id, []).append(
-                Withdrawn(
-                    frozenset() if every else elements_in(row.elements),
-                    frozenset({row.recipient} - {""}),
-                )
+    chosen = select(CONSENT_WITHDRAWAL).where(one_of(_WITHDRAWAL.consent_id, consent_ids))
+    for row in connection.execute(chosen):
+        every = row.elements == EVERY_ELEMENT
+        found.setdefault(row.consent_id, []).append(
+            Withdrawn(
+                frozenset() if every else elements_in(row.elements),
+                frozenset({row.recipient} - {""}),
             )
+        )
     return found
 
 

@@ -3,33 +3,44 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from services.node.domain.claim_links import ClaimLink, held_against_each_other
+from services.node.domain.claim_links import ClaimLink, held_against_each_other, with_doubts
 from services.node.domain.matching import Identity, RosterIndex
 from services.node.domain.recorder_names import KnownAs, RecordersWord
 from services.node.store.claim_rows import (
+    REVOKED,
     STANDING,
     claim_of,
-    live_links_about,
+    links_of,
     settle_anew,
+    standings_about,
     write_links,
 )
 from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
-from services.node.store.consent_tables import CONSENT, SUBJECT_REF
-from services.node.store.lists import in_lists
+from services.node.store.consent_tables import SUBJECT_REF
+from services.node.store.lists import one_of
 from services.runtime.database import insert_rows
 
 _LINK = CLAIM_LINK.c
 _NAME = RECORDER_NAME.c
 _REF = SUBJECT_REF.c
 _MOST_STEPS = 100
-_REVOKED = select(CONSENT.c.consent_id).where(
-    CONSENT.c.consent_id == _LINK.consent_id, CONSENT.c.revoked_at.is_not(None)
-)
 _LIVE_LINKS = select(
     _LINK.recorder, _LINK.known_as, _LINK.state, _LINK.student_key, _LINK.claim
-).where(~_REVOKED.exists())
+).where(~REVOKED.exists())
+_IS_ABOUT = case((_LINK.state.in_(STANDING), _LINK.student_key))
+_TELLING = (
+    select(_LINK.recorder, _LINK.known_as)
+    .group_by(_LINK.recorder, _LINK.known_as)
+    .having(
+        or_(
+            func.min(_IS_ABOUT) != func.max(_IS_ABOUT),
+            and_(func.count(_IS_ABOUT) > 0, func.count(_IS_ABOUT) < func.count()),
+        )
+    )
+)
+"""Names that several students have, or a student and another claim that is about nobody."""
 
 
 def contest(
@@ -37,6 +48,7 @@ def contest(
     student_keys: Collection[int],
     names: Collection[KnownAs],
     roster: RosterIndex,
+    fresh: Mapping[str, Identity],
 ) -> Mapping[str, ClaimLink]:
     """Sends to people the claims that contest each other; returns those that changed.
 
@@ -45,6 +57,7 @@ def contest(
         student_keys: the students whose claims have changed.
         names: recorders' names for students, as far as forms with them have arrived or changed.
         roster: the holder's students.
+        fresh: what the claims say that have just arrived.
     """
     word = _word(connection, names, student_keys)
     disputed = {key for _, key in word.names}
@@ -52,23 +65,25 @@ def contest(
         students = word.students.get(name, ())
         if len(students) > 1 or word.claims.get(name):
             disputed |= set(students)
-    about: dict[int, list[ClaimLink]] = {}
-    for link in live_links_about(connection, {*student_keys, *disputed}, disputed):
-        if link.student_key is not None:
-            about.setdefault(link.student_key, []).append(link)
+    about = standings_about(connection, {*student_keys, *disputed}, disputed, fresh)
     if not about:
         return {}
-    all_names = {link.known_as for links in about.values() for link in links if link.known_as}
+    all_names = {one.known_as for those in about.values() for one in those if one.known_as}
     if not (all_names <= set(names) and about.keys() <= set(student_keys)):
         word = _word(connection, all_names, about)
-    changed = {
-        link.consent_id: link
-        for student_key, links in about.items()
-        for link in held_against_each_other(student_key, links, word, roster)
+    doubts = {
+        consent_id: found
+        for student_key, those in about.items()
+        for consent_id, found in held_against_each_other(student_key, those, word, roster).items()
     }
-    if changed:
-        write_links(connection, list(changed.values()), changed.keys())
-        settle_anew(connection, changed)
+    if not doubts:
+        return {}
+    changed = {
+        consent_id: with_doubts(link, doubts[consent_id])
+        for consent_id, link in links_of(connection, doubts).items()
+    }
+    write_links(connection, list(changed.values()), changed.keys())
+    settle_anew(connection, changed)
     return changed
 
 
@@ -104,11 +119,10 @@ def _replaced(connection: Connection, names: Collection[KnownAs]) -> dict[KnownA
     return {
         KnownAs(recorder, row.subject_ref): KnownAs(recorder, row.replaced_by)
         for recorder, own in _by_recorder(names).items()
-        for some in in_lists(own)
         for row in connection.execute(
             select(_REF.subject_ref, _REF.replaced_by).where(
                 _REF.recipient == recorder,
-                _REF.subject_ref.in_(some),
+                one_of(_REF.subject_ref, own),
                 _REF.replaced_by.is_not(None),
             )
         )
@@ -126,21 +140,25 @@ def _last(name: KnownAs, replaced: Mapping[KnownAs, KnownAs]) -> KnownAs:
 def _word(
     connection: Connection, names: Collection[KnownAs], student_keys: Collection[int]
 ) -> RecordersWord:
-    """What recorders say of students by these names, and of these students by codes."""
+    """What recorders say of students by these names, and of these students by codes.
+
+    A name that one student has, and no other claim, says nothing: it is left out.
+    """
     students: dict[KnownAs, set[int]] = {}
     claims: dict[KnownAs, list[Identity]] = {}
     own_names: dict[tuple[str, int], set[str]] = {}
-    for row in _rows_named(connection, _LIVE_LINKS, _LINK, names):
+    for row in _rows_named(connection, select(RECORDER_NAME), _NAME, names):
+        students.setdefault(KnownAs(row.recorder, row.known_as), set()).add(row.student_key)
+    telling = {KnownAs(*row) for row in _rows_named(connection, _TELLING, _LINK, names)}
+    for row in _rows_named(connection, _LIVE_LINKS, _LINK, telling | students.keys()):
         name = KnownAs(row.recorder, row.known_as)
         if row.state in STANDING and row.student_key is not None:
             students.setdefault(name, set()).add(row.student_key)
         else:
             claims.setdefault(name, []).append(claim_of(row.claim))
-    for row in _rows_named(connection, select(RECORDER_NAME), _NAME, names):
-        students.setdefault(KnownAs(row.recorder, row.known_as), set()).add(row.student_key)
-    for some in in_lists(student_keys):
-        for row in connection.execute(select(RECORDER_NAME).where(_NAME.student_key.in_(some))):
-            own_names.setdefault((row.recorder, row.student_key), set()).add(row.known_as)
+    coded = select(RECORDER_NAME).where(one_of(_NAME.student_key, student_keys))
+    for row in connection.execute(coded):
+        own_names.setdefault((row.recorder, row.student_key), set()).add(row.known_as)
     return RecordersWord(students, own_names, claims)
 
 
@@ -150,8 +168,7 @@ def _rows_named(
     """The rows of these names, of a table that has a recorder's name in two columns."""
     for recorder, own in _by_recorder(names).items():
         of_recorder = chosen.where(columns.recorder == recorder)
-        for some in in_lists(own):
-            yield from connection.execute(of_recorder.where(columns.known_as.in_(some)))
+        yield from connection.execute(of_recorder.where(one_of(columns.known_as, own)))
 
 
 def _by_recorder(names: Iterable[KnownAs]) -> Mapping[str, Sequence[str]]:

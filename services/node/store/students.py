@@ -12,7 +12,7 @@ from services.node.store.consent_rows import digest_of_code
 from services.node.store.consent_tables import STUDENT_RIGHTS
 from services.node.store.consents import suspend_student
 from services.node.store.database import available
-from services.node.store.lists import in_lists
+from services.node.store.lists import one_of
 from services.node.store.records.tables import RecordTable
 from services.node.store.rights import NotedRight, RightsKind, noted_about, rights_noted
 from services.node.store.state_tables import LINK_CODE
@@ -44,10 +44,9 @@ class StudentStore:
         with self._state.connect() as connection:
             return {
                 code_of_digest[row.code_digest]: row.student_key
-                for digests in in_lists(code_of_digest)
                 for row in connection.execute(
                     select(LINK_CODE.c.code_digest, LINK_CODE.c.student_key).where(
-                        LINK_CODE.c.code_digest.in_(digests)
+                        one_of(LINK_CODE.c.code_digest, code_of_digest)
                     )
                 )
             }
@@ -58,15 +57,10 @@ class StudentStore:
         noted = self._noted(keys)
         with self._records.connect() as connection:
             return {
-                row.student_key: Student(
-                    row.student_key,
-                    row.birth_date,
-                    *rights_noted(noted.get(row.student_key, ())),
-                )
-                for some in in_lists(keys)
-                for row in connection.execute(
+                key: Student(key, born, *rights_noted(noted.get(key, ())))
+                for key, born in connection.execute(
                     select(_STUDENT.c.student_key, _STUDENT.c.birth_date).where(
-                        _STUDENT.c.student_key.in_(some)
+                        one_of(_STUDENT.c.student_key, keys)
                     )
                 )
             }

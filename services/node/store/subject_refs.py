@@ -6,14 +6,14 @@ nothing was proposed, or what was is another student's or was given up.
 
 import datetime as dt
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
 from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
-from services.node.store.lists import in_lists
+from services.node.store.lists import in_lists, one_of
 from services.runtime.database import insert_rows, writing
 
 _REF = SUBJECT_REF.c
@@ -76,7 +76,7 @@ def allot(connection: Connection, wanted: Iterable[Named]) -> None:
     named = list(dict.fromkeys(wanted))
     in_use = _in_use(connection, named)
     known = _known(connection, named)
-    counting = _counting(connection, {(n.recipient, n.student_key) for n in named if n.proposed})
+    counting = _counting(connection, _renamed(named, in_use, known))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in named:
         pair = (one.recipient, one.student_key)
@@ -96,6 +96,22 @@ def allot(connection: Connection, wanted: Iterable[Named]) -> None:
             in_use.add(pair)
     if rows:
         insert_rows(connection, SUBJECT_REF, list(rows.values()))
+
+
+def _renamed(
+    named: Sequence[Named],
+    in_use: Collection[tuple[str, int]],
+    known: Mapping[tuple[str, str], str | None],
+) -> set[tuple[str, int]]:
+    """The recipients and students that have a name in use, or soon will, and may get another."""
+    seen = set(in_use)
+    renamed: set[tuple[str, int]] = set()
+    for one in named:
+        pair = (one.recipient, one.student_key)
+        if pair in seen and _free_name(one, known):
+            renamed.add(pair)
+        seen.add(pair)
+    return renamed
 
 
 def rotate(
@@ -176,11 +192,13 @@ def _counting(
     """For each recipient and student the consents that count, and when the last grant ends."""
     found: dict[tuple[str, int], dict[int, int]] = {pair: {} for pair in pairs}
     chosen = select(_GRANT.recipient, _GRANT.student_key, _GRANT.consent_key, _GRANT.valid_to)
-    for some in in_lists({student_key for _, student_key in pairs}):
-        for row in connection.execute(chosen.where(_GRANT.student_key.in_(some))):
-            ends = found.get((row.recipient, row.student_key))
-            if ends is not None:
-                ends[row.consent_key] = max(row.valid_to, ends.get(row.consent_key, 0))
+    if not pairs:
+        return found
+    of_them = one_of(_GRANT.student_key, {student_key for _, student_key in pairs})
+    for row in connection.execute(chosen.where(of_them)):
+        ends = found.get((row.recipient, row.student_key))
+        if ends is not None:
+            ends[row.consent_key] = max(row.valid_to, ends.get(row.consent_key, 0))
     return found
 
 
@@ -205,8 +223,9 @@ def _in_use(connection: Connection, named: Iterable[Named]) -> set[tuple[str, in
     chosen = select(_REF.recipient, _REF.student_key).where(_REF.in_use)
     return {
         (row.recipient, row.student_key)
-        for some in in_lists({student_key for _, student_key in wanted})
-        for row in connection.execute(chosen.where(_REF.student_key.in_(some)))
+        for row in connection.execute(
+            chosen.where(one_of(_REF.student_key, {student_key for _, student_key in wanted}))
+        )
         if (row.recipient, row.student_key) in wanted
     }
 
@@ -227,9 +246,8 @@ def _known(connection: Connection, named: Iterable[Named]) -> dict[tuple[str, st
 def _rows(connection: Connection, recipient: str, names: Iterable[str]) -> dict[str, Any]:
     return {
         row.subject_ref: row
-        for some in in_lists(names)
         for row in connection.execute(
-            select(SUBJECT_REF).where(_REF.recipient == recipient, _REF.subject_ref.in_(some))
+            select(SUBJECT_REF).where(_REF.recipient == recipient, one_of(_REF.subject_ref, names))
         )
     }
 
