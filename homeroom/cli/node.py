@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from homeroom.cli.terminal import show_json, show_table
 from homeroom.errors import InternalError, RequestInvalidError
 
 if TYPE_CHECKING:
-    from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse
+    from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse, IntakeRun
 
 app = typer.Typer(help="The organization's node: status, catalog, ingest.", no_args_is_help=True)
 
@@ -29,11 +30,31 @@ def status(
     if as_json:
         show_json(content)
         return
-    lists = ("datasets", "consent_problems")
+    lists = ("datasets", "views", "consent_problems", "intakes", "schools")
     show_table(("what", "value"), [(k, v) for k, v in content.items() if k not in lists])
-    show_table(("dataset", "records"), content["datasets"].items())
+    counts = content["datasets"].items()
+    views = content["views"]
+    show_table(("dataset", "records"), [(d, "a view" if d in views else n) for d, n in counts])
     if content["consent_problems"]:
         show_table(("consents not usable", "how many"), content["consent_problems"].items())
+    _show_intakes(content)
+
+
+def _show_intakes(content: Mapping[str, Any]) -> None:
+    """The newest intakes, a line for each table, and how far each school has reported."""
+    counts = ("read", "added", "changed", "removed", "ended", "rejected")
+    lines = [
+        (run["run"], run["finished"], run["source"], run["format"], name, *map(tally.get, counts))
+        for run in content["intakes"]
+        for name, tally in run["tables"].items()
+    ]
+    if lines:
+        show_table(("run", "finished", "source", "format", "table", *counts), lines)
+    if content["schools"]:
+        show_table(
+            ("school", "attendance is", "reported until"),
+            [tuple(school.values()) for school in content["schools"]],
+        )
 
 
 @app.command("catalog")
@@ -133,5 +154,37 @@ def _status_json(status: "GetNodeStatusResponse") -> dict[str, Any]:
         "local_policy_revision": status.local_policy.revision,
         "log_size": status.log_size,
         "datasets": {d.dataset: d.record_count for d in status.datasets},
+        "views": [d.dataset for d in status.datasets if d.from_view],
         "consent_problems": {p.reason_code: p.consent_count for p in status.consent_problems},
+        "change_sequence": status.change_sequence,
+        "intakes": [_intake_json(run) for run in status.intakes],
+        "schools": [
+            {
+                "school_id": s.school_id,
+                "attendance_kind": s.attendance_kind,
+                "last_reported_date": s.last_reported_date,
+            }
+            for s in status.schools
+        ],
+    }
+
+
+def _intake_json(run: "IntakeRun") -> dict[str, Any]:
+    return {
+        "run": run.run,
+        "finished": run.finish_time.ToJsonString(),
+        "source": run.source,
+        "format": run.format,
+        "rejected": run.rejected_count,
+        "tables": {
+            t.table: {
+                "read": t.read_count,
+                "added": t.added_count,
+                "changed": t.changed_count,
+                "removed": t.removed_count,
+                "ended": t.ended_count,
+                "rejected": t.rejected_count,
+            }
+            for t in run.tables
+        },
     }

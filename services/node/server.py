@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
@@ -35,6 +35,7 @@ from services.node.domain.decision_record import forget_old_decisions
 from services.node.domain.extracts import Chance
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
+from services.node.domain.intake_history import Intakes
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
@@ -62,6 +63,7 @@ from services.node.store.matters import MatterStore
 from services.node.store.on_file import FileStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
+from services.node.store.records.history import IntakeHistory
 from services.node.store.register import RegisterStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
@@ -117,6 +119,7 @@ class Stores:
     matters: MatterStore
     approvals: ApprovalStore
     views: Views
+    intakes: IntakeHistory
 
     @property
     def stock(self) -> Stock:
@@ -134,6 +137,12 @@ class Counts:
     def datasets(self) -> Mapping[str, int]:
         counted = {**self.stores.records.counts(), **self.stores.register.counts()}
         return {dataset.name: counted[SOURCES[dataset.name].stored.name] for dataset in CATALOG}
+
+    def views(self) -> Collection[str]:
+        return self.stores.views.names
+
+    def intakes(self) -> Intakes:
+        return self.stores.intakes
 
     def active_consents(self, now: dt.datetime) -> int:
         return self.stores.consents.active_consents(now)
@@ -174,6 +183,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         matters=MatterStore(state, records),
         approvals=ApprovalStore(state),
         views=views,
+        intakes=IntakeHistory(records),
     )
 
 

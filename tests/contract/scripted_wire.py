@@ -185,8 +185,28 @@ class Wire(
     async def GetNodeStatus(self, request: Any, context: Any) -> Any:
         return node_pb.GetNodeStatusResponse(
             organization_id="dsni",
-            datasets=[node_pb.DatasetCount(dataset="services", record_count=7)],
+            datasets=[
+                node_pb.DatasetCount(dataset="services", record_count=7),
+                node_pb.DatasetCount(dataset="programs", from_view=True),
+            ],
             registry_sequence=1,
+            change_sequence=4,
+            intakes=[
+                node_pb.IntakeRun(
+                    run=4,
+                    source="sis",
+                    format="record_csv",
+                    tables=[node_pb.TableTally(table="service_event", read_count=9, added_count=7)],
+                    rejected_count=2,
+                )
+            ],
+            schools=[
+                node_pb.SchoolAttendance(
+                    school_id="elm",
+                    attendance_kind="exceptions",
+                    last_reported_date="2026-09-09",
+                )
+            ],
             policy_engine="opa 1.0",
             log_size=3,
         )

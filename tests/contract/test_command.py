@@ -5,6 +5,7 @@ import csv
 import datetime as dt
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -446,8 +447,16 @@ async def test_one_consent_is_recorded_with_a_hidden_code(
 
 async def test_a_nodes_status_and_catalog_are_shown(run: Run) -> None:
     status = json.loads((await run("node", "status", "--json")).stdout)
-    assert status["datasets"] == {"services": 7}
-    assert "opa 1.0" in (await run("node", "status")).stdout
+    assert status["datasets"] == {"services": 7, "programs": 0}
+    assert status["views"] == ["programs"]
+    (intake,) = status["intakes"]
+    assert (status["change_sequence"], intake["run"], intake["rejected"]) == (4, 4, 2)
+    assert intake["tables"]["service_event"]["added"] == 7
+    (school,) = status["schools"]
+    assert school["last_reported_date"] == "2026-09-09"
+    shown = (await run("node", "status")).stdout
+    assert {"opa", "sis", "service_event", "exceptions", "2026-09-09"} <= set(shown.split())
+    assert re.search(r"programs +a view", shown)
     assert "000083" in (await run("node", "catalog", "suspensions")).stdout
     assert (await run("node", "catalog", "secrets")).exit_code == ExitCode.USAGE
 

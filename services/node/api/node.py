@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Protocol
 
 from homeroom.api.common.v1 import answer_pb2
@@ -13,8 +13,10 @@ from homeroom.errors import NotPermittedError, RequestInvalidError
 from homeroom.evidence import signed
 from homeroom.query import read_question
 from homeroom.signing import Domain, SigningKey
+from services.node.api.intakes import tell_intakes
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.intake_history import Intakes
 from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
@@ -32,6 +34,14 @@ class NodeCounts(Protocol):
     """What a node's status counts; no record."""
 
     def datasets(self) -> Mapping[str, int]: ...
+
+    def views(self) -> Collection[str]:
+        """The datasets that come from views, whose rows are not counted."""
+        ...
+
+    def intakes(self) -> Intakes:
+        """What is told of intakes."""
+        ...
 
     def active_consents(self, now: dt.datetime) -> int: ...
 
@@ -165,10 +175,11 @@ class NodeApi(NodeServiceServicer):
     def _status(self) -> pb.GetNodeStatusResponse:
         evidence = self._replica.evidence()
         federation, local = self._counts.policies()
+        views = self._counts.views()
         status = pb.GetNodeStatusResponse(
             organization_id=self._holder.organization_id,
             datasets=[
-                pb.DatasetCount(dataset=name, record_count=count)
+                pb.DatasetCount(dataset=name, record_count=count, from_view=name in views)
                 for name, count in self._counts.datasets().items()
             ],
             registry_sequence=evidence.registry.sequence,
@@ -184,6 +195,7 @@ class NodeApi(NodeServiceServicer):
             log_size=self._counts.log_size(),
         )
         _confirm(status, evidence)
+        tell_intakes(status, self._counts.intakes())
         return status
 
 

@@ -108,6 +108,9 @@ class GetNodeStatusResponse(_message.Message):
     FEDERATION_POLICY_FIELD_NUMBER: _builtins.int
     LOCAL_POLICY_FIELD_NUMBER: _builtins.int
     LOG_SIZE_FIELD_NUMBER: _builtins.int
+    CHANGE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INTAKES_FIELD_NUMBER: _builtins.int
+    SCHOOLS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization whose node it is."""
     registry_sequence: _builtins.int
@@ -120,6 +123,8 @@ class GetNodeStatusResponse(_message.Message):
     """The policy engine and its version."""
     log_size: _builtins.int
     """How many entries the log has."""
+    change_sequence: _builtins.int
+    """The newest number of the records' change sequence; 0 before the first intake."""
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetCount]:
         """How many records of each dataset it holds."""
@@ -144,6 +149,14 @@ class GetNodeStatusResponse(_message.Message):
     def local_policy(self) -> Global___PolicyStatus:
         """The organization's own policy."""
 
+    @_builtins.property
+    def intakes(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntakeRun]:
+        """The newest intakes that were kept, the newest first."""
+
+    @_builtins.property
+    def schools(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchoolAttendance]:
+        """How far each school's attendance is reported."""
+
     def __init__(
         self,
         *,
@@ -159,10 +172,13 @@ class GetNodeStatusResponse(_message.Message):
         federation_policy: Global___PolicyStatus | None = ...,
         local_policy: Global___PolicyStatus | None = ...,
         log_size: _builtins.int = ...,
+        change_sequence: _builtins.int = ...,
+        intakes: _abc.Iterable[Global___IntakeRun] | None = ...,
+        schools: _abc.Iterable[Global___SchoolAttendance] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,23 +228,149 @@ class DatasetCount(_message.Message):
 
     DATASET_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    FROM_VIEW_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The dataset."""
     record_count: _builtins.int
-    """How many records."""
+    """How many records the node itself holds."""
+    from_view: _builtins.bool
+    """Whether its rows come from a view in the organization's own database, where nobody counts them."""
     def __init__(
         self,
         *,
         dataset: _builtins.str = ...,
         record_count: _builtins.int = ...,
+        from_view: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "record_count", b"record_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "from_view", b"from_view", "record_count", b"record_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DatasetCount: _TypeAlias = DatasetCount  # noqa: Y015
+
+@_typing.final
+class IntakeRun(_message.Message):
+    """IntakeRun says what one intake of records did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    FINISH_TIME_FIELD_NUMBER: _builtins.int
+    TABLES_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    run: _builtins.int
+    """Its number in the records' change sequence."""
+    source: _builtins.str
+    """The source under whose name the records came."""
+    format: _builtins.str
+    """The format they were read in."""
+    rejected_count: _builtins.int
+    """How many rows were not taken."""
+    @_builtins.property
+    def finish_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was finished."""
+
+    @_builtins.property
+    def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableTally]:
+        """What became of the rows of each table."""
+
+    def __init__(
+        self,
+        *,
+        run: _builtins.int = ...,
+        source: _builtins.str = ...,
+        format: _builtins.str = ...,
+        finish_time: _timestamp_pb2.Timestamp | None = ...,
+        tables: _abc.Iterable[Global___TableTally] | None = ...,
+        rejected_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finish_time", b"finish_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_time", b"finish_time", "format", b"format", "rejected_count", b"rejected_count", "run", b"run", "source", b"source", "tables", b"tables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IntakeRun: _TypeAlias = IntakeRun  # noqa: Y015
+
+@_typing.final
+class TableTally(_message.Message):
+    """TableTally says what became of the rows of one table in one intake."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    READ_COUNT_FIELD_NUMBER: _builtins.int
+    ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNT_FIELD_NUMBER: _builtins.int
+    ENDED_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    table: _builtins.str
+    """The table."""
+    read_count: _builtins.int
+    """How many rows were read."""
+    added_count: _builtins.int
+    """How many of them were new."""
+    changed_count: _builtins.int
+    """How many of them were other than before."""
+    removed_count: _builtins.int
+    """How many rows were taken away."""
+    ended_count: _builtins.int
+    """How many spells were ended."""
+    rejected_count: _builtins.int
+    """How many rows were not taken."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.str = ...,
+        read_count: _builtins.int = ...,
+        added_count: _builtins.int = ...,
+        changed_count: _builtins.int = ...,
+        removed_count: _builtins.int = ...,
+        ended_count: _builtins.int = ...,
+        rejected_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "changed_count", b"changed_count", "ended_count", b"ended_count", "read_count", b"read_count", "rejected_count", b"rejected_count", "removed_count", b"removed_count", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableTally: _TypeAlias = TableTally  # noqa: Y015
+
+@_typing.final
+class SchoolAttendance(_message.Message):
+    """SchoolAttendance says how far the attendance of one school is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    ATTENDANCE_KIND_FIELD_NUMBER: _builtins.int
+    LAST_REPORTED_DATE_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    """The school."""
+    attendance_kind: _builtins.str
+    """What it reports: every_day or exceptions; empty where nobody knows."""
+    last_reported_date: _builtins.str
+    """The last day it reported, as YYYY-MM-DD; empty if it reported none."""
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.str = ...,
+        attendance_kind: _builtins.str = ...,
+        last_reported_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance_kind", b"attendance_kind", "last_reported_date", b"last_reported_date", "school_id", b"school_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchoolAttendance: _TypeAlias = SchoolAttendance  # noqa: Y015
 
 @_typing.final
 class ConsentProblem(_message.Message):
