@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
 from services.node.commands import policy, snapshot
 from services.node.commands.databases import RecordsUrl, StateUrl
-from services.node.intake.export import export_oneroster
+from services.node.intake.export import EXPORTS
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
 from services.node.server import build_server, open_stores
@@ -91,18 +91,22 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
 
 @app.command("export")
 def export_records(
-    out: Annotated[Path, typer.Argument(help="The OneRoster 1.2 archive to write.")],
+    out: Annotated[Path, typer.Argument(help="The archive to write.")],
     records_url: RecordsUrl,
+    format_name: Annotated[
+        Literal["oneroster", "edfi_json"],
+        typer.Option("--format", help="OneRoster 1.2 CSV, or lines of Ed-Fi JSON."),
+    ] = "oneroster",
 ) -> None:
-    """Writes the node's schools, students, spells and classes as a OneRoster 1.2 package.
+    """Writes the node's records as a OneRoster 1.2 package, or as Ed-Fi JSON.
 
     The file names students: keep it as you keep the records.
     """
     out.touch(mode=0o600, exist_ok=False)
     with closing(RecordStore(records_url)) as store:
-        written = export_oneroster(store, out)
+        written = EXPORTS[format_name](store, out)
     for name, count in written.items():
-        told.print(f"{name}.csv: {count:,}")
+        told.print(f"{name}: {count:,}")
 
 
 @app.command("link-codes")

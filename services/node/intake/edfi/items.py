@@ -4,6 +4,9 @@ The versions name the same things differently and wrap keys in more or fewer lay
 the layers taken off and the names of the newest version, so that the rest reads one language.
 """
 
+OWN = "Homeroom"
+"""What another node said beside Ed-Fi's own words: by table, the texts of columns."""
+
 # Names of Ed-Fi 1.0 and 2.x beside those of 5.x.
 RENAMED = {
     "UniqueSectionCode": "SectionIdentifier",
@@ -120,3 +123,8 @@ class Item:
 
 
 NOTHING = Item("", 0)
+
+
+def texts_of(children: "dict[str, list[Item]]") -> dict[str, str]:
+    """The text of each child by name."""
+    return {name: items[0].text for name, items in children.items()}

@@ -7,7 +7,7 @@ put together here, so that a student is written once, whole.
 from typing import Any
 
 from services.node.intake.edfi import vocabulary
-from services.node.intake.edfi.items import Item
+from services.node.intake.edfi.items import OWN, Item, texts_of
 from services.node.intake.edfi.places import (
     incident_of,
     organization_of,
@@ -72,7 +72,7 @@ class Lookups:
         self.students: dict[str, StudentFacts] = {}
         self.incidents: dict[str, tuple[str, str, str]] = {}
         self.programs: dict[str, tuple[str, str]] = {}
-        self.contacts: dict[str, tuple[str, str]] = {}
+        self.contacts: dict[str, tuple[str, str, str, str]] = {}
         self.assessments: dict[tuple[str, str], tuple[str, str]] = {}
         self.gradebook_entries: dict[str, tuple[str, str, str]] = {}
         self._sections: dict[tuple[str, str], tuple[str, str]] = {}
@@ -81,6 +81,7 @@ class Lookups:
         self._offenders: set[tuple[str, str]] = set()
         self._bystanders: set[tuple[str, str]] = set()
         self._flags_told: set[str] = set()
+        self._told: dict[str, dict[str, str]] = {}
         self._current: dict[str, tuple[str, str]] = {}
 
     def gather(self, item: Item) -> None:
@@ -91,10 +92,15 @@ class Lookups:
             gather(self, item)
 
     def finish(self) -> None:
-        """Says no, of every student, to flags that the set gives only to whom they apply."""
+        """Says no, of every student, to flags that the set gives only to whom they apply.
+
+        What another node told of a student counts before all else: it knows what is unknown, too.
+        """
         for facts in self.students.values():
             for flag in self._flags_told:
                 facts.setdefault(flag, "false")
+        for student_id, told in self._told.items():
+            self._facts(student_id).update(told)
 
     def course_of_section(
         self, school_id: str, section_id: str, course_code: str
@@ -133,7 +139,10 @@ class Lookups:
         self._gather_demographics(facts, item)
 
     def _gather_association(self, item: Item) -> None:
-        self._gather_demographics(self._facts(student_of(item)), item)
+        student_id = student_of(item)
+        self._gather_demographics(self._facts(student_id), item)
+        if own := item.at(OWN, "student").children:
+            self._told[student_id] = texts_of(own)
 
     def _gather_demographics(self, facts: StudentFacts, item: Item) -> None:
         codes, hispanic = vocabulary.races(item)
@@ -146,6 +155,7 @@ class Lookups:
                 vocabulary.ENGLISH_LEARNER, item.word("LimitedEnglishProficiency")
             ),
             "lunch_eligibility": known(vocabulary.LUNCH, item.word("SchoolFoodServiceEligibility")),
+            **_address(item),
         }
         for characteristic in item.all("StudentCharacteristic"):
             word = characteristic.word("Characteristic") or characteristic.word()
@@ -205,8 +215,11 @@ class Lookups:
         self.programs[program_id] = (name or program_id, item.word("ProgramType"))
 
     def _gather_contact(self, item: Item) -> None:
-        name = (item.at("FirstName").text, item.at("LastSurname").text)
-        self.contacts[item.at("ContactUniqueId").text] = name
+        self.contacts[item.at("ContactUniqueId").text] = (
+            item.at("FirstName").text,
+            item.at("LastSurname").text,
+            *_reached_at(item),
+        )
 
     def _gather_assessment(self, item: Item) -> None:
         key = (item.at("AssessmentIdentifier").text, item.at("Namespace").text)
@@ -241,6 +254,28 @@ def is_offender(item: Item) -> bool:
         # This one is for offenders; a code may add that the student was something else too.
         return not codes or _PERPETRATOR in codes
     return codes == {_PERPETRATOR} and not item.name.endswith("NonOffenderAssociation")
+
+
+def _address(item: Item) -> StudentFacts:
+    """Where a student lives and is reached: the first that is told of each."""
+    address = item.at("Address")
+    phone, email = _reached_at(item)
+    return {
+        "street_address": address.at("StreetNumberName").text,
+        "city": address.at("City").text,
+        "state": address.word("StateAbbreviation"),
+        "postal_code": address.at("PostalCode").text,
+        "phone": phone,
+        "email": email,
+    }
+
+
+def _reached_at(item: Item) -> tuple[str, str]:
+    """The first telephone number, and the first address of electronic mail."""
+    return (
+        item.at("Telephone", "TelephoneNumber").text,
+        item.at("ElectronicMail", "ElectronicMailAddress").text,
+    )
 
 
 def _course_code(item: Item) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from services.node.intake.edfi import vocabulary
-from services.node.intake.edfi.items import Item
+from services.node.intake.edfi.items import OWN, Item, texts_of
 from services.node.intake.edfi.lookups import Lookups
 from services.node.intake.edfi.places import student_of
 from services.node.intake.edfi.row import Row
@@ -29,6 +29,8 @@ _STATUS_OF_CHARACTERISTIC = {
 def student_statuses(item: Item, _lookups: Lookups) -> Iterator[Row]:
     """The periods of what is so of a student; a characteristic without a first day has none."""
     student_id = item.at("StudentUniqueId").text or student_of(item)
+    for told in item.at(OWN).all("statuses"):
+        yield Row("student_status", {"student_id": student_id, **texts_of(told.children)})
     for characteristic in item.all("StudentCharacteristic"):
         word = characteristic.word("Characteristic") or characteristic.word()
         status = _STATUS_OF_CHARACTERISTIC.get(word)

@@ -70,7 +70,7 @@ def _calendar_date(item: Item, _lookups: Lookups) -> Iterator[Row]:
 
 def _guardian(item: Item, lookups: Lookups) -> Iterator[Row]:
     guardian_id = item.at("ContactReference", "ContactUniqueId").text
-    given_name, family_name = lookups.contacts.get(guardian_id, ("", ""))
+    given_name, family_name, phone, email = lookups.contacts.get(guardian_id, ("", "", "", ""))
     yield Row(
         "guardian",
         {
@@ -79,6 +79,8 @@ def _guardian(item: Item, lookups: Lookups) -> Iterator[Row]:
             "relation": item.word("Relation"),
             "given_name": given_name,
             "family_name": family_name,
+            "phone": phone,
+            "email": email,
             "legal_guardian": item.at("LegalGuardian").text,
             "lives_with": item.at("LivesWith").text,
             "primary_contact": item.at("PrimaryContactStatus").text,
@@ -292,6 +294,26 @@ def _assessment(item: Item, lookups: Lookups) -> Iterator[Row]:
     )
 
 
+def _averages(item: Item, _lookups: Lookups) -> Iterator[Row]:
+    """The grade point averages of a student's record; one without its type says neither."""
+    for average in item.all("GradePointAverage"):
+        kind = average.word("GradePointAverageType")
+        cumulative = average.at("IsCumulative").text in {"1", "true"}
+        if kind in _WEIGHTED:
+            yield Row(
+                "gpa",
+                {
+                    "student_id": student_of(item),
+                    "school_year": item.at("SchoolYear").text,
+                    "term": "cumulative" if cumulative else item.word("Term"),
+                    "weighted": _WEIGHTED[kind],
+                    "grade_point_average": average.at("GradePointAverageValue").text,
+                },
+            )
+
+
+_WEIGHTED = {"Weighted": "true", "Unweighted": "false"}
+
 TRANSLATE: dict[str, Translate] = {
     "School": _school,
     "EducationOrganization": _school,
@@ -308,6 +330,7 @@ TRANSLATE: dict[str, Translate] = {
     "DisciplineAction": _action,
     "StudentSectionAssociation": _section_enrollment,
     "CourseTranscript": _transcript,
+    "StudentAcademicRecord": _averages,
     "Grade": _grade,
     "StudentGradebookEntry": _gradebook,
     "StudentAssessment": _assessment,

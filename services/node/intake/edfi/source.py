@@ -12,7 +12,7 @@ from typing import NamedTuple
 from services.node.domain.intake import Piece, SourceMemory, SourceRow
 from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
-from services.node.intake.edfi.items import Item
+from services.node.intake.edfi.items import OWN, Item, texts_of
 from services.node.intake.edfi.lookups import FirstPassNames, Lookups, is_program_association
 from services.node.intake.edfi.rows import TRANSLATE, Row, Translate, program_participation
 
@@ -28,7 +28,6 @@ _GATHERED_WHOLE = {
     "Program",
     "Section",
     "Student",
-    "StudentAcademicRecord",
     "StudentDisciplineIncidentNonOffenderAssociation",
     "StudentEducationOrganizationAssociation",
 }
@@ -96,7 +95,8 @@ class EdFiSource(ABC):
 
     def _second_pass(self, lookups: Lookups) -> Iterator[SourceRow | Rejection]:
         for file, item in self.items(_SecondPassNames(), first=False):
-            for row in _translation(item.name)(item, lookups):
+            for made in translation(item.name)(item, lookups):
+                row = _as_told(made, item)
                 if row.refused:
                     yield Rejection(row.table, file, item.line, STUDENT_ID, row.refused)
                 else:
@@ -112,8 +112,15 @@ class _SecondPassNames:
         return name in TRANSLATE or is_program_association(str(name))
 
 
-def _translation(name: str) -> Translate:
+def translation(name: str) -> Translate:
+    """What makes rows of the items of a name that has rows."""
     return program_participation if is_program_association(name) else TRANSLATE[name]
+
+
+def _as_told(row: Row, item: Item) -> Row:
+    """A row with the columns that another node told beside Ed-Fi's own words."""
+    own = item.at(OWN, row.table).children
+    return row._replace(texts={**row.texts, **texts_of(own)}) if own else row
 
 
 def _source_row(row: Row, file: str, line: int) -> SourceRow:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from services.node.intake.edfi.items import RENAMED, Item
+from services.node.intake.edfi.items import OWN, RENAMED, Item
 from services.node.intake.sensitive import is_sensitive_name
 
 _IRREGULAR = {"people": "person", "staffs": "staff", "series": "series"}
@@ -49,6 +49,7 @@ class ItemMaker:
         item = Item(name, line)
         for key, child in value.items():
             self._add(item, key, child, line)
+        _add_own(item, value.get("_ext"), line)
         return item
 
     def _add(self, item: Item, key: str, value: Any, line: int) -> None:
@@ -68,6 +69,20 @@ class ItemMaker:
                 self._add(item, inner, child, line)
         else:
             item.add(self.item(_name(key), value, line))
+
+
+def _add_own(item: Item, extensions: Any, line: int) -> None:
+    """Adds what another node said, under the names it has for tables and columns."""
+    said = extensions.get(OWN.lower()) if isinstance(extensions, dict) else None
+    own = Item(OWN, line)
+    for table, told in said.items() if isinstance(said, dict) else ():
+        for one in told if isinstance(told, list) else [told]:
+            if isinstance(one, dict):
+                row = Item(table, line)
+                row.children = {name: [Item(name, line, _text(v))] for name, v in one.items()}
+                own.children.setdefault(table, []).append(row)
+    if own.children:
+        item.add(own)
 
 
 def _name(key: str) -> str:

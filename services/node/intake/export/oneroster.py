@@ -45,6 +45,25 @@ _HEADERS = {
     "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
 }
 
+CARRIED = {
+    "school": ("school_id", "name"),
+    "student": (
+        *("student_id", "state_id", "given_name", "middle_name", "family_name", "birth_date"),
+        *("gender", "races", "hispanic", "grade_level", "school_id"),
+    ),
+    "enrollment": ("student_id", "school_id", "entry_date", "exit_date", "primary_school"),
+    "section_enrollment": (
+        *("student_id", "school_id", "section_id", "begin_date"),
+        *("course_code", "course_title", "end_date"),
+    ),
+}
+"""The tables, and their columns, that OneRoster has words for; all else stays behind.
+
+So do students who neither are nor were at a school, and the races `other` and `declined`. A role is
+primary where nobody said. A course has one code and one title; a section whose id two schools use
+comes back with the school's before it.
+"""
+
 Objects = dict[str, dict[str, dict[str, str]]]
 
 
