@@ -99,6 +99,11 @@ class IntakeReport:
         if len(self.rejections) < MAX_LISTED:
             self.rejections.append(rejection)
 
+    def in_order(self) -> None:
+        """Puts what is listed in the order in which a clerk goes through the files."""
+        self.rejections.sort(key=lambda told: (told.file, told.line))
+        self.notices.sort(key=lambda told: (told.file, told.line))
+
     def notice(self, notice: Notice) -> None:
         """Counts a notice, and lists it while there is room."""
         self.noticed[f"{notice.table}.{notice.field} {notice.reason}"] += 1

