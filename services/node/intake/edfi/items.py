@@ -68,6 +68,11 @@ _KEYS = {
 }
 
 
+def is_layer(name: str) -> bool:
+    """Whether an element may only hold others."""
+    return name.endswith("Identity") or name in _LAYERS
+
+
 class Item:
     """One element: its text, and its children by name."""
 
@@ -98,10 +103,9 @@ class Item:
         """The first element along a path; an empty one where there is none."""
         item = self
         for name in path:
-            items = item.children.get(name)
-            if items is None:
+            if name not in item.children:
                 return NOTHING
-            item = items[0]
+            item = item.children[name][0]
         return item
 
     def word(self, *path: str) -> str:

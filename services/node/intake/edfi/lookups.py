@@ -33,7 +33,7 @@ def is_program_association(name: str) -> bool:
 
 
 class FirstPassNames:
-    """The elements that the first pass reads: all that others name, and what tells of students."""
+    """The elements that the first pass reads: what rows are completed from."""
 
     _NAMES = frozenset(
         {
@@ -62,7 +62,7 @@ class FirstPassNames:
 
     def __contains__(self, name: object) -> bool:
         text = str(name)
-        return text in self._NAMES or text.endswith("Reference") or is_program_association(text)
+        return text in self._NAMES or is_program_association(text)
 
 
 class Lookups:

@@ -2,6 +2,8 @@
 
 from services.node.intake.edfi.items import Item
 
+_ORGANIZATION_IDS = ("SchoolId", "EducationOrganizationId", "StateOrganizationId")
+
 
 def student_of(item: Item) -> str:
     """The id of the student an element is about."""
@@ -17,9 +19,10 @@ def student_of(item: Item) -> str:
 
 def organization_of(item: Item) -> str:
     """The id of a school or other organization that an element is or names."""
-    for named in (item, item.at("SchoolReference"), item.at("EducationOrganizationReference")):
-        for key in ("SchoolId", "EducationOrganizationId", "StateOrganizationId"):
-            if text := named.at(key).text:
+    for reference in ("", "SchoolReference", "EducationOrganizationReference"):
+        named = item.at(reference) if reference else item
+        for key in _ORGANIZATION_IDS:
+            if key in named.children and (text := named.at(key).text):
                 return text
     return ""
 

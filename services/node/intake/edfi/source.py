@@ -7,7 +7,6 @@ keeps no event, so it grows with students and sections only. The second makes th
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
-from typing import NamedTuple
 
 from services.node.domain.intake import Piece, SourceMemory, SourceRow
 from services.node.domain.intake_report import Rejection
@@ -33,11 +32,11 @@ _GATHERED_WHOLE = {
 }
 
 
-class FileItem(NamedTuple):
-    """An item and the file that it stands in."""
+_COLUMNS = {name: table.column_names for name, table in RECORD_TABLES.items()}
 
-    file: str
-    item: Item
+
+FileItem = tuple[str, Item]
+"""The name of a file, and an item that stands in it."""
 
 
 class EdFiSource(ABC):
@@ -61,7 +60,7 @@ class EdFiSource(ABC):
 
     @abstractmethod
     def items(self, wanted: Container[str], *, first: bool) -> Iterator[FileItem]:
-        """The items of some names.
+        """The items of some names; each is good until the next is asked for.
 
         What is dropped is counted in the first pass, what is passed over in the second.
 
@@ -124,5 +123,5 @@ def _as_told(row: Row, item: Item) -> Row:
 
 
 def _source_row(row: Row, file: str, line: int) -> SourceRow:
-    columns = RECORD_TABLES[row.table].column_names
-    return SourceRow(row.table, columns, file, line, [row.texts.get(c) for c in columns])
+    columns = _COLUMNS[row.table]
+    return SourceRow(row.table, columns, file, line, list(map(row.texts.get, columns)))

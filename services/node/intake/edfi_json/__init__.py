@@ -44,7 +44,7 @@ class EdFiJson(EdFiSource):
                     continue
                 for item in parts_of(maker.item(resource, value, line)):
                     if item.name in wanted:
-                        yield FileItem(file.name, item)
+                        yield file.name, item
                     elif not first:
                         self.skipped[item.name] += 1
 
