@@ -10,6 +10,8 @@ _TEXT, _DATE, _NUMBER, _BOOLEAN = (
     ValueKind.BOOLEAN,
 )
 
+_AS_OF = "as of the last day asked for, else today"
+
 RECORDS: tuple[Dataset, ...] = (
     Dataset(
         "students",
@@ -25,17 +27,17 @@ RECORDS: tuple[Dataset, ...] = (
             Column("races", Element.RACE_ETHNICITY, _TEXT, "001943", "sorted, joined by ';'"),
             Column("hispanic", Element.RACE_ETHNICITY, _BOOLEAN, "000144"),
             Column("grade_level", Element.GRADE_LEVEL, _TEXT, "000100", "PK, KG, 01 to 12"),
-            Column("english_learner", Element.EL_STATUS, _BOOLEAN, "000180"),
-            Column("special_education", Element.SPED_STATUS, _BOOLEAN, "000151"),
-            Column("homeless", Element.HOMELESS_STATUS, _BOOLEAN, "000149"),
+            Column("english_learner", Element.EL_STATUS, _BOOLEAN, "000180", _AS_OF),
+            Column("special_education", Element.SPED_STATUS, _BOOLEAN, "000151", _AS_OF),
+            Column("homeless", Element.HOMELESS_STATUS, _BOOLEAN, "000149", _AS_OF),
             Column(
                 "nighttime_residence",
                 Element.LIVING_SITUATION,
                 _TEXT,
                 "000146",
-                "doubled_up, hotel_motel, shelter, unsheltered",
+                f"doubled_up, hotel_motel, shelter, unsheltered; {_AS_OF}",
             ),
-            Column("foster_care", Element.FOSTER_STATUS, _BOOLEAN, ""),
+            Column("foster_care", Element.FOSTER_STATUS, _BOOLEAN, "", _AS_OF),
             Column(
                 "lunch_eligibility",
                 Element.FREE_REDUCED_LUNCH_STATUS,

@@ -90,6 +90,12 @@ class Selection:
         return self.elements.union(*self.sources.values())
 
     @property
+    def as_of(self) -> dt.date:
+        """The day of which flags are told: the last of the period asked for, no day to come."""
+        today = self.instant.date()
+        return today if self.period is None else min(self.period.end_date, today)
+
+    @property
     def plain(self) -> bool:
         """Whether everything waits for a consent and for nothing else."""
         alone = frozenset({RowCondition.CONSENTED})

@@ -22,7 +22,7 @@ from services.node.store.conditional import (
     students_conditional,
 )
 from services.node.store.consent_changes import consents_to_settle_again
-from services.node.store.datasets import SOURCES, Source, measured_days
+from services.node.store.datasets import SOURCES, Source, days_of
 from services.node.store.element_bits import bit_of, elements_in, mask_of
 from services.node.store.extracted import rows_of_everyone
 from services.node.store.failures import failures_of
@@ -109,7 +109,7 @@ class AnswerStore:
     def _reader(
         self, selection: Selection, chosen: Select[Any], students: Select[Any], schema: pa.Schema
     ) -> Reader:
-        compiled = self._databases.compiled(chosen, measured_days(selection))
+        compiled = self._databases.compiled(chosen, days_of(selection))
         if (view := self._views.of(selection.dataset.name)) is not None:
             return self._view_reader(view, selection, compiled, students, schema)
         opened = SqliteReader if self._databases.is_sqlite else ArrowReader

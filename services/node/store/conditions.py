@@ -118,8 +118,11 @@ def _survey_consented(place: Place, _: Element) -> ColumnElement[bool]:
 
 
 def _part_b_consented(place: Place, element: Element) -> ColumnElement[bool]:
+    # An answer may tell of an earlier day: who had a disability then is told of as having one.
     without_disability = and_(
-        _STUDENT.special_education.is_(false()), ~_has_status("special_education", place.today)
+        _STUDENT.special_education.is_(false()),
+        ~_has_status("special_education", place.today),
+        ~_has_status("special_education", place.selection.as_of),
     )
     return or_(without_disability, place.consents.cover(element))
 
@@ -163,7 +166,8 @@ def _directory_not_opted_out(_: Place, element: Element) -> ColumnElement[bool]:
 
 
 def _living_situation_hidden(place: Place, _: Element) -> ColumnElement[bool]:
-    return and_(_STUDENT.homeless.is_(false()), ~homeless(place.today))
+    then = _has_status("homeless", place.selection.as_of)
+    return and_(_STUDENT.homeless.is_(false()), ~homeless(place.today), ~then)
 
 
 def _single_subject(place: Place, _: Element) -> ColumnElement[bool]:

@@ -31,6 +31,7 @@ from services.node.domain.selection import Selection
 from services.node.store.records.measures import measure
 from services.node.store.records.tables import RecordTable
 from services.node.store.state_tables import DISCLOSED, DISCLOSURE_RECORD, DISCLOSURE_REFUSED
+from services.node.store.statuses import OF_A_DAY, day_of_flags
 
 _TABLES = RecordTable.metadata.tables
 
@@ -95,7 +96,7 @@ def _documents(element: Element) -> Source:
 
 
 def _rates() -> Source:
-    """Attendance as the measures have it, over the days that `measured_days` gives."""
+    """Attendance as the measures have it, over the days that `days_of` gives."""
     days = {name: bindparam(name, type_=Date, required=False) for name in ("first_day", "last_day")}
     measured = (
         text(measure("rates"))
@@ -120,10 +121,13 @@ def _rates() -> Source:
     )
 
 
-def measured_days(selection: Selection) -> Mapping[str, dt.date]:
-    """The days that a measure is about: those asked for, or the school year so far."""
+def days_of(selection: Selection) -> Mapping[str, Any]:
+    """The days that rows are computed for: of a measure those asked for, or the school year so far.
+
+    Of a student's flags it is one day.
+    """
     if selection.dataset.name not in _MEASURED:
-        return {}
+        return day_of_flags(selection)
     if selection.period is not None:
         return {"first_day": selection.period.start_date, "last_day": selection.period.end_date}
     today = selection.instant.date()
@@ -193,6 +197,7 @@ _PRESENT: Mapping[str, ColumnElement[Any]] = {
         case((_SPELL.exit_date.is_(None), "enrolled"), else_=_SPELL.exit_type)
     ),
     "graduated": _of_newest_spell(_SPELL.graduated),
+    **OF_A_DAY,
 }
 _FIRST_MONTH = 7  # school years are counted from July
 _MEASURED = frozenset({"attendance_rates"})

@@ -81,7 +81,7 @@ def _in_scope(selection: Selection, source: Source) -> list[ColumnElement[bool]]
 def about_period(source: Source, period: Period | None) -> list[ColumnElement[bool]]:
     """That a row is about some day of a period."""
     if period is None or source.first_day is None:
-        # A dataset without days says what is so now, whatever the period.
+        # A dataset without days says what is so now; only flags are told as of the period's end.
         return []
     return [_about(source, literal(period.start_date), literal(period.end_date))]
 
