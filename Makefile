@@ -11,7 +11,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy opa law bench clean
+	test-policy mutate-policy opa only-down law bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ test-policy: setup ## format, strictness, tests and coverage of the Rego
 
 mutate-policy: setup ## delete each line of the policies in turn; fail if no test misses one
 	@$(PYTHON) -m tools.policy_mutations
+
+only-down: setup ## take every fact in turn from every vector of the policies (CI takes a part)
+	@HOMEROOM_ALL_FACTS=1 $(PYTHON) -m pytest -q -n0 tests/policy/test_only_down.py
 
 law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears others, ENGINE=server asks OPA servers
 	@$(PYTHON) -m tools.law $(SCENARIOS) $(if $(ENGINE),--engine $(ENGINE))

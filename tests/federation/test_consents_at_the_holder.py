@@ -1,18 +1,18 @@
 """What families allow, take back in part and outgrow, as the holder's answers show it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.local.layout import HUB
 from homeroom.consent_listing import ListedConsent
 from homeroom.federation import ClassMembership
 from homeroom.identity import Role
+from services.node.__main__ import app as node_app
 from tests.federation.records import (
     ATTENDANCE,
     HARBOR,
@@ -52,8 +52,8 @@ def node_command(federation: Federation, *arguments: str) -> dict[str, Any]:
     """What a verb of the district's own command prints, on the machine of its node."""
     layout = federation.layout
     urls = ("--records-url", layout.records_url(HARBOR), "--state-url", layout.state_url(HARBOR))
-    command = [sys.executable, "-m", "services.node", *arguments, *urls, "--json"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    ran = CliRunner().invoke(node_app, [*arguments, *urls, "--json"], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
     return dict(json.loads(ran.stdout))
 
 

@@ -22,6 +22,7 @@ from tests.policy.conformance import (
     read_group,
     without,
 )
+from tests.policy.facts_to_take import facts_to_take
 
 Facts = dict[str, Any]
 
@@ -51,15 +52,23 @@ async def test_any_missing_fact_only_tightens(group: str, engines: Engines) -> N
     """Without any one member or entry of its input, a decision releases at most the same."""
     engines = Engines(engines.federation, LocalTemplate(engines.local))
     widened = []
-    for vector in read_group(group)["vectors"]:
+    for vector, places in facts_to_take(group):
         facts = vector["input"]
         whole = await decide(engines, facts)
-        for path in paths(facts):
+        for path in places:
             if _is_a_limit(facts, path):
                 continue
             if not at_most(await decide(engines, without(facts, path)), whole):
                 widened.append((vector["name"], path))
     assert widened == []
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "pairs"])
+def test_every_fact_of_a_group_is_taken_from_one_of_its_vectors(group: str) -> None:
+    """What is tried of most vectors is a part; of each group together it is everything."""
+    tried = {path for _, places in facts_to_take(group) for path in places}
+
+    assert tried == {path for one in read_group(group)["vectors"] for path in paths(one["input"])}
 
 
 def test_the_template_reads_nothing_else_of_an_input() -> None:
@@ -74,10 +83,10 @@ def test_the_template_reads_nothing_else_of_an_input() -> None:
 async def test_null_is_not_a_fact(group: str, engines: Engines) -> None:
     """A null where a fact belongs gives at most what its absence does."""
     engines = Engines(engines.federation, LocalTemplate(engines.local))
-    for vector in read_group(group)["vectors"]:
+    for vector, places in facts_to_take(group):
         facts = vector["input"]
         whole = await decide(engines, facts)
-        for path in paths(facts):
+        for path in places:
             nulled = copy.deepcopy(facts)
             place: Any = nulled
             for name in path[:-1]:
