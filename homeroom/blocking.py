@@ -18,6 +18,7 @@ from homeroom.consents import (
     ListedConsent,
     ProvedConsent,
     RecordedConsent,
+    RetractedAnswer,
     SignedForm,
 )
 from homeroom.federation import FederationState
@@ -205,6 +206,14 @@ class BlockingConsents:
     def prove(self, consent_id: str) -> ProvedConsent:
         """A consent, and what the consent service's log proves of it."""
         return self._thread.run(self._consents.prove(consent_id))
+
+    def retractions(self) -> Sequence[RetractedAnswer]:
+        """What holders want given up of the answers that the caller got, oldest first."""
+
+        async def every() -> Sequence[RetractedAnswer]:
+            return [retracted async for retracted in self._consents.retractions()]
+
+        return self._thread.run(every())
 
     def ending(self, within_days: int) -> Sequence[ListedConsent]:
         """The consents that count today and end within some days, oldest first."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from homeroom.clock import utc_now
 from homeroom.consent import ConsentReader, open_report
 from homeroom.consent.proofs import LogHead, check_proof
 from homeroom.consent_log import LogEntry
-from homeroom.consent_notices import Verdict
+from homeroom.consent_notices import Retraction, Verdict, VerdictReport
 from homeroom.consent_terms import OpenedConsent
 from homeroom.errors import EvidenceInvalidError
 from homeroom.federation import FederationState
@@ -45,6 +46,15 @@ class ListedConsent:
         if self.verdict is not None:
             return self.verdict.last_date
         return self.opened.terms.end_date if self.opened else None
+
+
+@dataclass(frozen=True, slots=True)
+class RetractedAnswer:
+    """What a holder says that an answer should not have told, and when it said so."""
+
+    holder: str
+    retraction: Retraction
+    time: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,12 @@ class ConsentListing:
             token = page.next_page_token
             if not token:
                 return
+
+    async def retractions(self) -> AsyncIterator[RetractedAnswer]:
+        """What holders want given up of their answers, oldest first."""
+        async for report in self._reports(await self._state()):
+            for retraction in report.retractions:
+                yield RetractedAnswer(report.holder, retraction, report.time)
 
     async def find(self, consent_id: str) -> ListedConsent:
         """One consent.
@@ -132,27 +148,29 @@ class ConsentListing:
 
     async def _verdicts(self, state: FederationState) -> Mapping[tuple[str, str], Verdict]:
         """The newest verdict on each consent, by its holder and identifier."""
-        verdicts: dict[tuple[str, str], Verdict] = {}
+        return {
+            (report.holder, verdict.consent_id): verdict
+            async for report in self._reports(state)
+            # By the key that an agreement names: whose word counts for a consent, it says.
+            if state.agreement_of_all("", (report.holder,)) is not None
+            for verdict in report.verdicts
+        }
+
+    async def _reports(self, state: FederationState) -> AsyncIterator[VerdictReport]:
+        """What holders told this organization, oldest first; what they did not sign left out."""
         token = ""
         while True:
             request = pb.ListReportsRequest(page_token=token)
             page = await call(self._session.consent.ListReports, request)
             for report in page.reports:
-                for verdict in self._said(report, state):
-                    verdicts[report.holder, verdict.consent_id] = verdict
+                holder = state.organizations.get(report.holder)
+                with suppress(EvidenceInvalidError):
+                    if holder is not None:
+                        key = self._session.sealing_key
+                        yield open_report(report, key, holder.signing_key)
             token = page.next_page_token
             if not token:
-                return verdicts
-
-    def _said(self, report: pb.Report, state: FederationState) -> Sequence[Verdict]:
-        """What a report says; nothing if its holder did not sign it with its agreement's key."""
-        if state.agreement_of_all("", (report.holder,)) is None:
-            return ()
-        key = state.organizations[report.holder].signing_key
-        try:
-            return open_report(report, self._session.sealing_key, key).verdicts
-        except EvidenceInvalidError:
-            return ()
+                return
 
     def _listed(
         self, consent: pb.Consent, state: FederationState, verdict: Verdict | None

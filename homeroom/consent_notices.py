@@ -12,6 +12,7 @@ from homeroom.identity import require_organization_id
 from homeroom.vocabulary import Element
 
 MAX_TOGETHER = 1_000
+_DIGEST_BYTES = 32
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -88,16 +89,40 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retraction:
+    """A holder's word that an answer should not have told of one name: what it told is given up.
+
+    Attributes:
+        query_digest: of the question that was answered; its receipt has the same.
+        subject_ref: the name in the answer. Nothing more is said of whoever bears it.
+    """
+
+    query_digest: bytes
+    subject_ref: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        require_subject_ref(self.subject_ref)
+        if len(self.query_digest) != _DIGEST_BYTES:
+            raise RequestInvalidError("a digest has 32 bytes", field="query_digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictReport:
-    """Verdicts of one holder on consents that one organization recorded; at most 1,000."""
+    """What one holder tells one organization; at most 1,000 of both together.
+
+    Attributes:
+        verdicts: on consents that the organization recorded.
+        retractions: of answers that it was given.
+    """
 
     holder: str
     recorder: str
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[Verdict] = ()
+    retractions: Sequence[Retraction] = ()
     time: dt.datetime
 
     def __post_init__(self) -> None:
-        _require_few(self.verdicts, "verdicts")
+        _require_few([*self.verdicts, *self.retractions], "verdicts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

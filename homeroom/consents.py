@@ -27,7 +27,13 @@ from homeroom.consent import (
 )
 from homeroom.consent.proofs import LogHead, check_proof, check_recorded
 from homeroom.consent_forms import SignedForm, consent_of_form
-from homeroom.consent_listing import ConsentListing, ListedConsent, ProvedConsent, ends_within
+from homeroom.consent_listing import (
+    ConsentListing,
+    ListedConsent,
+    ProvedConsent,
+    RetractedAnswer,
+    ends_within,
+)
 from homeroom.consent_log_view import LogState
 from homeroom.consent_notices import (
     MAX_TOGETHER,
@@ -53,6 +59,7 @@ __all__ = [
     "ListedConsent",
     "ProvedConsent",
     "RecordedConsent",
+    "RetractedAnswer",
     "SignedForm",
 ]
 
@@ -248,6 +255,11 @@ class Consents:
         """Every consent that the caller recorded, holds or receives, oldest first."""
         async for consent in self._listing.all():
             yield consent
+
+    async def retractions(self) -> AsyncIterator[RetractedAnswer]:
+        """What holders want given up of the answers that the caller got, oldest first."""
+        async for retracted in self._listing.retractions():
+            yield retracted
 
     async def ending(self, within_days: int) -> AsyncIterator[ListedConsent]:
         """The consents that count today and end within some days, oldest first."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homeroom.cli import consent_receipt, consent_review
+from homeroom.cli import consent_receipt, consent_retractions, consent_review
 from homeroom.cli.exits import ExitCode
 from homeroom.cli.options import AsJson, Debug, ProfileOption, Sure, confirm, day, profile_of
 from homeroom.cli.terminal import progress, show_json, show_table, tell
@@ -23,6 +23,7 @@ app.command("receipt")(consent_receipt.receipt)
 app.command("verify-receipt")(consent_receipt.verify_receipt)
 app.command("review")(consent_review.review)
 app.command("undo-link")(consent_review.undo_link)
+app.command("retractions")(consent_retractions.retractions)
 
 ConsentId = Annotated[str, typer.Argument(help="The consent.")]
 

@@ -16,6 +16,7 @@ from homeroom.api.consent.v1 import consent_body_pb2 as body_pb
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.consent_notices import (
     Narrowing,
+    Retraction,
     Rotation,
     Verdict,
     VerdictReport,
@@ -119,7 +120,7 @@ def open_details(
 
 
 def seal_report(report: VerdictReport, signing_key: SigningKey, sealing_key: bytes) -> pb.Report:
-    """Verdicts as they are sent, sealed to the recorder whose public key is given."""
+    """A report as it is sent, sealed to the organization whose public key is given."""
     body = body_pb.VerdictReport(
         holder=report.holder,
         recorder=report.recorder,
@@ -131,6 +132,10 @@ def seal_report(report: VerdictReport, signing_key: SigningKey, sealing_key: byt
                 last_date=verdict.last_date.isoformat() if verdict.last_date else "",
             )
             for verdict in report.verdicts
+        ],
+        retractions=[
+            body_pb.Retraction(query_digest=one.query_digest, subject_ref=one.subject_ref)
+            for one in report.retractions
         ],
         report_time=_timestamp(report.time),
     )
@@ -144,7 +149,7 @@ def seal_report(report: VerdictReport, signing_key: SigningKey, sealing_key: byt
 
 
 def open_report(message: pb.Report, key: SealingKey, holder_key: bytes) -> VerdictReport:
-    """The verdicts of a report, as their recorder reads them.
+    """A report, as the organization reads it that it is for.
 
     Raises:
         EvidenceInvalidError: if it is not exactly what the holder signed for this recorder.
@@ -159,6 +164,10 @@ def open_report(message: pb.Report, key: SealingKey, holder_key: bytes) -> Verdi
             holder=body.holder,
             recorder=body.recorder,
             verdicts=tuple(_verdict(verdict) for verdict in body.verdicts),
+            retractions=tuple(
+                Retraction(query_digest=one.query_digest, subject_ref=one.subject_ref)
+                for one in body.retractions
+            ),
             time=_time(body.report_time),
         )
     except (HomeroomError, ValueError, OverflowError) as wrong:

@@ -65,6 +65,7 @@ from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.records.history import IntakeHistory
 from services.node.store.register import RegisterStore
+from services.node.store.retractions import RetractionStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
@@ -110,6 +111,7 @@ class Stores:
     students: StudentStore
     roster: RosterKeeper
     claims: ClaimStore
+    retractions: RetractionStore
     log: LogStore
     register: RegisterStore
     answers: AnswerStore
@@ -125,6 +127,11 @@ class Stores:
     def stock(self) -> Stock:
         """What answers are made of."""
         return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
+
+    @property
+    def words(self) -> tuple[ConsentStore, RetractionStore]:
+        """What is kept until the others were told: verdicts and retractions."""
+        return self.consents, self.retractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +181,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         students=StudentStore(state, records),
         roster=roster,
         claims=ClaimStore(state, roster),
+        retractions=RetractionStore(state),
         log=LogStore(state),
         register=RegisterStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state), views),
@@ -218,7 +226,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     add_NodeServiceServicer_to_server(node, server.grpc)
     _serve_stewards(server, Premises(holder, replica, stores, consents, clock), node)
     server.resources.push_async_callback(policies.close)
-    reporting = Reporting(settings.organization_id, signing_key, stores.consents, registry, clock)
+    reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
     _follow(server, settings, registry, consents, reporting)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
     server.in_background(

@@ -17,7 +17,7 @@ from services.node.domain.consent_book import Revoked, Rotated, Settled
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import AgeRule, Grant, Student
 from services.node.domain.log import Disclosed, EntryKind
-from services.node.domain.reviewing import Act
+from services.node.domain.reviewing import Act, ToRetract
 from services.node.store.claim_tables import CLAIM_LINK
 from services.node.store.claims import ClaimStore
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, SUBJECT_REF
@@ -26,6 +26,7 @@ from services.node.store.element_bits import mask_of
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.records import RecordStore
+from services.node.store.retractions import RetractionStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
@@ -48,6 +49,7 @@ class Stores:
     consents: ConsentStore
     students: StudentStore
     claims: ClaimStore
+    retractions: RetractionStore
     log: LogStore
     state: StateStore
 
@@ -214,6 +216,7 @@ def holder(urls: Urls) -> Iterator[Holder]:
         ConsentStore(state),
         StudentStore(state, records),
         ClaimStore(state, RosterKeeper(records)),
+        RetractionStore(state),
         LogStore(state),
         StateStore(state, records),
     )
@@ -361,12 +364,20 @@ async def test_an_undone_link_ends_at_once_and_lists_what_was_disclosed(holder: 
     other = {**told, "requester": "strangers"}
     await holder.stores.log.append(EntryKind.DECIDED, b"2", other, [disclosed])
 
+    (name,) = (row["subject_ref"] for row in holder.rows(SUBJECT_REF) if row["in_use"])
+
     undone = holder.stores.claims.undo(act("registrar"), wrong, NOW)
 
     assert set(undone.consent_ids) == {wrong, same}
     assert undone.recipients == ("helpers",)
     assert [(one.recipient, one.log_index) for one in undone.disclosed] == [("helpers", 0)]
     assert undone.disclosed[0].elements == (Element.DAILY_ATTENDANCE,)
+    waiting = holder.stores.retractions
+    (due,) = waiting.retractions(["helpers", "strangers"], 10)
+    assert due == ToRetract("helpers", b"1".hex(), name)
+    assert waiting.retractions(["strangers"], 10) == []
+    waiting.note_sent([due])
+    assert waiting.retractions(["helpers"], 10) == []
     assert holder.granted() == set()
     assert [row["retired_at"] is None for row in holder.rows(SUBJECT_REF)] == [False] * len(
         holder.rows(SUBJECT_REF)

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import pytest
 
 from deploy.local.founding import trained_user, write_user_tokens
-from homeroom import CallerUnknownError, ChangedMeanwhileError, NotPermittedError
+from homeroom import Answer, CallerUnknownError, ChangedMeanwhileError, Client, NotPermittedError
+from homeroom.api.common.v1 import answer_pb2, evidence_pb2
 from homeroom.consent_terms import IdentityClaim
 from homeroom.consents import RecordedConsent, SignedForm
 from homeroom.profile import load_profile
@@ -152,18 +153,31 @@ def test_twins_are_told_apart_or_wait(office: Office) -> None:
         office.work(lambda desk: desk.confirm(less.consent_id, TWIN.student_id))
 
 
+def require_retracted(federation: Federation, answer: Answer, name: str) -> None:
+    """The requester, and nobody else, is told to give up what an answer told of a name."""
+    told = eventually(federation.client.consents.retractions, bool)
+    receipt = evidence_pb2.SignedStatement.FromString(answer.sources[HARBOR].receipt)
+    asked = answer_pb2.Receipt.FromString(receipt.statement).query_digest
+
+    assert {(one.holder, one.retraction.subject_ref) for one in told} == {(HARBOR, name)}
+    assert asked in {one.retraction.query_digest for one in told}
+    with Client(federation.layout.profile(STRANGER)) as stranger:
+        assert stranger.consents.retractions() == []
+
+
 def test_an_undone_link_stops_the_next_answer_and_says_what_went_out(office: Office) -> None:
     """By the command, as a registrar does it; the same words link again only by two persons."""
     federation = office.federation
     before = office.released()
     consent = office.allow(SPARE, "Dorde", "Zivojinovic")
-    wrong = office.released() - before
-    assert len(wrong) == 1
+    answer = federation.attendance()
+    (wrong,) = refs_in(answer) - before
     write_user_tokens(federation.layout, [trained_user(HARBOR, "rosa.lima", "registrar")])
 
     undone = _command(federation, "consent", "undo-link", consent.consent_id, "--yes", "--json")
 
     assert office.released() == before
+    require_retracted(federation, answer, wrong)
     assert consent.consent_id in undone["consent_ids"]
     (disclosure, *_) = [one for one in undone["disclosures"] if one["dataset"] == "attendance"]
     assert disclosure["elements"] == ATTENDANCE
@@ -180,7 +194,7 @@ def test_an_undone_link_stops_the_next_answer_and_says_what_went_out(office: Off
     assert office.work(confirm, "tom.oduya")
     # The name that went out with the wrong link is never used again.
     right = eventually(lambda: office.released() - before, bool)
-    assert not right & wrong
+    assert wrong not in right
     assert [entry["kind"] for entry in office.log()].count("link_undone") == 1
 
 

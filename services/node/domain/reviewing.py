@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from homeroom.clock import Clock
 from homeroom.errors import QueryReplayedError
@@ -47,6 +47,14 @@ class Disclosed:
     purpose: str
     dataset: str
     elements: tuple[str, ...]
+
+
+class ToRetract(NamedTuple):
+    """An answer that a requester has to give up, about one of the names that it knows."""
+
+    recipient: str
+    query_digest: str
+    subject_ref: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,18 @@ class UndoneLinkRow(StateTable, table=True):
     confirmed_by: str | None = None
 
 
+class RetractionRow(StateTable, table=True):
+    """An answer that a requester has to give up, and whether it was told."""
+
+    __tablename__ = "retraction"
+
+    recipient: str = Field(primary_key=True)
+    query_digest: str = Field(primary_key=True)
+    subject_ref: str = Field(primary_key=True)
+    noted_at: int = Field(sa_type=BigInteger)
+    sent: bool
+
+
 class MatchingRow(StateTable, table=True):
     """The key of the digests, and the import up to which links were held against the roster."""
 
@@ -99,5 +111,6 @@ class ReviewActRow(StateTable, table=True):
 CLAIM_LINK = table_of(ClaimLinkRow)
 RECORDER_NAME = table_of(RecorderNameRow)
 UNDONE_LINK = table_of(UndoneLinkRow)
+RETRACTION = table_of(RetractionRow)
 MATCHING = table_of(MatchingRow)
 REVIEW_ACT = table_of(ReviewActRow)

@@ -43,6 +43,7 @@ from services.node.store.contests import contest, keep_names, newest_names
 from services.node.store.database import available
 from services.node.store.element_bits import elements_in
 from services.node.store.lists import in_lists
+from services.node.store.retractions import note_retractions
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
 from services.node.store.subject_refs import retire
@@ -241,8 +242,8 @@ class ClaimStore:
     def undo(self, act: Act, consent_id: str, now: dt.datetime) -> Undone:
         """Undoes a link, with every other consent that names the same child in the same words.
 
-        What they allow ends at once, the recipients' names for the student are taken back, and the
-        pair is remembered.
+        What they allow ends at once, the recipients' names for the student are taken back and what
+        they were answered is to be given up; the pair is remembered.
 
         Raises:
             ChangedMeanwhileError: if the consent is not linked by its claim.
@@ -259,8 +260,9 @@ class ClaimStore:
             remember_undone(connection, keyed.pair(identity, student_key), act.user.user_id, now)
             for each in wrong:
                 self._keep(connection, undone(each))
-            retire(connection, student_key, recipients, now)
             disclosed = _disclosed(connection, student_key, recipients, since)
+            note_retractions(connection, student_key, disclosed, now)
+            retire(connection, student_key, recipients, now)
             done = Undone(ids, recipients, disclosed)
             keep_act(connection, act, done.to_json())
             return done

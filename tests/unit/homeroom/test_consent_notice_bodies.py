@@ -19,6 +19,7 @@ from homeroom.consent import (
 )
 from homeroom.consent_notices import (
     Narrowing,
+    Retraction,
     Rotation,
     Verdict,
     VerdictReport,
@@ -46,6 +47,7 @@ NARROWING = Narrowing(
     details=DETAILS,
 )
 REPORT = VerdictReport(
+    retractions=(Retraction(query_digest=b"\x07" * 32, subject_ref="c" * 32),),
     holder="bps",
     recorder="dsni",
     verdicts=(

@@ -477,7 +477,9 @@ Global___NarrowingBody: _TypeAlias = NarrowingBody  # noqa: Y015
 
 @_typing.final
 class VerdictReport(_message.Message):
-    """VerdictReport tells a recorder what the holder's rules say of consents that it recorded."""
+    """VerdictReport tells an organization what the holder's rules say of consents that it recorded, and which answers it
+    has to give up.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -485,17 +487,22 @@ class VerdictReport(_message.Message):
     RECORDER_FIELD_NUMBER: _builtins.int
     VERDICTS_FIELD_NUMBER: _builtins.int
     REPORT_TIME_FIELD_NUMBER: _builtins.int
+    RETRACTIONS_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
     """The organization that holds the records."""
     recorder: _builtins.str
-    """The organization that recorded the consents."""
+    """The organization that it is for: it recorded the consents, or was given the answers."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Verdict]:
-        """One for each consent, at most 1,000; a later one replaces an earlier one."""
+        """One for each consent; a later one replaces an earlier one. With the retractions at most 1,000."""
 
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
+
+    @_builtins.property
+    def retractions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Retraction]:
+        """What the organization has to give up of what it was answered."""
 
     def __init__(
         self,
@@ -504,14 +511,41 @@ class VerdictReport(_message.Message):
         recorder: _builtins.str = ...,
         verdicts: _abc.Iterable[Global___Verdict] | None = ...,
         report_time: _timestamp_pb2.Timestamp | None = ...,
+        retractions: _abc.Iterable[Global___Retraction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recorder", b"recorder", "report_time", b"report_time", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recorder", b"recorder", "report_time", b"report_time", "retractions", b"retractions", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerdictReport: _TypeAlias = VerdictReport  # noqa: Y015
+
+@_typing.final
+class Retraction(_message.Message):
+    """Retraction is a holder's word that an answer should not have told of one name; it says nothing else about a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_DIGEST_FIELD_NUMBER: _builtins.int
+    SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    query_digest: _builtins.bytes
+    """The SHA-256 digest of the exact bytes of the query that was answered."""
+    subject_ref: _builtins.str
+    """The name in the answer, as the organization knows it."""
+    def __init__(
+        self,
+        *,
+        query_digest: _builtins.bytes = ...,
+        subject_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query_digest", b"query_digest", "subject_ref", b"subject_ref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retraction: _TypeAlias = Retraction  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):

@@ -226,7 +226,7 @@ Global___Narrowing: _TypeAlias = Narrowing  # noqa: Y015
 
 @_typing.final
 class Report(_message.Message):
-    """Report carries verdicts from a holder to the recorder of the consents."""
+    """Report carries verdicts from a holder to the recorder of the consents, or retractions to whom it answered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,7 +236,7 @@ class Report(_message.Message):
     holder: _builtins.str
     """The organization that holds the records."""
     recorder: _builtins.str
-    """The organization that recorded the consents."""
+    """The organization that recorded the consents, or was given the answers."""
     sealed_statement: _builtins.bytes
     """A VerdictReport, signed by the holder, sealed to the recorder."""
     def __init__(

@@ -115,7 +115,8 @@ class ConsentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportVerdicts(self, request, context):
-        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them.
+        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them,
+        and which answers of the caller an organization has to give up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,7 +130,7 @@ class ConsentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListReports(self, request, context):
-        """ListReports lists the verdicts on consents that the caller recorded, oldest first.
+        """ListReports lists the verdicts on consents that the caller recorded, and retractions of its answers, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

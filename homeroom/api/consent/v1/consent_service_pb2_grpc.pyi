@@ -46,11 +46,13 @@ class ConsentServiceStub:
     NarrowConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]
     """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may."""
     ReportVerdicts: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ReportVerdictsRequest, _consent_service_pb2.ReportVerdictsResponse]
-    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them,
+    and which answers of the caller an organization has to give up.
+    """
     RotateSubjectRefs: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RotateSubjectRefsRequest, _consent_service_pb2.RotateSubjectRefsResponse]
     """RotateSubjectRefs carries the caller's new names for students to the holder of their records."""
     ListReports: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListReportsRequest, _consent_service_pb2.ListReportsResponse]
-    """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+    """ListReports lists the verdicts on consents that the caller recorded, and retractions of its answers, oldest first."""
     GetConsentProof: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentProofRequest, _consent_service_pb2.GetConsentProofResponse]
     """GetConsentProof proves from the log what became of a consent that concerns the caller."""
     GetConsentLog: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentLogRequest, _consent_service_pb2.GetConsentLogResponse]
@@ -76,11 +78,13 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     NarrowConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]  # type: ignore[assignment]
     """NarrowConsent withdraws a part of a consent from now on. The recorder, the holder and each recipient may."""
     ReportVerdicts: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ReportVerdictsRequest, _consent_service_pb2.ReportVerdictsResponse]  # type: ignore[assignment]
-    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+    """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them,
+    and which answers of the caller an organization has to give up.
+    """
     RotateSubjectRefs: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RotateSubjectRefsRequest, _consent_service_pb2.RotateSubjectRefsResponse]  # type: ignore[assignment]
     """RotateSubjectRefs carries the caller's new names for students to the holder of their records."""
     ListReports: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListReportsRequest, _consent_service_pb2.ListReportsResponse]  # type: ignore[assignment]
-    """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+    """ListReports lists the verdicts on consents that the caller recorded, and retractions of its answers, oldest first."""
     GetConsentProof: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentProofRequest, _consent_service_pb2.GetConsentProofResponse]  # type: ignore[assignment]
     """GetConsentProof proves from the log what became of a consent that concerns the caller."""
     GetConsentLog: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentLogRequest, _consent_service_pb2.GetConsentLogResponse]  # type: ignore[assignment]
@@ -127,7 +131,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.ReportVerdictsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.ReportVerdictsResponse, _abc.Awaitable[_consent_service_pb2.ReportVerdictsResponse]]:
-        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them."""
+        """ReportVerdicts carries what the caller's rules, as holder, say of consents, to the organization that recorded them,
+        and which answers of the caller an organization has to give up.
+        """
 
     @_abc_1.abstractmethod
     def RotateSubjectRefs(
@@ -143,7 +149,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.ListReportsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.ListReportsResponse, _abc.Awaitable[_consent_service_pb2.ListReportsResponse]]:
-        """ListReports lists the verdicts on consents that the caller recorded, oldest first."""
+        """ListReports lists the verdicts on consents that the caller recorded, and retractions of its answers, oldest first."""
 
     @_abc_1.abstractmethod
     def GetConsentProof(

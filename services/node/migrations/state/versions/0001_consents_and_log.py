@@ -241,6 +241,14 @@ def _create_claims() -> None:
         sa.Column("confirmed_by", sa.String(), nullable=True),
     )
     op.create_table(
+        "retraction",
+        sa.Column("recipient", sa.String(), primary_key=True),
+        sa.Column("query_digest", sa.String(), primary_key=True),
+        sa.Column("subject_ref", sa.String(), primary_key=True),
+        sa.Column("noted_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
         "review_act",
         sa.Column("request_id", sa.String(), primary_key=True),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
