@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from homeroom.catalog import SUBJECT_REF
-from tests.contract.holding import selection, two
+from tests.contract.holding import ATTENDANCE, event, selection, student, two
 from tests.contract.node_stores import Urls, both_in_one, new_files, urls
 from tests.contract.test_answer_coverage import (
     test_a_class_serves_whoever_is_in_it_at_the_instant,
@@ -125,11 +125,24 @@ async def test_every_view_is_read_with_the_types_of_the_catalog(holding: ViewedH
     """Text of any script, a leap day, booleans and numbers; the node holds none of it."""
     fill(holding)
     for dataset in VIEWED:
-        for student in ("blank", "Ø-1"):
-            holding.grant(student, *dataset.elements)
+        for name in ("blank", "Ø-1"):
+            holding.grant(name, *dataset.elements)
     kept = holding.records.counts()
     assert [kept[name] for name in ("attendance", "document", "guardian", "gpa")] == [0, 0, 0, 0]
     for dataset in VIEWED:
         rows = await holding.rows(selection(dataset.name))
         mine = [row for row in rows if row[SUBJECT_REF] == "ref-Ø-1"]
         assert mine == [{SUBJECT_REF: "ref-Ø-1"} | EXPECTED[dataset.name]], dataset.name
+
+
+async def test_a_view_goes_by_the_students_newest_id(holding: ViewedHolding) -> None:
+    """What is said under the old id is nobody's once the node knows the new one."""
+    holding.add("student", student("ana"))
+    holding.add("attendance", event("ana"))
+    holding.grant("ana", *ATTENDANCE)
+    for store in (holding.records, holding.organization):
+        assert await holding.refs(selection()) == (["ref-ana"] if store is holding.records else [])
+        with store.intake() as run:
+            assert run.rename("ana", "ana-2")
+
+    assert await holding.refs(selection()) == ["ref-ana"]

@@ -123,6 +123,27 @@ def test_days_after_the_school_last_reported_are_nobodys(url: str, tmp_path: Pat
     assert [s.enrolled for s in stricter] == [20, 4]
 
 
+@pytest.mark.parametrize("spells", [True, False])
+def test_a_school_that_never_reported_has_no_days(url: str, tmp_path: Path, spells: bool) -> None:
+    """Nobody is called present because nothing was said, as where attendance is kept elsewhere."""
+    days = school_days(40)
+    spell = [f"1,a,{days[0]},"] if spells else []
+    load(
+        url,
+        tmp_path / "set",
+        school=SCHOOL,
+        session=[
+            "school_id,session_name,school_year,begin_date,end_date,instructional_days",
+            f"a,Year,2026,{days[0]},{days[39]},40",
+        ],
+        calendar_date=["school_id,calendar_date,instructional", *[f"a,{d},true" for d in days]],
+        student=["student_id,given_name,school_id", "1,Ana,a"],
+        enrollment=["student_id,school_id,entry_date,exit_date", *spell],
+    )
+    with measures(url) as found:
+        assert found.attendance_of_students(ALL) == []
+
+
 def test_a_mover_counts_at_each_school_for_its_own_days_and_a_gap_for_none(
     url: str, tmp_path: Path
 ) -> None:

@@ -91,7 +91,9 @@ class DerivedFacts:
             told = self._schools_told
             open_kinds = {i: kind for i, kind in kinds.items() if i not in told}
             self._write("school", "school_id", "attendance_kind", open_kinds)
-            self._write("school", "school_id", "last_reported_date", last_days)
+            # Of a school whose last event was taken back, nothing is reported any more.
+            told_until = {i: last_days.get(i) for i in ids}
+            self._write("school", "school_id", "last_reported_date", told_until)
         for table, days in self._days.items():
             found = sum(
                 n for day, n in days.items() if day is not None and day.weekday() >= _SATURDAY

@@ -3,7 +3,7 @@
 -- A day has one status: where several events stand, one that says the student was seen comes first,
 -- for an absence that was corrected often stays beside its correction. An absent day is one of which
 -- at least half was missed. Days in gaps between spells, or after the school last reported, are
--- nobody's. An event at a school that the student has no spell at, in the days measured, counts
+-- nobody's; a school that never reported has none at all. An event at a school that the student has no spell at, in the days measured, counts
 -- where it stands: real files name the wrong school, or forget a spell.
 WITH member AS (
     SELECT student_key, school_id, first_day,
@@ -42,9 +42,9 @@ event AS (
 calendar AS (
     SELECT c.school_id, c.calendar_date
     FROM calendar_date c
-    LEFT JOIN school s ON s.school_id = c.school_id
+    JOIN school s ON s.school_id = c.school_id
     WHERE c.instructional AND c.calendar_date >= :first_day AND c.calendar_date <= :last_day
-      AND (s.last_reported_date IS NULL OR c.calendar_date <= s.last_reported_date)
+      AND c.calendar_date <= s.last_reported_date
 ),
 term AS (
     SELECT school_id, begin_date, end_date, instructional_days
@@ -69,7 +69,7 @@ reported_days AS (
 ),
 -- A calendar with fewer than half of the days that the terms have is only a part of one.
 school_days AS (
-    SELECT s.school_id, s.attendance_kind,
+    SELECT s.school_id, s.attendance_kind, s.last_reported_date,
            CASE WHEN c.days IS NOT NULL AND 2 * c.days >= COALESCE(t.days, 0) THEN 1 ELSE 0
            END AS has_calendar,
            CASE
@@ -123,6 +123,7 @@ student_days AS (
     SELECT p.student_key, p.school_id,
            CASE
                WHEN d.attendance_kind = 'every_day' THEN COALESCE(t.days, 0)
+               WHEN d.last_reported_date IS NULL THEN 0
                WHEN NOT EXISTS (SELECT 1 FROM enrolled_somewhere e
                                 WHERE e.student_key = p.student_key) THEN d.days_in_session
                WHEN d.has_calendar = 1 THEN COALESCE(c.calendar_days, 0)
