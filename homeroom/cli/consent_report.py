@@ -6,7 +6,8 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 
 from homeroom.client import AsyncClient
@@ -17,6 +18,8 @@ from homeroom.errors import AlreadyRecordedError, HomeroomError, RequestInvalidE
 from homeroom.profile import Profile
 
 _COLLECT_AFTER = (10_000, 20, 20)
+_COLUMNS = tuple(field.name for field in fields(ImportedLine))
+_CELLS = attrgetter(*_COLUMNS)
 _TO_FILL_IN = ("link_code", "signer_relation", "form", "sign_date", "start_date", "end_date")
 
 
@@ -38,11 +41,11 @@ async def import_file(
     done = 0
     with new_file(report) as opened:
         written = csv.writer(opened)
-        written.writerow(field.name for field in fields(ImportedLine))
+        written.writerow(_COLUMNS)
         async with AsyncClient(profile) as client:
             try:
                 async for lines in import_forms(client.consents, file):
-                    written.writerows(astuple(line) for line in lines)
+                    written.writerows(map(_CELLS, lines))
                     opened.flush()
                     counts.update(line.status for line in lines)
                     counts["sequence"] = max(counts["sequence"], *(one.sequence for one in lines))

@@ -8,6 +8,7 @@ between can neither read nor invent one.
 """
 
 import secrets
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -147,18 +148,20 @@ class ConsentReader:
 
 
 class _Newest(Generic[K, V]):
-    """The newest few of what was worked out."""
+    """The newest few of what was worked out; several threads may read bodies at once."""
 
     def __init__(self) -> None:
         self._kept: dict[K, V] = {}
+        self._turn = threading.Lock()
 
     def get(self, key: K) -> V | None:
         return self._kept.get(key)
 
     def keep(self, key: K, value: V) -> None:
-        if len(self._kept) >= _REMEMBERED:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = value
+        with self._turn:
+            if len(self._kept) >= _REMEMBERED:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = value
 
 
 def _sealed_bodies(

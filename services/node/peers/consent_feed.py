@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 10.0
 _BATCH = 1_000
-_QUEUE = 20
+_QUEUE = 10
 _PASSING = (
     grpc.aio.AioRpcError,
     EvidenceInvalidError,
@@ -132,8 +132,8 @@ class ConsentFeed:
         self._registry.state()  # without it no recorder's signature can be checked
         after = self._progress.organization_sequence
         call = stub.WatchConsents(pb.WatchConsentsRequest(after_sequence=after))
-        events: asyncio.Queue[pb.WatchConsentsResponse] = asyncio.Queue(_QUEUE)
-        reading = asyncio.ensure_future(_read(call, events))
+        events: asyncio.Queue[_Event] = asyncio.Queue(_QUEUE)
+        reading = asyncio.ensure_future(self._read_ahead(call, events))
         try:
             while True:
                 await self._take(await _next_events(events, reading))
@@ -141,24 +141,34 @@ class ConsentFeed:
             reading.cancel()
             call.cancel()
 
-    async def _take(self, events: Sequence[pb.WatchConsentsResponse]) -> None:
-        changes = [change for event in events for change in event.changes.changes]
+    async def _read_ahead(
+        self,
+        call: "grpc.aio.UnaryStreamCall[pb.WatchConsentsRequest, pb.WatchConsentsResponse]",
+        events: asyncio.Queue["_Event"],
+    ) -> None:
+        """Opens what arrives while what came before it is settled: the databases keep that busy."""
+        async for message in call:
+            await events.put(await self._read(message))
+        raise TimeoutError
+
+    async def _take(self, events: Sequence["_Event"]) -> None:
         progress = self._progress
         for event in events:
-            progress = _advanced(progress, event.changes.changes)
-            if event.HasField("heartbeat"):
-                progress = self._confirmed(progress, event.heartbeat)
+            progress = _advanced(progress, event.message.changes.changes)
+            if event.message.HasField("heartbeat"):
+                progress = self._confirmed(progress, event.message.heartbeat)
+        changed = any(event.message.changes.changes for event in events)
         async with self._turn:
-            if changes:
+            if changed:
                 state = self._registry.state()
-                read = await asyncio.to_thread(self._read, changes, state)
+                read = [change for event in events for change in await self._by(state, event)]
                 await self._book.take(read, progress, state, self._clock())
             elif progress.sequence != self._progress.sequence:
                 await asyncio.to_thread(self._shelf.confirm, progress)
             async with self._changed:
                 self._progress = progress
-                self._confirmed_here |= any(event.HasField("heartbeat") for event in events)
-                if changes:
+                self._confirmed_here |= any(event.message.HasField("heartbeat") for event in events)
+                if changed:
                     self.epoch += 1
                 self._changed.notify_all()
 
@@ -184,12 +194,39 @@ class ConsentFeed:
             raise EvidenceInvalidError("the consent service's log is another than before")
         return replace(progress, sequence=beat.sequence, confirmed_at=beat_time, log=seen)
 
-    def _read(
-        self, changes: Sequence[pb.ConsentChange], state: FederationState
-    ) -> Sequence[Change]:
-        now = self._clock()
-        read = (self._reading.change(change, state, now) for change in changes)
-        return [change for change in read if change is not None]
+    async def _by(self, state: FederationState, event: "_Event") -> Sequence[Change]:
+        """What an event says by a state of the registry: by another, a key may be another."""
+        if event.message.changes.changes and event.state is not state:
+            event = await self._read(event.message, state)
+        return event.read
+
+    async def _read(
+        self, message: pb.WatchConsentsResponse, state: FederationState | None = None
+    ) -> "_Event":
+        changes = message.changes.changes
+        if not changes:
+            return _Event(message, None, ())
+        by, now = state or self._registry.state(), self._clock()
+
+        def read() -> Sequence[Change]:
+            said = (self._reading.change(change, by, now) for change in changes)
+            return [change for change in said if change is not None]
+
+        return _Event(message, by, await asyncio.to_thread(read))
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What the consent service sent at once.
+
+    Attributes:
+        state: of the registry, by which it was read.
+        read: what its changes mean here.
+    """
+
+    message: pb.WatchConsentsResponse
+    state: FederationState | None
+    read: Sequence[Change]
 
 
 def _advanced(progress: Progress, changes: Iterable[pb.ConsentChange]) -> Progress:
@@ -203,18 +240,9 @@ def _advanced(progress: Progress, changes: Iterable[pb.ConsentChange]) -> Progre
     return replace(progress, sequence=newest, organization_sequence=last)
 
 
-async def _read(
-    call: "grpc.aio.UnaryStreamCall[pb.WatchConsentsRequest, pb.WatchConsentsResponse]",
-    events: asyncio.Queue[pb.WatchConsentsResponse],
-) -> None:
-    async for event in call:
-        await events.put(event)
-    raise TimeoutError
-
-
 async def _next_events(
-    events: asyncio.Queue[pb.WatchConsentsResponse], reading: asyncio.Future[None]
-) -> Sequence[pb.WatchConsentsResponse]:
+    events: asyncio.Queue[_Event], reading: asyncio.Future[None]
+) -> Sequence[_Event]:
     """The next event, and those that wait behind it: they are applied in one transaction."""
     arriving = asyncio.ensure_future(events.get())
     try:
@@ -229,6 +257,6 @@ async def _next_events(
         await reading
         raise TimeoutError
     taken = [arriving.result()]
-    while sum(len(e.changes.changes) for e in taken) < _BATCH and not events.empty():
+    while sum(len(e.message.changes.changes) for e in taken) < _BATCH and not events.empty():
         taken.append(events.get_nowait())
     return taken

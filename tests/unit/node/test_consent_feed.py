@@ -1,0 +1,121 @@
+"""Following consents: what was read ahead counts by the registry's state in which it is settled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from homeroom.api.consent.v1 import consent_service_pb2 as pb
+from homeroom.consent import make_consents
+from homeroom.consent_terms import ConsentTerms, OpenedConsent
+from homeroom.federation import FederationState
+from homeroom.identity import Identity, Role
+from homeroom.vocabulary import ConsentForm, Element, SignerRelation
+from services.node.domain.consent_book import Arrived, ConsentBook, Progress, Step
+from services.node.domain.consent_problems import ConsentProblem
+from services.node.peers import ConsentFeed, ConsentReading
+from services.runtime.registry_feed import RegistryFeed
+from tests.fakes import FakeClock
+from tests.organizations import NOW, Member
+from tests.unit.node.federation import HOLDER, REQUESTER, federation, organization
+
+TERMS = ConsentTerms(
+    holder=HOLDER.organization_id,
+    agreement_id="A-1",
+    elements=(Element.DAILY_ATTENDANCE,),
+    purposes=("direct_service",),
+    signer_relation=SignerRelation.PARENT,
+    form=ConsentForm.WRITTEN,
+    sign_date=NOW.date(),
+    start_date=NOW.date(),
+    end_date=NOW.date(),
+)
+
+
+@dataclass
+class Registry:
+    """The registry's state as the feed is told it."""
+
+    now: FederationState = field(default_factory=federation)
+
+    def state(self) -> FederationState:
+        return self.now
+
+
+@dataclass
+class Shelf:
+    """Starts at nothing, and keeps nothing."""
+
+    def progress(self) -> Progress:
+        return Progress(0, 0, None)
+
+    def confirm(self, progress: Progress) -> None: ...
+
+    def apply(self, steps: Sequence[Step], progress: Progress | None) -> None: ...
+
+    def due(self, most: int) -> Sequence[Arrived]:
+        return []
+
+
+@dataclass
+class Book:
+    """Notes what it is to settle, and by which state."""
+
+    shelf: Shelf = field(default_factory=Shelf)
+    taken: list[Arrived] = field(default_factory=list)
+    by: list[FederationState] = field(default_factory=list)
+
+    async def take(
+        self, changes: Sequence[Arrived], _progress: Progress, state: FederationState, _now: object
+    ) -> None:
+        self.taken += changes
+        self.by.append(state)
+
+
+def following(registry: Registry, book: Book) -> ConsentFeed:
+    reading = ConsentReading(HOLDER.organization_id, HOLDER.sealing)
+    return ConsentFeed(
+        Identity("test.example", HOLDER.organization_id, Role.NODE),
+        Member.new("hub").signing.public,
+        reading,
+        cast("ConsentBook", book),
+        cast("RegistryFeed", registry),
+        FakeClock(NOW),
+    )
+
+
+def recorded() -> pb.WatchConsentsResponse:
+    consent = OpenedConsent(
+        consent_id="ab" * 16,
+        recorder=REQUESTER.organization_id,
+        terms=TERMS,
+        link_code=b"code",
+        subject_refs={REQUESTER.organization_id: "ref"},
+    )
+    keys = {one.organization_id: one.sealing.public for one in (HOLDER, REQUESTER)}
+    (made,) = make_consents([consent], REQUESTER.signing, keys)
+    change = pb.ConsentChange(sequence=1, previous_sequence=0, recorded=made)
+    return pb.WatchConsentsResponse(changes=pb.ConsentChanges(changes=[change]))
+
+
+async def test_what_was_read_ahead_is_settled_as_it_was_read() -> None:
+    registry, book = Registry(), Book()
+    feed = following(registry, book)
+
+    await feed._take([await feed._read(recorded())])
+
+    assert [one.problem for one in book.taken] == [None]
+    assert book.taken[0].opened is not None
+
+
+async def test_a_recorder_whose_key_was_replaced_meanwhile_is_not_believed_any_more() -> None:
+    """A consent is read before those that came first are settled; its turn may come later."""
+    registry, book = Registry(), Book()
+    feed = following(registry, book)
+    ahead = await feed._read(recorded())
+    stolen = organization(REQUESTER, signing_key=Member.new("helpers").signing.public)
+    registry.now = replace(federation(organization(HOLDER), stolen), sequence=2)
+
+    await feed._take([ahead])
+
+    assert [one.problem for one in book.taken] == [ConsentProblem.EVIDENCE_INVALID]
+    assert book.by == [registry.now]
