@@ -44,7 +44,7 @@ class Middle(StrEnum):
     MISSING = "middle_name_missing"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def compare_given(
     one: NamePart, one_middle: NamePart, other: NamePart, other_middle: NamePart
 ) -> tuple[Given, Middle]:

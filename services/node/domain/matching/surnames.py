@@ -28,7 +28,7 @@ class Surname(StrEnum):
     DIFFERENT = "surname_different"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def compare_surnames(one: NamePart, other: NamePart) -> Surname:
     """How two surnames compare."""
     if not one or not other:
