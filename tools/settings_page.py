@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from services.consent.settings import ConsentSettings
 from services.gateway.settings import GatewaySettings
-from services.node.settings import NodeSettings
+from services.node.settings import IntakeSettings, NodeSettings
 from services.registry.settings import RegistrySettings
-from services.runtime.settings import PublicKeyHex, ServiceSettings
+from services.runtime.settings import PublicKeyHex, ServiceSettings, Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -34,6 +35,7 @@ _KINDS: dict[Any, str] = {
     Path | None: "file or folder",
     PublicKeyHex: "64 hexadecimal digits",
     PublicKeyHex | None: "64 hexadecimal digits",
+    SecretStr | None: "secret",
 }
 _KEY_PATTERN = "[0-9a-f]{64}"
 _INTRODUCTION = """\
@@ -60,10 +62,13 @@ def page() -> str:
         parts.append(f"## The {name}\n" if name != "consent" else "## The consent service\n")
         parts.append(f"`python -m services.{name}`\n")
         parts.append(_table(name.upper(), settings, ServiceSettings.model_fields))
+    parts.append("## Imports from a service\n")
+    parts.append("`python -m services.node ingest edfi_api` and `oneroster_api`\n")
+    parts.append(_table("INTAKE", IntakeSettings, ()))
     return "\n".join(parts)
 
 
-def _table(name: str, settings: type[ServiceSettings], left_out: Any) -> str:
+def _table(name: str, settings: type[Settings], left_out: Any) -> str:
     rows = ["| variable | is | default | meaning |", "|---|---|---|---|"]
     for field_name, field in settings.model_fields.items():
         if field_name not in left_out:

@@ -88,9 +88,11 @@ def catalog(
 @app.command("ingest")
 def ingest(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
     format_name: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="Such as record_csv or edfi_xml.")
+        str, typer.Argument(metavar="FORMAT", help="Such as record_csv or edfi_api.")
     ],
-    path: Annotated[str, typer.Argument(help="A folder, a file or a zip archive.")],
+    path: Annotated[
+        str, typer.Argument(help="A folder, a file or a zip archive; or a service's URL.")
+    ],
     records_url: Annotated[
         str,
         typer.Option(envvar="HOMEROOM_NODE_RECORDS_URL", help="The node's database of records."),
@@ -102,7 +104,7 @@ def ingest(  # noqa: PLR0913, PLR0917  # each argument is one option of the comm
         str, typer.Option(help="The name of the source; the format's, if none is given.")
     ] = "",
     bulk: Annotated[
-        bool, typer.Option("--bulk", help="The files are all there is: what is missing is gone.")
+        bool, typer.Option("--bulk", help="The source tells all there is: what is missing is gone.")
     ] = False,
     may_shrink: Annotated[
         bool, typer.Option("--may-shrink", help="More than 20 % of a table may go.")

@@ -21,10 +21,12 @@ from homeroom.errors import HomeroomError, RequestInvalidError
 from services.node.commands import policy, snapshot
 from services.node.commands.databases import RecordsUrl, StateUrl
 from services.node.intake.export import EXPORTS
+from services.node.intake.pulling import SERVICES, pull
+from services.node.intake.rest import Access
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
 from services.node.server import build_server, open_stores
-from services.node.settings import NodeSettings
+from services.node.settings import IntakeSettings, NodeSettings
 from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
 from services.node.store.views import Views
@@ -50,8 +52,13 @@ def serve(context: typer.Context) -> None:
 
 @app.command("ingest")
 def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of the command
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(FORMATS))],
-    path: Annotated[Path, typer.Argument(help="A folder, a file or a zip archive.")],
+    context: typer.Context,
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help=", ".join((*FORMATS, *SERVICES)))
+    ],
+    place: Annotated[
+        str, typer.Argument(metavar="PATH", help="A folder, file or zip archive; a service's URL.")
+    ],
     records_url: RecordsUrl,
     mapping: Annotated[
         str, typer.Option("--map", help="The map of a mapped CSV: a file, or a ready one's name.")
@@ -60,7 +67,7 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
         str, typer.Option(help="The name of the source; the format's, if none is given.")
     ] = "",
     bulk: Annotated[
-        bool, typer.Option("--bulk", help="The files are all there is: what is missing is gone.")
+        bool, typer.Option("--bulk", help="The source tells all there is: what is missing is gone.")
     ] = False,
     may_shrink: Annotated[
         bool, typer.Option("--may-shrink", help="More than 20 % of a table may go.")
@@ -72,7 +79,7 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; keep nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Imports a file set into the node's records: all of it, or nothing."""
+    """Imports a file set, or from a service, into the node's records: all of it, or nothing."""
     choices = Choices(
         source=source,
         bulk=bulk,
@@ -81,8 +88,13 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
         dry_run=dry_run,
         mapping=mapping,
     )
+    name = format_name.replace("-", "_")
     with progress_told(told) as on_progress:
-        report = ingest(format_name, path, records_url, choices, on_progress=on_progress)
+        if name in SERVICES:
+            access = Access.of(IntakeSettings.read("HOMEROOM_INTAKE_", context.obj))
+            report = pull(name, place, records_url, access, choices, on_progress=on_progress)
+        else:
+            report = ingest(name, Path(place), records_url, choices, on_progress=on_progress)
     if as_json:
         sys.stdout.write(json.dumps(report.to_json()) + "\n")
     else:

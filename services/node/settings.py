@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from services.runtime.settings import PublicKeyHex, ServiceSettings
+from homeroom.errors import RequestInvalidError
+from services.runtime.settings import PublicKeyHex, ServiceSettings, Settings
 
 
 class NodeSettings(ServiceSettings):
@@ -98,3 +99,56 @@ class NodeSettings(ServiceSettings):
         if bool(self.views_url) != (self.views is not None):
             raise ValueError("VIEWS_URL and VIEWS are set together or not at all")
         return self
+
+
+class IntakeSettings(Settings):
+    """How an import reads from a service, read from HOMEROOM_INTAKE_*."""
+
+    client_id: str = Field(description="The key that the source gave this organization.")
+    client_secret: SecretStr | None = Field(
+        default=None, description="Its secret; better in a file."
+    )
+    client_secret_file: Path | None = Field(
+        default=None, description="A file that holds the secret alone."
+    )
+    token_url: str = Field(
+        default="", description="Where tokens are given; unset: where an Ed-Fi source itself says."
+    )
+    scopes: str = Field(
+        default="", description="What to ask a token for; unset: what a roster needs."
+    )
+    authorities: Path | None = Field(
+        default=None,
+        description="The certificates that vouch for the source, PEM; unset: the machine's.",
+    )
+    page_size: int = Field(
+        default=500, ge=2, le=10_000, description="How many objects to ask for at once."
+    )
+    page_megabytes: int = Field(
+        default=64, ge=1, le=1_024, description="How large one answer may be."
+    )
+    response_seconds: float = Field(
+        default=120, gt=0, le=3_600, description="How long one answer may take."
+    )
+    attempts: int = Field(
+        default=6, ge=1, le=20, description="How often to ask a source that is busy or broken."
+    )
+
+    def secret(self) -> str:
+        """The secret, from wherever it is.
+
+        Raises:
+            RequestInvalidError: if it is in neither place, or in both.
+        """
+        if (self.client_secret is None) is (self.client_secret_file is None):
+            raise RequestInvalidError(
+                "settings: set one of HOMEROOM_INTAKE_CLIENT_SECRET and _CLIENT_SECRET_FILE"
+            )
+        if self.client_secret is not None:
+            return self.client_secret.get_secret_value()
+        try:
+            return (self.client_secret_file or Path()).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise RequestInvalidError(
+                "settings: HOMEROOM_INTAKE_CLIENT_SECRET_FILE cannot be read"
+            ) from None

@@ -4,7 +4,7 @@ A source gives rows as text, and may say what is gone or renamed; the row rules 
 them; the records take them in one transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from services.node.domain.intake_report import Notice, Rejection, Tally
@@ -45,8 +45,18 @@ Piece = SourceRow | Removal | Renaming | Rejection | Notice
 class SourceMemory(Protocol):
     """What a source said in earlier runs, for a source that only says what changed."""
 
+    @property
+    def position(self) -> str | None:
+        """How far the source was read before this run; None if it never was."""
+
     def recall(self, kind: str) -> dict[str, dict[str, Any]]:
         """What is kept of one kind, by id."""
+
+    def some(self, kind: str, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What is kept of one kind with these ids."""
+
+    def each(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What is kept of one kind, in the order of the ids; it may be changed on the way."""
 
     def keep(self, kind: str, objects: Mapping[str, Mapping[str, Any] | None]) -> None:
         """Keeps objects by id, in place of what was kept of them; None forgets one."""

@@ -58,7 +58,7 @@ FORMATS: Mapping[str, Opener] = {
 """The formats that can be read, by name."""
 
 
-def _no_progress(_table: str, _rows: int) -> None:
+def no_progress(_table: str, _rows: int) -> None:
     """What is told when nobody looks."""
 
 
@@ -68,7 +68,7 @@ def ingest(
     records_url: str,
     choices: Choices | None = None,
     *,
-    on_progress: OnProgress = _no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> IntakeReport:
     """Imports a file set into a node's records.
 
@@ -98,7 +98,7 @@ def ingest_source(
     source: RowSource,
     records_url: str,
     choices: Choices,
-    on_progress: OnProgress = _no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> IntakeReport:
     """Imports what a source gives, as `ingest` does.
 

@@ -76,7 +76,7 @@ class EdFiSource(ABC):
             yield Rejection("student", file, line, STUDENT_ID, "is missing", "missing")
         for student_id, facts in lookups.students.items():
             if student_id in told_by:
-                yield _source_row(Row("student", facts), *told_by[student_id])
+                yield source_row(Row("student", facts), *told_by[student_id])
         yield from self._second_pass(lookups)
 
     def _first_pass(self, lookups: Lookups) -> dict[str, tuple[str, int]]:
@@ -93,18 +93,18 @@ class EdFiSource(ABC):
         return told_by
 
     def _second_pass(self, lookups: Lookups) -> Iterator[SourceRow | Rejection]:
-        for file, item in self.items(_SecondPassNames(), first=False):
+        for file, item in self.items(SecondPassNames(), first=False):
             for made in translation(item.name)(item, lookups):
                 row = _as_told(made, item)
                 if row.refused:
                     yield Rejection(row.table, file, item.line, STUDENT_ID, row.refused)
                 else:
-                    yield _source_row(row, file, item.line)
+                    yield source_row(row, file, item.line)
         for name in _GATHERED_WHOLE:
             self.skipped.pop(name, None)
 
 
-class _SecondPassNames:
+class SecondPassNames:
     """The items that rows are made of."""
 
     def __contains__(self, name: object) -> bool:
@@ -122,6 +122,7 @@ def _as_told(row: Row, item: Item) -> Row:
     return row._replace(texts={**row.texts, **texts_of(own)}) if own else row
 
 
-def _source_row(row: Row, file: str, line: int) -> SourceRow:
+def source_row(row: Row, file: str, line: int) -> SourceRow:
+    """A row with the place that it was read at."""
     columns = _COLUMNS[row.table]
     return SourceRow(row.table, columns, file, line, list(map(row.texts.get, columns)))

@@ -43,6 +43,7 @@ class DerivedFacts:
         self._run = run
         self._students: set[int] = set()
         self._students_told: set[int] = set()
+        self._lost_spells: set[int] = set()
         self._schools: set[str] = set()
         self._schools_told: set[str] = set()
         self._days: dict[str, Counter[date | None]] = defaultdict(Counter)
@@ -75,6 +76,7 @@ class DerivedFacts:
         for key in keys:
             if table in {"enrollment", "student"}:
                 self._students.add(key["student_key"])
+                self._lost_spells.add(key["student_key"])
             elif table in {"attendance", "school"}:
                 self._schools.add(key["school_id"])
 
@@ -83,7 +85,9 @@ class DerivedFacts:
         for keys in _batches(self._students):
             spells = self._spells(keys)
             self._write_memberships(spells)
-            open_ones = {key: spells[key] for key in spells if key not in self._students_told}
+            # Whose only spells were taken away is at no school any more.
+            known = spells.keys() | self._lost_spells.intersection(keys)
+            open_ones = {key: spells.get(key, []) for key in known - self._students_told}
             schools = {key: _current(of_student) for key, of_student in open_ones.items()}
             self._write("student", "student_key", "school_id", schools)
         for ids in _batches(self._schools):

@@ -212,16 +212,6 @@ class IntakeRun:
             )
         )
 
-    def last_position(self) -> str | None:
-        """How far the source was read before this run."""
-        query = (
-            select(_RUN.c.position)
-            .where(_RUN.c.source_key == self.mark.source_key, _RUN.c.position.is_not(None))
-            .order_by(_RUN.c.run.desc())
-            .limit(1)
-        )
-        return self._connection.scalar(query)
-
     def _of(self, table: str) -> _Loaded:
         loaded = self._loaded.get(table)
         if loaded is None:

@@ -1,17 +1,17 @@
 """Keeps what a source said, for sources that later say only what changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.node.store.records.tables import housekeeping
 
 _BATCH = 1_000
-_OBJECTS = housekeeping("source_object")
+_OBJECTS, _RUN = housekeeping("source_object"), housekeeping("intake_run")
 
 
 class KeptObjects:
@@ -22,10 +22,44 @@ class KeptObjects:
         self._source_key = source_key
 
     def recall(self, kind: str) -> dict[str, dict[str, Any]]:
-        query = select(_OBJECTS.c.object_id, _OBJECTS.c.content).where(
+        rows = self._connection.execute(self._of(kind))
+        return {row.object_id: json.loads(row.content) for row in rows}
+
+    @property
+    def position(self) -> str | None:
+        query = (
+            select(_RUN.c.position)
+            .where(_RUN.c.source_key == self._source_key, _RUN.c.position.is_not(None))
+            .order_by(_RUN.c.run.desc())
+            .limit(1)
+        )
+        return self._connection.scalar(query)
+
+    def some(self, kind: str, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for batch in _batches(iter(ids)):
+            query = self._of(kind).where(_OBJECTS.c.object_id.in_(batch))
+            for row in self._connection.execute(query):
+                found[row.object_id] = json.loads(row.content)
+        return found
+
+    def each(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        last = ""
+        while True:
+            query = self._of(kind).where(_OBJECTS.c.object_id > last)
+            # Read in parts, because whoever reads changes some of them before the next.
+            rows = self._connection.execute(query.order_by(_OBJECTS.c.object_id).limit(_BATCH))
+            batch = rows.all()
+            if not batch:
+                return
+            for row in batch:
+                yield row.object_id, json.loads(row.content)
+            last = batch[-1].object_id
+
+    def _of(self, kind: str) -> Select[tuple[str, str]]:
+        return select(_OBJECTS.c.object_id, _OBJECTS.c.content).where(
             _OBJECTS.c.source_key == self._source_key, _OBJECTS.c.kind == kind
         )
-        return {row.object_id: json.loads(row.content) for row in self._connection.execute(query)}
 
     def keep(self, kind: str, objects: Mapping[str, Mapping[str, Any] | None]) -> None:
         into = postgresql if self._connection.dialect.name == "postgresql" else sqlite
