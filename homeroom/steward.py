@@ -24,6 +24,7 @@ from homeroom.federation import (
 )
 from homeroom.identity import Role
 from homeroom.profile import Profile, load_profile
+from homeroom.resubmission import Resubmitted, kept_snapshot, resubmit
 from homeroom.session import Connected, Session, call
 from homeroom.signing import Domain
 from homeroom.snapshot import STANDINGS, read_organization
@@ -173,6 +174,14 @@ class Steward(AgreementActs, Connected):
         if not history.agreed or document.version != len(history.agreed) + 1:
             raise ChangedMeanwhileError("an amendment is the version after the one in force")
         return document
+
+    async def keep(self) -> bytes:
+        """Every agreement with all that was signed in it, to keep in case the registry loses it."""
+        return await kept_snapshot(self._session)
+
+    async def resubmit(self, kept: bytes) -> Sequence[Resubmitted]:
+        """Says again what a restored registry has lost of what this organization said."""
+        return await resubmit(self._session, kept)
 
     async def _next_version(self) -> int:
         state = await self._session.registry_view.refreshed()

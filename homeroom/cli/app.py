@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from homeroom.cli import (
     agreement,
     agreement_file,
+    agreement_restore,
     consent,
     development,
     matter,
@@ -105,6 +106,7 @@ app.command("query")(query.query)
 app.command("explain")(query.explain)
 app.add_typer(organization.app, name="org")
 agreement_file.register(agreement.app)
+agreement_restore.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")

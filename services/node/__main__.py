@@ -238,6 +238,21 @@ def check_views(
         raise typer.Exit(EXIT_FAILED)
 
 
+@app.command("keep-agreements")
+def keep_agreements(
+    out: Annotated[Path, typer.Argument(help="The new file.")],
+    records_url: RecordsUrl,
+    state_url: StateUrl,
+) -> None:
+    """Writes what the node last had of every agreement, for a registry that has lost some of it."""
+    kept = open_stores(records_url, state_url).state.load()
+    if kept is None:
+        raise RequestInvalidError("the node has seen no state of the registry", field="state_url")
+    with out.open("xb") as file:
+        out.chmod(0o600)
+        file.write(kept)
+
+
 @app.command("check-log")
 def check_log(records_url: RecordsUrl, state_url: StateUrl, as_json: AsJson = False) -> None:
     """Checks that no entry of the node's log is missing or was changed."""

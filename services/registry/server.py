@@ -38,6 +38,7 @@ async def build_server(settings: RegistrySettings) -> Server:
     url = settings.database_url
     await asyncio.to_thread(bring_up_to_date, url, REGISTRY, VERSION_TABLE)
     store = SqlRegistryStore(url)
+    await asyncio.to_thread(store.go_on_after, settings.restored_after)
     signer = SnapshotSigner(
         federation=settings.federation,
         organization_id=settings.organization_id,

@@ -18,6 +18,14 @@ class RegistrySettings(ServiceSettings):
     snapshot_hours: float = Field(
         default=24.0, gt=0, le=168, description="How long a snapshot may be relied on."
     )
+    restored_after: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "After a restore from a backup: the newest sequence that anybody has seen; it goes on"
+            " from there, for whoever has seen a newer state believes no older one."
+        ),
+    )
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, le=15, description="How often the newest sequence is confirmed."
     )

@@ -153,6 +153,13 @@ def test_the_sequence_moves_by_one_for_each_change_and_not_without(
     assert write(store, agreement()) == b"2"
 
 
+def test_a_restored_store_goes_on_after_what_was_seen(store: SqlRegistryStore) -> None:
+    """Said at every start, it counts once: the sequence never goes back."""
+    for seen, expected in ((0, 0), (7, 8), (7, 8), (3, 8), (8, 9)):
+        store.go_on_after(seen)
+        assert store.sequence() == expected
+
+
 def test_a_refused_change_leaves_nothing(store: SqlRegistryStore) -> None:
     def refuse(_ledger: Ledger) -> Decision[RegisteredOrganization]:
         raise NotPermittedError("no")

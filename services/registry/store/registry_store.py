@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, select, update
 
 from homeroom.errors import AlreadyRecordedError
 from services.registry.domain.agreements import RegisteredAgreement
@@ -61,6 +61,14 @@ class SqlRegistryStore:
             reply = answer(decision.result, sequence)
             _note(connection, request, reply)
             return reply
+
+    def go_on_after(self, sequence: int) -> None:
+        """Lets the next state be newer than one that was seen before the store was restored."""
+        if not sequence:
+            return
+        with database_errors(), writing(self._engine) as connection:
+            older = and_(_THE_SEQUENCE, _SEQUENCE.c.sequence <= sequence)
+            connection.execute(update(_SEQUENCE).where(older).values(sequence=sequence + 1))
 
     def sequence(self) -> int:
         with self._reading() as connection:
