@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from homeroom.answer import Answer, Outcome, Refusal, Source
     from homeroom.blocking import Client
+    from homeroom.blocking_steward import BlockingSteward
     from homeroom.client import AnswerStream, AsyncClient
     from homeroom.consents import ListedConsent, RecordedConsent, SignedForm
     from homeroom.errors import (
@@ -52,6 +53,7 @@ __all__ = [
     "AnswerStream",
     "AsyncClient",
     "Basis",
+    "BlockingSteward",
     "CallerUnknownError",
     "ChangedMeanwhileError",
     "Client",
@@ -87,6 +89,7 @@ __all__ = [
 _MODULES = {
     "answer": ("Answer", "Outcome", "Refusal", "Source"),
     "blocking": ("Client",),
+    "blocking_steward": ("BlockingSteward",),
     "client": ("AnswerStream", "AsyncClient"),
     "consents": ("ListedConsent", "RecordedConsent", "SignedForm"),
     "profile": ("Profile", "load_profile"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -27,7 +28,7 @@ from homeroom.profile import Profile
 R = TypeVar("R")
 
 
-class _LoopThread:
+class LoopThread:
     """One event loop on one background thread: a notebook has a loop of its own already."""
 
     def __init__(self) -> None:
@@ -55,14 +56,8 @@ class _LoopThread:
         self._loop.close()
 
 
-class Client:
-    """One organization's way into its federation; see `AsyncClient`, whose methods it has."""
-
-    def __init__(self, profile: Profile | str | Path | None = None) -> None:
-        """Reads a profile, by its name or path; by default the one that HOMEROOM_PROFILE names."""
-        self._client = AsyncClient(profile)
-        self._thread = _LoopThread()
-        self.consents = BlockingConsents(self._client.consents, self._thread)
+class Entered(ABC):
+    """What `with` closes at its end."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +69,20 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends what is open."""
+
+
+class Client(Entered):
+    """One organization's way into its federation; see `AsyncClient`, whose methods it has."""
+
+    def __init__(self, profile: Profile | str | Path | None = None) -> None:
+        """Reads a profile, by its name or path; by default the one that HOMEROOM_PROFILE names."""
+        self._client = AsyncClient(profile)
+        self._thread = LoopThread()
+        self.consents = BlockingConsents(self._client.consents, self._thread)
 
     def close(self) -> None:
         """Ends every connection."""
@@ -129,24 +138,17 @@ class Client:
         return self._thread.run(self._client.node_status())
 
 
-class BlockingStream(Outcomes):
+class BlockingStream(Outcomes, Entered):
     """An answer that is read batch by batch; see `AnswerStream`."""
 
-    def __init__(self, stream: AnswerStream, thread: _LoopThread) -> None:
+    def __init__(self, stream: AnswerStream, thread: LoopThread) -> None:
         super().__init__(stream.sources)
         self.schema = stream.schema
         self._stream = stream
         self._thread = thread
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the question, whether or not every batch was read."""
         self._thread.run(self._stream.close())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -162,7 +164,7 @@ async def _next(batches: Any) -> pa.RecordBatch | None:
 class BlockingConsents:
     """The consents that one organization recorded, holds or receives; see `Consents`."""
 
-    def __init__(self, consents: Consents, thread: _LoopThread) -> None:
+    def __init__(self, consents: Consents, thread: LoopThread) -> None:
         self._consents = consents
         self._thread = thread
 
