@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Select, column, select
+from sqlalchemy import ColumnClause, Connection, Select, String, column, select
 
 from homeroom.errors import InternalError, ServiceUnreachableError
 from homeroom.question import Period
@@ -135,8 +135,8 @@ class Views:
 
 def _about(view: View, students: Sequence[str], period: Period | None) -> Select[Any]:
     """The view's rows about some students and days, as the organization's database is asked."""
-    names = [STUDENT_ID, *(name for name, _ in view.columns)]
-    viewed = view.statement.columns(*map(column, names)).subquery("viewed")
+    others: list[ColumnClause[Any]] = [column(name) for name, _ in view.columns]
+    viewed = view.statement.columns(column(STUDENT_ID, String), *others).subquery("viewed")
     first, last = (
         None if day is None else viewed.c[day.name]
         for day in (view.source.first_day, view.source.last_day)
