@@ -7,6 +7,7 @@ from services.node.domain.intake import RowSource
 from services.node.domain.intake_report import IntakeReport
 from services.node.intake.carrying import OnProgress
 from services.node.intake.edfi_api import EdFiApi
+from services.node.intake.oneroster_api import OneRosterApi
 from services.node.intake.rest import Access
 from services.node.intake.run import Choices, ingest_source, no_progress
 
@@ -16,6 +17,7 @@ SERVICES: Mapping[str, Puller] = {
     "edfi_api": lambda url, access, choices: EdFiApi(
         url, access, bulk=choices.bulk, may_shrink=choices.may_shrink
     ),
+    "oneroster_api": lambda url, access, choices: OneRosterApi(url, access, bulk=choices.bulk),
 }
 """The kinds of services that can be read, by name."""
 

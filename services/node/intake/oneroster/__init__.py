@@ -7,6 +7,7 @@ kept, the new files are put over it, and the rows follow from the whole.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from services.node.domain.intake import Piece, Removal, SourceMemory, SourceRow
 from services.node.domain.intake_report import Notice, Rejection
@@ -15,21 +16,37 @@ from services.node.intake.oneroster.binding import KEPT, TABLES_OF
 from services.node.intake.oneroster.package import Package, Read
 from services.node.intake.oneroster.roster import Roster, RosterRow
 
-__all__ = ["OneRosterCsv", "pieces_of"]
+__all__ = ["OneRosterCsv", "OneRosterSource", "pieces_of"]
 
 Objects = dict[str, dict[str, dict[str, str]]]
 Places = dict[tuple[str, str], tuple[str, int]]
 
 
-class OneRosterCsv:
-    """The rows of one OneRoster package."""
+class RosterPackage(Protocol):
+    """What a source says in one run, of which it says all there is or what changed.
 
-    position: str | None = None
+    Attributes:
+        modes: `bulk` or `delta` for each entity that is there.
+        dropped: sensitive values, by column.
+        skipped: entities that no table holds anything of.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self._package = Package(path)
-        self.dropped: Counter[str] = self._package.dropped
-        self.skipped: Counter[str] = self._package.skipped
+    modes: dict[str, str]
+    dropped: Counter[str]
+    skipped: Counter[str]
+
+    def objects(self, entity: str) -> Iterator[Read | Rejection | Notice]:
+        """The objects of one entity."""
+
+
+class OneRosterSource:
+    """The rows of one OneRoster package, from wherever it comes."""
+
+    def __init__(self, package: RosterPackage) -> None:
+        self.position: str | None = None
+        self.dropped = package.dropped
+        self.skipped = package.skipped
+        self._package = package
 
     @property
     def complete(self) -> Mapping[str, bool]:
@@ -92,6 +109,13 @@ class OneRosterCsv:
             if isinstance(row, RosterRow) and (row.entity, row.object_id) in gone:
                 key = RECORD_TABLES[row.table].key
                 yield Removal(row.table, key, "", 0, [row.texts.get(c) for c in key])
+
+
+class OneRosterCsv(OneRosterSource):
+    """The rows of a package of CSV files."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Package(path))
 
 
 def pieces_of(objects: Objects, places: Places) -> Iterator[Piece]:

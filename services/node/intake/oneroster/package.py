@@ -28,7 +28,8 @@ _PROPERTIES = frozenset(
 _EXTENSIONS = ("metadata.", "ext_", "ext.")
 _ID = "sourcedId"
 # The binding allows fewer characters than real files have; those that no text has are too many.
-_ID_FORM = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,255}")
+ID_FORM = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,255}")
+"""What an id of a source is made of."""
 USER_ID = re.compile(r"\{([^:{}]+):([^{}]+)\}")
 """One of the ids of a user, with its type."""
 
@@ -120,7 +121,7 @@ class Package:
                 self.dropped[name] += 1
         if not row.get(_ID):
             return Rejection(table, file, line, _ID, "is missing", "missing")
-        if not _ID_FORM.fullmatch(row[_ID]):
+        if not ID_FORM.fullmatch(row[_ID]):
             return Rejection(table, file, line, _ID, "is no id", "other text")
         if row.get("userIds"):
             row["userIds"] = self._without_sensitive(row["userIds"])
