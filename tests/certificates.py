@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -48,6 +49,19 @@ class Authority:
             ),
             authorities=self.certificate.public_bytes(pem),
         )
+
+    def for_address(self, address: str) -> bytes:
+        """A new certificate and its key, for a server that is known by its address alone."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = [x509.IPAddress(ip_address(address))]
+        certificate = (
+            _builder(_name("server"), self.certificate.subject, key.public_key())
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+        written = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+        return certificate.public_bytes(pem) + written
 
     def write(self, identity: Identity, folder: Path) -> dict[str, Path]:
         """A bearer's files, by the names of the settings that say where they are."""

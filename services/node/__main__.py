@@ -278,11 +278,13 @@ def _require_rights(
 
 
 def main() -> int:
-    """Runs the verb; a failure is one sentence and exit code 1."""
+    """Runs the verb; a failure is one sentence, with where it was, and exit code 1."""
     try:
         app()
     except HomeroomError as failed:
         told.print(failed.message, markup=False)
+        for name, text in failed.metadata.items():
+            told.print(f"  {name}: {text}", markup=False)
         return EXIT_FAILED
     except FileExistsError:
         told.print("the file exists already and is not overwritten")

@@ -4,6 +4,7 @@ Objects are in the order in which they came. A change gives an object the next v
 limited to the versions that are asked for, so an object that changes meanwhile leaves the window.
 """
 
+import ssl
 import uuid
 from typing import Any
 
@@ -25,8 +26,10 @@ class OdsServer(WebServer):
         oldest: the oldest version of which it knows the changes.
     """
 
-    def __init__(self, *, cursors: bool = True, changes: bool = True) -> None:
-        super().__init__()
+    def __init__(
+        self, *, cursors: bool = True, changes: bool = True, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(tls)
         self.cursors = cursors
         self.changes = changes
         self.snapshots = False

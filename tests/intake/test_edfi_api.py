@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from homeroom.errors import (
     EvidenceInvalidError,
@@ -16,12 +15,11 @@ from homeroom.errors import (
     ServiceUnreachableError,
     TooMuchAskedError,
 )
-from services.node.__main__ import app as command
 from services.node.intake.rest import Limits
 from tests.intake import web_server
 from tests.intake.ods_server import OdsServer
 from tests.intake.pulled_records import PulledRecords
-from tests.intake.web_server import KEY, SECRET, Asked, Spoil
+from tests.intake.web_server import SECRET, Asked, Spoil
 
 SCHOOL = 255901001
 AT = {"schoolReference": {"schoolId": SCHOOL}}
@@ -577,21 +575,3 @@ def test_a_run_that_is_stopped_leaves_the_node_as_it_was(
     records.pull()
 
     assert records.count("SELECT count(*) FROM student") == 4
-
-
-def test_the_command_takes_the_secret_from_settings_alone(
-    records: PulledRecords, server: OdsServer, tmp_path: Path
-) -> None:
-    school_with(server, 2)
-    (tmp_path / "secret").write_text(f"{SECRET}\n", "utf-8")
-    words = ["ingest", "edfi-api", server.url, "--records-url", records.url, "--json"]
-    told = {"HOMEROOM_INTAKE_CLIENT_ID": KEY}
-    unset = CliRunner().invoke(command, words, env=told)
-    from_file = {"HOMEROOM_INTAKE_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
-    done = CliRunner().invoke(command, words, env=told | from_file)
-
-    assert isinstance(unset.exception, RequestInvalidError)
-    assert "CLIENT_SECRET" in unset.exception.message
-    assert done.exit_code == 0
-    assert SECRET not in done.output
-    assert records.count("SELECT count(*) FROM student") == 2

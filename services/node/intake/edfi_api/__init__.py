@@ -149,6 +149,7 @@ class EdFiApi:
                 self._note_waiting(kind, known, row)
                 yield source_row(row, file, known.item.line)
             replica.made_into(kind, known, frozenset(keys))
+        replica.keep_made(kind)
 
     def _note_waiting(self, kind: str, known: Known, row: Row) -> None:
         """A student may come to be told after what names the student."""

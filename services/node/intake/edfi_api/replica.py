@@ -30,6 +30,7 @@ class Known(NamedTuple):
     item: Item
     page: int
     rows: frozenset[RowKey]
+    kept: dict[str, Any]
 
 
 class Replica:
@@ -47,6 +48,7 @@ class Replica:
         self._changed: defaultdict[str, set[str]] = defaultdict(set)
         self._told: defaultdict[str, set[str]] = defaultdict(set)
         self._touched: set[str] = set()
+        self._made: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._renames_of: dict[str, tuple[str, str]] = {}
         for kind, kept in memory.recall(_WAITING).items():
             self._changed[kind].update(kept["ids"])
@@ -157,9 +159,14 @@ class Replica:
         if rows == known.rows:
             return
         self.gone |= known.rows - rows
-        kept = self._memory.some(kind, [known.object_id])[known.object_id]
         told = [list(key) for key in sorted(rows)]
-        self._memory.keep(kind, {known.object_id: kept | {"rows": told}})
+        self._made[kind][known.object_id] = known.kept | {"rows": told}
+        if len(self._made[kind]) >= _BATCH:
+            self.keep_made(kind)
+
+    def keep_made(self, kind: str) -> None:
+        """Keeps what was noted of a kind and is not kept yet."""
+        self._memory.keep(kind, self._made.pop(kind, {}))
 
     def wait(self, waiting: Mapping[str, Collection[str]]) -> None:
         """Keeps what names a student whom the source has not told of yet, for the next run."""
@@ -199,4 +206,4 @@ def in_order(renames: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _known(kind: str, object_id: str, kept: Mapping[str, Any]) -> Known:
     page, index = kept["at"]
     rows = frozenset(tuple(key) for key in kept["rows"])
-    return Known(object_id, item_of(kind, kept["of"], index), page, rows)
+    return Known(object_id, item_of(kind, kept["of"], index), page, rows, dict(kept))
