@@ -23,6 +23,7 @@ from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
 from homeroom.evidence import signed
+from homeroom.merkle import leaf_hash, tree_of
 from homeroom.signing import Domain, SigningKey
 from tools.law.members import FEDERATION
 
@@ -74,11 +75,13 @@ class Hub(RegistryServiceServicer, ConsentServiceServicer):
                 changes=consent_pb.ConsentChanges(changes=self.changes)
             )
         last = len(self.changes)
+        leaves = [leaf_hash(one.SerializeToString(deterministic=True)) for one in self.changes]
         beat = consent_pb.ConsentHeartbeat(
             federation=FEDERATION,
             organization_id=self.holder,
             sequence=last,
             organization_sequence=last,
+            log_root=tree_of(leaves)[0],
         )
         beat.beat_time.FromDatetime(self.consents_at)
         statement = beat.SerializeToString(deterministic=True)
