@@ -3,6 +3,8 @@
 PYTHON := .venv/bin/python
 DATA ?=
 B ?=
+FILES ?= 100000
+SEED ?= 1
 SCENARIOS ?=
 ENGINE ?=
 ORG ?= my_district
@@ -11,7 +13,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy opa only-down law bench clean
+	test-policy mutate-policy opa only-down law bench fuzz clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +84,9 @@ law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears oth
 
 bench: setup ## list the benchmarks; B=name runs one
 	@$(PYTHON) -m benchmarks $(B)
+
+fuzz: setup ## import FILES=100000 mutated files of every format, from SEED=1
+	@$(PYTHON) -m tools.fuzz_intake --files $(FILES) --seed $(SEED)
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -19,6 +19,8 @@ _LATEST_YEAR = 2200
 _MAX_INTEGER_DIGITS = 9
 _MAX_NUMBER = 1e15
 _REMEMBERED = 2_048
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 
 Value = str | date | int | float | bool | None
 
@@ -159,7 +161,7 @@ def _date(text: str) -> date:
         value = date.fromisoformat(day)
     except ValueError:
         raise Unreadable("is not a date (YYYY-MM-DD)") from None
-    if len(day) != len("YYYY-MM-DD"):
+    if not _DAY.fullmatch(day):  # the calendar's weeks, and days without dashes, are dates too
         raise Unreadable("is not a date (YYYY-MM-DD)")
     if not _EARLIEST_YEAR <= value.year <= _LATEST_YEAR:
         raise Unreadable("is not a date of our times")
@@ -174,11 +176,10 @@ def _integer(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise Unreadable("is not a number") from None
-    if not abs(value) < _MAX_NUMBER:  # which no NaN is
+    if not _NUMBER.fullmatch(text):
+        raise Unreadable("is not a number")
+    value = float(text)
+    if not abs(value) < _MAX_NUMBER:
         raise Unreadable("is not a number")
     return value
 

@@ -16,6 +16,7 @@ from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, RecordTable
 from services.node.intake.file_set import FileSet, SetFile
 from services.node.intake.sensitive import is_sensitive_name
+from services.node.intake.texts import folded, opened, without_padding
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader  # the class has no public name before Python 3.13
@@ -48,20 +49,14 @@ class RecordCsv:
     def rows(self, _memory: SourceMemory) -> Iterator[SourceRow | Rejection]:
         """The rows of every file, students before what is about them."""
         for table, file in self._files:
-            # Bytes that are no UTF-8 become surrogates, which the row rules refuse row by row.
-            with (
-                file.open() as raw,
-                io.TextIOWrapper(
-                    raw, encoding="utf-8-sig", errors="surrogateescape", newline=""
-                ) as text,
-            ):
+            with opened(file) as text:
                 yield from self._rows_of(table, file, text)
 
     def _rows_of(
         self, table: RecordTable, file: SetFile, text: io.TextIOWrapper
     ) -> Iterator[SourceRow | Rejection]:
         reader = csv.reader(text)
-        header = [name.strip() for name in next(reader, [])]
+        header = _header(table, next(reader, []))
         missing = [name for name in table.key if name not in header]
         if missing:
             yield Rejection(table.name, file.name, 1, missing[0], "the file has no such column")
@@ -71,7 +66,7 @@ class RecordCsv:
         columns = tuple(header[place] for place in places)
         sensitive = {p: n for p, n in enumerate(header) if is_sensitive_name(n)}
         every_cell = places == list(range(len(header)))
-        for line, cells in _lines(reader):
+        for line, cells in _lines(reader, len(header)):
             if len(cells) != len(header):
                 reason = "has not as many cells as the header"
                 yield Rejection(table.name, file.name, line, "", reason)
@@ -87,7 +82,7 @@ class RecordCsv:
                 self.dropped[name] += 1
 
 
-def _lines(reader: "CsvReader") -> Iterator[tuple[int, list[str]]]:
+def _lines(reader: "CsvReader", columns: int) -> Iterator[tuple[int, list[str]]]:
     """The lines that have cells, with their numbers; one that is no CSV has too few cells."""
     while True:
         try:
@@ -96,8 +91,16 @@ def _lines(reader: "CsvReader") -> Iterator[tuple[int, list[str]]]:
             cells = [""]
         if cells is None:
             return
+        if len(cells) > columns:
+            cells = without_padding(cells, columns)
         if cells:
             yield reader.line_num, cells
+
+
+def _header(table: RecordTable, cells: Sequence[str]) -> list[str]:
+    """The names of the columns; ours are known however a table program wrote them."""
+    ours = set(table.column_names)
+    return [name if (name := folded(cell)) in ours else cell.strip() for cell in cells]
 
 
 def _places(

@@ -105,10 +105,28 @@ def ingest_source(
     Raises:
         RequestInvalidError: as `ingest`.
     """
-    began = time.monotonic()
     upgrade(records_url, RECORDS, version_table=RECORDS_VERSION_TABLE)
-    report = IntakeReport(format_name)
     store = RecordStore(records_url)
+    try:
+        return load(store, format_name, source, choices, on_progress)
+    finally:
+        store.close()
+
+
+def load(
+    store: RecordStore,
+    format_name: str,
+    source: RowSource,
+    choices: Choices,
+    on_progress: OnProgress = no_progress,
+) -> IntakeReport:
+    """Imports what a source gives into open records, as `ingest` does.
+
+    Raises:
+        RequestInvalidError: as `ingest`.
+    """
+    began = time.monotonic()
+    report = IntakeReport(format_name)
     try:
         with store.intake(choices.source or format_name, source.complete, choices.today) as run:
             latest = choices.today + timedelta(days=1)  # it may be tomorrow already, further east
@@ -117,8 +135,6 @@ def ingest_source(
             _keep_unless(choices.dry_run)
     except _OnlyTried:
         report.run = None
-    finally:
-        store.close()
     return report
 
 

@@ -4,8 +4,8 @@
 file, or of its folder, says what its objects are.
 """
 
-import io
 import json
+import re
 from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
@@ -18,9 +18,11 @@ from services.node.intake.edfi import EdFiSource, FileItem
 from services.node.intake.edfi_json.composites import parts_of
 from services.node.intake.edfi_json.objects import ItemMaker, resource_of
 from services.node.intake.file_set import FileSet, SetFile
+from services.node.intake.texts import opened
 
 __all__ = ["EdFiJson"]
 
+_BLANK = re.compile(r"\s*")
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".txt")
 
 
@@ -69,20 +71,40 @@ def _objects(file: SetFile) -> Iterator[tuple[int, Any]]:
 
     Numbers stay texts: an id is no number.
     """
-    with (
-        file.open() as raw,
-        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape") as text,
-    ):
+    with opened(file, newline=None) as text:
         start = text.read(1)
         while start.isspace():
             start = text.read(1)
         if start == "[":
             yield from _array(start + text.read(), file.name)
             return
+        first = start + text.readline()
+        if start == "{" and _value(first) is None and (values := _spread(first + text.read())):
+            yield from enumerate(values, start=1)
+            return
+    yield from _lines(file)
+
+
+def _lines(file: SetFile) -> Iterator[tuple[int, Any]]:
+    with opened(file, newline=None) as text:
         for line, said in enumerate(text, start=1):
-            whole = (start + said) if line == 1 else said
-            if whole.strip():
-                yield line, _value(whole)
+            if said.strip():
+                yield line, _value(said)
+
+
+def _spread(text: str) -> list[Any]:
+    """The objects of a file that are written over several lines each; none if that is not so."""
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+    values, at = [], 0
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            values.append(value)
+            blank = _BLANK.match(text, at)
+            at = blank.end() if blank else at
+    except (ValueError, RecursionError):
+        return []
+    return values
 
 
 def _array(whole: str, file: str) -> Iterator[tuple[int, Any]]:

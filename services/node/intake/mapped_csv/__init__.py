@@ -2,7 +2,6 @@
 
 import csv
 import fnmatch
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from services.node.intake.mapped_csv.map_file import (
     ready_maps,
 )
 from services.node.intake.sensitive import is_sensitive_name
+from services.node.intake.texts import opened, without_padding
 
 __all__ = ["MappedCsv", "ready_maps"]
 
@@ -134,11 +134,7 @@ class MappedCsv:
     ) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
         """The header of a file, and its lines with their numbers."""
         dialect = self._map.dialect
-        encoding = "utf-8-sig" if dialect.encoding == "utf-8" else dialect.encoding
-        with (
-            file.open() as raw,
-            io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="") as text,
-        ):
+        with opened(file, dialect.encoding) as text:
             delimiter = "\t" if file.name.lower().endswith(".tsv") else dialect.delimiter
             reader = csv.reader(
                 text, delimiter=delimiter, escapechar=dialect.escape or None, doublequote=True
@@ -149,12 +145,13 @@ class MappedCsv:
                 while True:
                     try:
                         cells = next(reader, None)
-                    except (csv.Error, UnicodeError):
+                    except csv.Error:
                         cells = ["", ""] * (len(names) + 1)
                     if cells is None:
                         return
                     if any(cells):
-                        yield reader.line_num, _trimmed(cells, nulls)
+                        told = without_padding(cells, len(names))
+                        yield reader.line_num, _trimmed(told, nulls)
 
             first = [] if header else next(reader, [])
             names = [name.strip().strip("'") for name in (header or first)]

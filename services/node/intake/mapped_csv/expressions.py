@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from homeroom.catalog import ValueKind
 from homeroom.errors import RequestInvalidError
 from services.node.domain.record_tables import RecordColumn
 from services.node.intake.mapped_csv.map_file import Expression
+from services.node.intake.texts import first_places, folded
 
 Cells = Sequence[str]
 Evaluate = Callable[[Cells], str]
@@ -17,6 +18,11 @@ Tables = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 _EPOCH = re.compile(r"\d{12,13}")
+EXCEL = "excel"
+"""The name, among the ways to write a day, of the number that Excel keeps for it."""
+
+_EXCEL_DAY = re.compile(r"[1-9]\d{4}(\.\d+)?")
+_EXCEL_BEGINS = date(1899, 12, 30)  # so that 1 March 1900 is its 61st day, as there
 _REMEMBERED = 4_096
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "t", "true", "1", "x"), "true"),
@@ -41,7 +47,7 @@ class Compiler:
         tables: Tables,
         dates: Sequence[str],
     ) -> None:
-        self._places = {name: place for place, name in reversed(list(enumerate(header)))}
+        self._places = first_places(header)
         self._codes = codes
         self._tables = tables
         self._dates = tuple(dates)
@@ -105,8 +111,9 @@ class Compiler:
 
     def _place(self, names: Sequence[str]) -> int:
         for name in names:
-            if name in self._places:
-                return self._places[name]
+            for known in (name, folded(name)):
+                if known in self._places:
+                    return self._places[known]
         raise RequestInvalidError(f"a file has no column {' or '.join(names)}", field=names[0])
 
 
@@ -141,6 +148,8 @@ def _day(formats: Sequence[str]) -> Callable[[str], str]:
         if _EPOCH.fullmatch(text):
             return datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
         for form in formats:
+            if form == EXCEL and _EXCEL_DAY.fullmatch(text):
+                return (_EXCEL_BEGINS + timedelta(days=int(text.partition(".")[0]))).isoformat()
             try:
                 return datetime.strptime(text, form).replace(tzinfo=UTC).date().isoformat()
             except ValueError:

@@ -148,7 +148,13 @@ class LookupFile(_Strict):
 
 
 class Dialect(_Strict):
-    """How the files are written."""
+    """How the files are written.
+
+    Attributes:
+        encoding: of files without a mark of it at their start.
+        nulls: texts that stand for none.
+        dates: ways in which days are written, tried in this order; `excel` is its number of a day.
+    """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     escape: str = Field(default="", max_length=1)

@@ -20,6 +20,7 @@ from services.node.intake.oneroster.binding import (
     TABLES_OF,
 )
 from services.node.intake.sensitive import is_sensitive_name
+from services.node.intake.texts import folded, opened, without_padding
 
 _MODES = frozenset({"absent", "bulk", "delta"})
 _PROPERTIES = frozenset(
@@ -79,20 +80,18 @@ class Package:
         file = self._files.get(entity)
         if file is None:
             return
-        with (
-            file.open() as raw,
-            io.TextIOWrapper(
-                raw, encoding="utf-8-sig", errors="surrogateescape", newline=""
-            ) as text,
-        ):
+        with opened(file) as text:
             yield from self._objects(entity, file.name, text)
 
     def _objects(
         self, entity: str, file: str, text: io.TextIOWrapper
     ) -> Iterator[Read | Rejection | Notice]:
         reader = csv.reader(text)
-        header = _header(next(reader, []))
+        header = _header(entity, next(reader, []))
         table = _table_of(entity)
+        for twice in sorted({n for n in header if n in KEPT[entity] and header.count(n) > 1}):
+            yield Rejection(table, file, 1, twice, "the file has it twice")
+            return
         for missing in [name for name in REQUIRED[entity] if name not in header]:
             yield Rejection(table, file, 1, missing, "the file has no such column")
             return
@@ -113,6 +112,7 @@ class Package:
         self, entity: str, file: str, line: int, header: Sequence[str], cells: Sequence[str]
     ) -> Read | Rejection:
         table = _table_of(entity)
+        cells = without_padding(list(cells), len(header))
         if len(cells) != len(header):
             return Rejection(table, file, line, "", "has not as many cells as the header")
         row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
@@ -149,10 +149,12 @@ def _table_of(entity: str) -> str:
 def _by_entity(files: FileSet) -> dict[str, SetFile]:
     found: dict[str, SetFile] = {}
     names = {name.lower(): name for known in KNOWN_FILES.values() for name in known}
-    for file in files:
+    # Some systems pack a folder, and some of those beside it what only they can read.
+    told = [file for file in files if "__MACOSX" not in PurePosixPath(file.name).parts]
+    if len({PurePosixPath(file.name).parent for file in told}) > 1:
+        raise RequestInvalidError("the files are not in one place", field="path")
+    for file in told:
         path = PurePosixPath(file.name)
-        if len(path.parts) > 1:
-            raise RequestInvalidError("the files are not at the root", file=file.name)
         stem = path.stem.lower()
         name = "manifest" if stem == "manifest" else names.get(stem)
         if name is None:
@@ -163,9 +165,8 @@ def _by_entity(files: FileSet) -> dict[str, SetFile]:
 
 
 def _properties(manifest: SetFile) -> dict[str, str]:
-    with manifest.open() as raw:
-        text = raw.read().decode("utf-8-sig", errors="replace")
-    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(row)]
+    with opened(manifest) as text:
+        rows = [row for row in csv.reader(text) if any(row)]
     if not rows or [cell.strip() for cell in rows[0]][:2] != ["propertyName", "value"]:
         raise RequestInvalidError("the manifest has no header", file=manifest.name, line="1")
     properties: dict[str, str] = {}
@@ -209,8 +210,10 @@ def _modes(properties: Mapping[str, str], version: str, present: set[str]) -> di
     return {entity: said[entity] for entity in told}
 
 
-def _header(cells: Sequence[str]) -> list[str]:
-    names = [ALIASES.get(cell.strip(), cell.strip()) for cell in cells]
+def _header(entity: str, cells: Sequence[str]) -> list[str]:
+    known = {folded(name): name for name in COLUMNS[entity]}
+    known |= {folded(wrong): right for wrong, right in ALIASES.items()}
+    names = [known.get(folded(cell), cell.strip()) for cell in cells]
     while names and not names[-1]:
         names.pop()
     return names + [""] * (len(cells) - len(names))
