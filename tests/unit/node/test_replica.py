@@ -21,7 +21,7 @@ from homeroom.lifecycle import (
 )
 from homeroom.signing import digest_of
 from services.node.domain.agreement_memory import Remembered
-from services.node.domain.replica import Freshness
+from services.node.domain.replica import Freshness, SeenLog
 from services.node.peers import NodeReplica
 from tests.organizations import NOW
 from tests.unit.node import federation as small
@@ -35,6 +35,7 @@ class Feeds:
     epoch: int = 0
     confirmed_at: dt.datetime = NOW
     freshness: Freshness = field(default_factory=lambda: Freshness(5, NOW))
+    seen_log: SeenLog = SeenLog(7, b"root")
 
     def state(self) -> FederationState:
         return self.known
@@ -119,6 +120,15 @@ def test_what_an_agreement_lacked_is_not_taken_for_what_was_seen() -> None:
     knows(known)
 
     assert shelf.kept == before
+
+
+def test_the_log_of_consents_is_told_as_it_was_seen_last() -> None:
+    feeds = Feeds()
+    known = replica(feeds, Shelf())
+    before = known.evidence().consent_log
+    feeds.seen_log = SeenLog(8, b"another root")
+
+    assert (before, known.evidence().consent_log) == (SeenLog(7, b"root"), feeds.seen_log)
 
 
 def test_the_epoch_moves_with_agreements_and_with_consents() -> None:
