@@ -35,7 +35,7 @@ class Feeds:
     epoch: int = 0
     confirmed_at: dt.datetime = NOW
     freshness: Freshness = field(default_factory=lambda: Freshness(5, NOW))
-    seen_log: SeenLog = SeenLog(7, b"root")
+    seen_log: SeenLog = field(default_factory=lambda: SeenLog(7, b"root"))
 
     def state(self) -> FederationState:
         return self.known
