@@ -74,9 +74,12 @@ def is_layer(name: str) -> bool:
 
 
 class Item:
-    """One element: its text, and its children by name."""
+    """One element: its text, and its children by name.
 
-    __slots__ = ("children", "line", "name", "ref", "text")
+    `leaves` are all that differs, where one item stands in turn for elements that are alike.
+    """
+
+    __slots__ = ("children", "leaves", "line", "name", "ref", "text")
 
     def __init__(self, name: str, line: int, text: str = "", ref: str = "") -> None:
         self.name = name
@@ -84,6 +87,7 @@ class Item:
         self.text = text
         self.ref = ref
         self.children: dict[str, list[Item]] = {}
+        self.leaves: list[Item] | None = None
 
     def add(self, child: "Item") -> None:
         """Adds a child, or the children of a mere layer."""
@@ -107,6 +111,11 @@ class Item:
                 return NOTHING
             item = item.children[name][0]
         return item
+
+    def text_of(self, name: str) -> str:
+        """The text of the first child of that name; none where there is none."""
+        children = self.children.get(name)
+        return children[0].text if children else ""
 
     def word(self, *path: str) -> str:
         """The text along a path; of a descriptor, its value without its namespace."""

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping
 from services.node.domain.intake import Piece, SourceMemory, SourceRow
 from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
+from services.node.intake.edfi.alike import AlikeRows
 from services.node.intake.edfi.items import OWN, Item, texts_of
 from services.node.intake.edfi.lookups import FirstPassNames, Lookups, is_program_association
 from services.node.intake.edfi.rows import TRANSLATE, Row, Translate, program_participation
@@ -93,9 +94,13 @@ class EdFiSource(ABC):
         return told_by
 
     def _second_pass(self, lookups: Lookups) -> Iterator[SourceRow | Rejection]:
+        alike = AlikeRows(lookups)
         for file, item in self.items(SecondPassNames(), first=False):
+            if item.leaves is not None and (told := alike.row(file, item)) is not None:
+                yield told
+                continue
             for made in translation(item.name)(item, lookups):
-                row = _as_told(made, item)
+                row = _as_told(made, item) if OWN in item.children else made
                 if row.refused:
                     yield Rejection(row.table, file, item.line, STUDENT_ID, row.refused)
                 else:
@@ -113,7 +118,7 @@ class SecondPassNames:
 
 def translation(name: str) -> Translate:
     """What makes rows of the items of a name that has rows."""
-    return program_participation if is_program_association(name) else TRANSLATE[name]
+    return TRANSLATE.get(name, program_participation)
 
 
 def _as_told(row: Row, item: Item) -> Row:

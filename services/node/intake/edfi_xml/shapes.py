@@ -44,7 +44,7 @@ class Shape:
     """The elements of one shape.
 
     Attributes:
-        match: finds one at a place of a text; its first group is the blank before it.
+        match: finds one at a place of a text, after any blank.
         pass_over: finds one or more of them in a row.
         item: what is made of one. It is the same each time, with other texts: whoever keeps one
             must copy it.
@@ -58,11 +58,13 @@ class Shape:
         self._dropped = dropped
         texts, refs, systems = _uses(item)
         used = sorted({*texts, *refs})
-        self.match = re.compile(f"({_BLANK}){outline.pattern(used)}").match
+        self.match = re.compile(f"{_BLANK}{outline.pattern(used)}").match
         self.pass_over = re.compile(f"(?:{_BLANK}{outline.pattern([])})++").match
         self._texts = [texts.get(number, Item("", 0)) for number in used]
         self._refs = [(named, used.index(number)) for number, named in refs.items()]
         self._systems = [used.index(number) for number in systems]
+        if not refs:
+            item.leaves = list(texts.values())
 
     def is_read(self, wish: Wish) -> bool | None:
         """Whether such elements are read; None if the parser must, for they are kept."""
@@ -75,7 +77,7 @@ class Shape:
 
     def take(self, found: re.Match[str], reading: Reading, references: dict[str, Item]) -> bool:
         """Makes the item of an element; False if the parser must read it."""
-        _, *texts = found.groups()
+        texts = found.groups()
         for place in self._systems:
             if is_sensitive_word(texts[place].strip()):
                 return False

@@ -135,7 +135,7 @@ class Stream:
         match, take, item = shape.match, shape.take, shape.item
         reading, references, told = self._reading, self._wish.references, (shape.item, "")
         while (found := match(text, self._at)) and take(found, reading, references):
-            item.line = self._line + text.count("\n", self._at, found.end(1))
+            item.line = self._line + text.count("\n", self._at, text.index("<", self._at))
             self._pass_by(text, found.end())
             yield told
 
