@@ -24,18 +24,6 @@ files:
 """
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "set"
-    made.mkdir()
-    return made
-
-
 def reasons(report: Any) -> list[tuple[int, str, str]]:
     return [(told.line, told.field, told.reason) for told in report.rejections]
 

@@ -116,11 +116,6 @@ LEFT = {
 }
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
 def small(records: LoadedRecords, tmp_path: Path) -> Path:
     """A district that has everything, in a folder."""
     folder = tmp_path / "small"

@@ -3,22 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.intake.loaded_records import LoadedRecords
 from tests.intake.shared_sets import shared_set
-
-
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "set"
-    made.mkdir()
-    return made
 
 
 def lines(folder: Path, name: str, *objects: object) -> None:

@@ -12,18 +12,6 @@ from tests.intake.loaded_records import LoadedRecords
 STUDENTS = "student_id,given_name,family_name,birth_date,school_id\n"
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "set"
-    made.mkdir()
-    return made
-
-
 def write(folder: Path, name: str, content: str) -> Path:
     """Writes a file of a set, byte for byte; returns the set."""
     (folder / name).write_bytes(content.encode())

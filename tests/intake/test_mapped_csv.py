@@ -25,18 +25,6 @@ files:
 """
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "set"
-    made.mkdir()
-    return made
-
-
 def map_of(tmp_path: Path, text: str) -> str:
     (tmp_path / "map.yaml").write_text(text, "utf-8")
     return str(tmp_path / "map.yaml")

@@ -31,11 +31,6 @@ FILES = {
 Table = list[dict[str, str]]
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
 def write(path: Path, mode: str = "bulk", **files: Table) -> Path:
     """Writes a package as a zip archive."""
     return package(path, mode, files)

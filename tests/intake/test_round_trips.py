@@ -47,11 +47,6 @@ def there_and_back(records: LoadedRecords, tmp_path: Path) -> LoadedRecords:
     return new
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
 @pytest.mark.parametrize("query", [STUDENTS, SPELLS, SECTIONS, SCHOOLS])
 def test_a_small_district_goes_there_and_back(
     records: LoadedRecords, tmp_path: Path, query: str

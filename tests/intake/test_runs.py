@@ -16,18 +16,6 @@ ATTENDANCE = "student_id,school_id,event_date,category"
 ENROLLMENT = "student_id,school_id,entry_date,exit_date"
 
 
-@pytest.fixture
-def records(tmp_path: Path) -> LoadedRecords:
-    return LoadedRecords(tmp_path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "set"
-    made.mkdir()
-    return made
-
-
 def table(folder: Path, name: str, header: str, *lines: str) -> None:
     (folder / f"{name}.csv").write_text("\n".join([header, *lines, ""]), "utf-8")
 

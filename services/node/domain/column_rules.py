@@ -75,13 +75,28 @@ def _column_reader(column: RecordColumn, required: bool) -> Callable[[Texts], Se
     return lambda texts: list(map(remembered.__getitem__, texts))
 
 
+class _OneText:
+    """Reads one text of a column."""
+
+    def __init__(self, column: RecordColumn, *, required: bool) -> None:
+        self._read = reader_of(column)
+        self.empty = _DOUBT if required else None
+
+    def __call__(self, text: str) -> Any:
+        if not text:
+            return self.empty
+        try:
+            return self._read(text)
+        except Unreadable:
+            return _DOUBT
+
+
 class _Remembered(dict[str | None, Any]):
     """The values of texts that were met: days and words come again and again."""
 
     def __init__(self, column: RecordColumn, *, required: bool) -> None:
         super().__init__()
-        self._read = reader_of(column)
-        self._empty = _DOUBT if required else None
+        self._value = _OneText(column, required=required)
 
     def __missing__(self, text: str | None) -> Any:
         value = self._value(text.strip() if text else "")
@@ -91,21 +106,12 @@ class _Remembered(dict[str | None, Any]):
             self[text] = value
         return value
 
-    def _value(self, text: str) -> Any:
-        if not text:
-            return self._empty
-        try:
-            return self._read(text)
-        except Unreadable:
-            return _DOUBT
-
 
 class _FreeTexts:
     """Texts without a word list: looked at all together, singly only where one is unusual."""
 
     def __init__(self, column: RecordColumn, *, required: bool) -> None:
-        self._read = reader_of(column)
-        self._empty = _DOUBT if required else None
+        self._value = _OneText(column, required=required)
         self._longest = column.longest
 
     def read(self, texts: Texts) -> Sequence[Any]:
@@ -117,12 +123,4 @@ class _FreeTexts:
         plain = whole.isascii() and "\x00" not in whole
         if not plain or max(map(len, stripped)) > self._longest:
             return [self._value(text) for text in stripped]
-        return stripped if all(stripped) else [text or self._empty for text in stripped]
-
-    def _value(self, text: str) -> Any:
-        if not text:
-            return self._empty
-        try:
-            return self._read(text)
-        except Unreadable:
-            return _DOUBT
+        return stripped if all(stripped) else [text or self._value.empty for text in stripped]
