@@ -155,20 +155,21 @@ def test_a_school_whose_last_day_is_taken_back_has_reported_less(
     load(urls, tmp_path / "set", FIRST)
     header = FIRST["attendance"].splitlines()[0] + "\n"
 
-    def reported() -> str:
+    def reported() -> tuple[str, ...]:
         engine = open_database(urls.records)
+        told = text("SELECT last_reported_date, attendance_kind FROM school")
         with engine.connect() as connection:
-            day = connection.scalar(text("SELECT last_reported_date FROM school"))
+            [(day, kind)] = connection.execute(told)
         engine.dispose()
-        return str(day)
+        return (str(day), str(kind))
 
-    assert reported() == "2026-09-04"
+    assert reported() == ("2026-09-04", "exceptions")
     delta = [row for row in FIRST["attendance"].splitlines()[1:] if "09-04" not in row]
     engine_rows = header + "".join(f"{row}\n" for row in delta) + "cy,elm,2026-09-05,tardy\n"
     load(urls, tmp_path / "set", {"attendance": engine_rows})
-    assert reported() == "2026-09-05"
+    assert reported() == ("2026-09-05", "exceptions")
     _remove_all(urls)
-    assert reported() == "None"
+    assert reported() == ("None", "None")
 
 
 def _remove_all(urls: Urls) -> None:

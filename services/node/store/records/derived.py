@@ -46,6 +46,7 @@ class DerivedFacts:
         self._lost_spells: set[int] = set()
         self._schools: set[str] = set()
         self._schools_told: set[str] = set()
+        self._lost_events: set[str] = set()
         self._days: dict[str, Counter[date | None]] = defaultdict(Counter)
 
     def note(
@@ -79,6 +80,7 @@ class DerivedFacts:
                 self._lost_spells.add(key["student_key"])
             elif table in {"attendance", "school"}:
                 self._schools.add(key["school_id"])
+                self._lost_events |= {key["school_id"]} if table == "attendance" else set()
 
     def write(self) -> None:
         """Derives and writes memberships, current schools, and the kinds of attendance."""
@@ -92,10 +94,10 @@ class DerivedFacts:
             self._write("student", "student_key", "school_id", schools)
         for ids in _batches(self._schools):
             kinds, last_days = self._attendance(ids)
-            told = self._schools_told
-            open_kinds = {i: kind for i, kind in kinds.items() if i not in told}
-            self._write("school", "school_id", "attendance_kind", open_kinds)
             # Of a school whose last event was taken back, nothing is reported any more.
+            known_by_events = kinds.keys() | self._lost_events.intersection(ids)
+            open_kinds = {i: kinds.get(i) for i in known_by_events - self._schools_told}
+            self._write("school", "school_id", "attendance_kind", open_kinds)
             told_until = {i: last_days.get(i) for i in ids}
             self._write("school", "school_id", "last_reported_date", told_until)
         for table, days in self._days.items():
