@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pyarrow as pa
@@ -9,8 +10,26 @@ import pyarrow as pa
 from services.node.domain.selection import ROWS_PER_BATCH
 
 
-class SqliteReader:
-    """The batches of one statement on SQLite; implements `RowReader`."""
+class ThreadedReader(ABC):
+    """Batches that are waited for in a thread; implements `RowReader`."""
+
+    async def next_batch(self) -> pa.RecordBatch | None:
+        return await asyncio.to_thread(self.read)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.end)
+
+    @abstractmethod
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, waited for here."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Ends the read."""
+
+
+class SqliteReader(ThreadedReader):
+    """The batches of one statement on SQLite."""
 
     def __init__(
         self,
@@ -23,12 +42,6 @@ class SqliteReader:
         self._schema = schema
         self._stored = pa.schema([pa.field(f.name, _stored_type(f.type)) for f in schema])
         self._rows = connection.execute(statement, parameters)
-
-    async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self.read)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self.end)
 
     def end(self) -> None:
         """Ends the read."""
@@ -51,8 +64,8 @@ class SqliteReader:
         return pa.RecordBatch.from_arrays(columns, schema=self._stored).cast(self._schema)
 
 
-class ArrowReader:
-    """The batches of one statement on PostgreSQL; implements `RowReader`."""
+class ArrowReader(ThreadedReader):
+    """The batches of one statement on PostgreSQL."""
 
     def __init__(
         self, connection: Any, statement: str, parameters: tuple[Any, ...], schema: pa.Schema
@@ -67,12 +80,6 @@ class ArrowReader:
             self._cursor.close()
             raise
         self._waiting: list[pa.RecordBatch] = []
-
-    async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self.read)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self.end)
 
     def read(self) -> pa.RecordBatch | None:
         """The next batch, waited for here."""

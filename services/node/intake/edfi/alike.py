@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.node.domain.intake import SourceRow
-from services.node.domain.record_tables import RECORD_TABLES
 from services.node.intake.edfi.items import OWN, Item
 from services.node.intake.edfi.lookups import Lookups
-from services.node.intake.edfi.row import Row
+from services.node.intake.edfi.row import Row, source_row
 from services.node.intake.edfi.rows import TRANSLATE
 
 _MARK = "\x00"
@@ -87,14 +86,13 @@ class AlikeRows:
         return self._template(made[0], as_told) if len(made) == 1 else None
 
     def _template(self, made: Row, as_told: list[Item]) -> _Template | None:
-        columns = RECORD_TABLES[made.table].column_names
-        values = list(map(made.texts.get, columns))
+        row = source_row(made, "", 0)
         marks = {f"{_MARK}{number}": leaf for number, leaf in enumerate(as_told)}
-        told = [(place, marks[text]) for place, text in enumerate(values) if text in marks]
-        marked = sum(_MARK in text for text in values if text)
+        told = [(place, marks[text]) for place, text in enumerate(row.values) if text in marks]
+        marked = sum(_MARK in text for text in row.values if text)
         if made.refused or marked != len(told):
             return None
-        return _Template(SourceRow(made.table, columns, "", 0, values), told)
+        return _Template(row, told)
 
 
 def _apart(item: Item) -> _Alike | None:

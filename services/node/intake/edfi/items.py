@@ -112,11 +112,6 @@ class Item:
             item = item.children[name][0]
         return item
 
-    def text_of(self, name: str) -> str:
-        """The text of the first child of that name; none where there is none."""
-        children = self.children.get(name)
-        return children[0].text if children else ""
-
     def word(self, *path: str) -> str:
         """The text along a path; of a descriptor, its value without its namespace."""
         item = self.at(*path)

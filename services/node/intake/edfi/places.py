@@ -10,9 +10,9 @@ def student_of(item: Item) -> str:
     for named in ("", "StudentSectionAssociationReference", "StudentAcademicRecordReference"):
         of = item.at(named) if named else item
         # In JSON a reference holds the keys themselves; in XML, more references.
-        if text := of.at("StudentReference").text_of("StudentUniqueId"):
+        if text := of.at("StudentReference", "StudentUniqueId").text:
             return text
-        if named and (text := of.text_of("StudentUniqueId")):
+        if named and (text := of.at("StudentUniqueId").text):
             return text
     return ""
 
@@ -21,8 +21,8 @@ def organization_of(item: Item) -> str:
     """The id of a school or other organization that an element is or names."""
     for reference in ("", "SchoolReference", "EducationOrganizationReference"):
         named = item.at(reference) if reference else item
-        for key in _ORGANIZATION_IDS if named.children else ():
-            if text := named.text_of(key):
+        for key in _ORGANIZATION_IDS:
+            if text := named.at(key).text:
                 return text
     return ""
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from services.node.domain.intake import SourceRow
+from services.node.domain.record_tables import RECORD_TABLES
 from services.node.intake.edfi.items import Item
 from services.node.intake.edfi.lookups import Lookups
 
@@ -18,3 +20,11 @@ class Row(NamedTuple):
 
 
 Translate = Callable[[Item, Lookups], Iterator[Row]]
+
+_COLUMNS = {name: table.column_names for name, table in RECORD_TABLES.items()}
+
+
+def source_row(row: Row, file: str, line: int) -> SourceRow:
+    """A row with the place that it was read at."""
+    columns = _COLUMNS[row.table]
+    return SourceRow(row.table, columns, file, line, list(map(row.texts.get, columns)))

@@ -111,7 +111,7 @@ def _enrollment(item: Item, _lookups: Lookups) -> Iterator[Row]:
 
 
 def _attendance(item: Item, _lookups: Lookups) -> Iterator[Row]:
-    if "SectionReference" in item.children and item.at("SectionReference").children:
+    if item.at("SectionReference").children:
         return  # 1.0 has the events of a class in the same element; ours are of the day
     category = item.word("AttendanceEventCategory")
     yield Row(
@@ -119,10 +119,10 @@ def _attendance(item: Item, _lookups: Lookups) -> Iterator[Row]:
         {
             "student_id": student_of(item),
             "school_id": organization_of(item),
-            "event_date": item.text_of("EventDate"),
+            "event_date": item.at("EventDate").text,
             "category": vocabulary.known(vocabulary.ATTENDANCE_CATEGORY, category),
-            "reason": item.text_of("AttendanceEventReason"),
-            "duration_days": item.text_of("EventDuration"),
+            "reason": item.at("AttendanceEventReason").text,
+            "duration_days": item.at("EventDuration").text,
         },
     )
 

@@ -14,6 +14,7 @@ from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
 from services.node.intake.edfi.alike import AlikeRows
 from services.node.intake.edfi.items import OWN, Item, texts_of
 from services.node.intake.edfi.lookups import FirstPassNames, Lookups, is_program_association
+from services.node.intake.edfi.row import source_row
 from services.node.intake.edfi.rows import TRANSLATE, Row, Translate, program_participation
 
 # What the first pass takes whole; the second has nothing to add.
@@ -31,9 +32,6 @@ _GATHERED_WHOLE = {
     "StudentDisciplineIncidentNonOffenderAssociation",
     "StudentEducationOrganizationAssociation",
 }
-
-
-_COLUMNS = {name: table.column_names for name, table in RECORD_TABLES.items()}
 
 
 FileItem = tuple[str, Item]
@@ -100,7 +98,7 @@ class EdFiSource(ABC):
                 yield told
                 continue
             for made in translation(item.name)(item, lookups):
-                row = _as_told(made, item) if OWN in item.children else made
+                row = _as_told(made, item)
                 if row.refused:
                     yield Rejection(row.table, file, item.line, STUDENT_ID, row.refused)
                 else:
@@ -125,9 +123,3 @@ def _as_told(row: Row, item: Item) -> Row:
     """A row with the columns that another node told beside Ed-Fi's own words."""
     own = item.at(OWN, row.table).children
     return row._replace(texts={**row.texts, **texts_of(own)}) if own else row
-
-
-def source_row(row: Row, file: str, line: int) -> SourceRow:
-    """A row with the place that it was read at."""
-    columns = _COLUMNS[row.table]
-    return SourceRow(row.table, columns, file, line, list(map(row.texts.get, columns)))

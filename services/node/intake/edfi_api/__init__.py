@@ -16,8 +16,8 @@ from services.node.domain.intake_report import Rejection
 from services.node.domain.record_tables import RECORD_TABLES, STUDENT_ID
 from services.node.domain.row_rules import Refusal, RowRules
 from services.node.intake.edfi.lookups import FirstPassNames, Lookups
-from services.node.intake.edfi.rows import Row
-from services.node.intake.edfi.source import SecondPassNames, source_row, translation
+from services.node.intake.edfi.row import Row, source_row
+from services.node.intake.edfi.source import SecondPassNames, translation
 from services.node.intake.edfi_api.dependence import depends_on, tells_of_students
 from services.node.intake.edfi_api.kept import FORM
 from services.node.intake.edfi_api.reading import Reading

@@ -1,16 +1,16 @@
 """Reads what may leave of a view's rows, a batch at a time."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from services.node.store.reading import Compiled
+from services.node.store.row_readers import ThreadedReader
 from services.node.store.views.passing import Keyed, Passing
 
 
-class ViewReader:
-    """The batches of one selection among a view's rows; implements `RowReader`."""
+class ViewReader(ThreadedReader):
+    """The batches of one selection among a view's rows."""
 
     def __init__(
         self, rows: Iterator[list[Keyed]], passing: Passing, chosen: Compiled, schema: pa.Schema
@@ -20,12 +20,6 @@ class ViewReader:
         self._chosen = chosen
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
-
-    async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self.read)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self.end)
 
     def read(self) -> pa.RecordBatch | None:
         """The next batch, waited for here."""
