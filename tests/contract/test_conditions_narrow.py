@@ -87,7 +87,6 @@ def _opt_out(element: str) -> Adverse:
 
 
 NOTHING: frozenset[str] = frozenset()
-# Of those that say the same of one fact, either is as adverse as the other, in any order.
 ADVERSE: dict[str, Adverse] = {
     "revoked": lambda h: h.apply(Revoked("c1", NOW)),
     "revoked for another": lambda h: h.apply(Revoked("c2", NOW)),
@@ -108,6 +107,12 @@ ADVERSE: dict[str, Adverse] = {
     "court": lambda h: _noted(h, RightsKind.COURT_LIMIT),
     "college": lambda h: _noted(h, RightsKind.POSTSECONDARY),
 }
+
+
+def _fact_told(adverse: str) -> str:
+    """What it is about: a fact told after it was not known fills a value, and widens nothing."""
+    return "disability" if adverse.startswith("disability") else adverse
+
 
 words = st.frozensets(
     st.sampled_from(
@@ -161,7 +166,7 @@ def spoken_for(tmp_path_factory: pytest.TempPathFactory) -> Path:
     selections(),
     st.sampled_from(ELEMENTS),
     st.sampled_from(WORDS),
-    st.lists(st.sampled_from(sorted(ADVERSE)), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(sorted(ADVERSE)), min_size=1, max_size=3, unique_by=_fact_told),
 )
 def test_another_condition_or_an_adverse_fact_adds_no_value(
     spoken_for: Path, chosen: Selection, element: Element, word: RowCondition, facts: list[str]
