@@ -50,6 +50,15 @@ def sealing_key_of(profile: Profile) -> SealingKey:
     return _load(SealingKey.load, required(profile.sealing_key, "sealing_key"))
 
 
+def checkpoint_key_of(profile: Profile) -> SigningKey:
+    """The key that signs the checkpoints of the organization's log.
+
+    Raises:
+        RequestInvalidError: if the profile names none, or its file holds none.
+    """
+    return _load(SigningKey.load, required(profile.checkpoint_key, "checkpoint_key"))
+
+
 def _load(load: Callable[[Path], K], path: Path) -> K:
     try:
         return load(path)

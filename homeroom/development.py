@@ -5,7 +5,7 @@ own keys, which never leave it, and the federation's real authority signs its ce
 
     <folder>/authority/      authority.pem, authority_key.pem
     <folder>/<organization>/ authorities.pem; <role>.pem and <role>_key.pem for each role;
-                             signing_key.pem, sealing_key.pem; profile.toml;
+                             signing_key.pem, sealing_key.pem, checkpoint_key.pem; profile.toml;
                              issuer_key.json, and issuer_public.json for the registry
 """
 
@@ -148,6 +148,7 @@ class DevelopmentAuthority:
             write_secret(folder / f"{role}_key.pem", key, force=force)
         write_secret(folder / "signing_key.pem", SigningKey.generate().to_pem(), force=force)
         write_secret(folder / "sealing_key.pem", SealingKey.generate().to_pem(), force=force)
+        write_secret(folder / "checkpoint_key.pem", SigningKey.generate().to_pem(), force=force)
         issuer_key = OKPKey.generate_key("Ed25519", {"kid": f"{organization_id}-development"})
         content = json.dumps(issuer_key.as_dict(private=True), indent=1).encode()
         write_secret(folder / "issuer_key.json", content, force=force)
@@ -199,6 +200,7 @@ def write_profile(
         *([f'consent_key = "{hub.consent_key.hex()}"'] if hub.consent_key else []),
         'signing_key = "signing_key.pem"',
         'sealing_key = "sealing_key.pem"',
+        'checkpoint_key = "checkpoint_key.pem"',
         'user_token = "user.token"',
         *_service_tables(services),
         *_bearer_tables(folder),

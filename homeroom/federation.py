@@ -49,6 +49,7 @@ class Organization:
     Attributes:
         classes: the classes of recipients that the federation's operator has put it in.
         debarred_until: the last day of a bar (34 CFR 99.67); None while none is set.
+        checkpoint_key: signs its log's checkpoints; empty where it runs no node.
     """
 
     organization_id: str
@@ -63,6 +64,7 @@ class Organization:
     record_version: int
     classes: tuple[ClassMembership, ...] = ()
     debarred_until: dt.date | None = None
+    checkpoint_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

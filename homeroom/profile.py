@@ -9,6 +9,7 @@ A profile is a TOML file, `~/.config/homeroom/<name>.toml`:
     consent_key = "<likewise the consent service's; checks that its log has what it was told>"
     signing_key = "signing_key.pem"
     sealing_key = "sealing_key.pem"
+    checkpoint_key = "checkpoint_key.pem"   # where the organization runs a node
     user_token = "user.token"        # a file, or the token itself
 
     [gateway]                        # likewise [registry], [consent] and [node]
@@ -39,7 +40,7 @@ _ENVIRONMENT = "HOMEROOM_PROFILE"
 _KEY_HEX_DIGITS = 64
 _TOKEN_PREFIX = "eyJ"  # noqa: S105 - how every JSON Web Token begins, not a secret
 _WORDS = ("federation", "organization_id", "registry_key", "consent_key")
-_PATHS = ("authorities", "signing_key", "sealing_key", "user_token")
+_PATHS = ("authorities", "signing_key", "sealing_key", "checkpoint_key", "user_token")
 _SERVICES = ("gateway", "registry", "consent", "node")
 _BEARERS = ("app", "steward", "operator")
 
@@ -79,7 +80,7 @@ class Profile(_Frozen):
         consent_key: the consent service's, with which its log is checked.
         node: the organization's own node.
         app, steward, operator: the certificate for each role that this profile can act in.
-        signing_key, sealing_key: the organization's private keys, PKCS #8 PEM.
+        signing_key, sealing_key, checkpoint_key: the organization's private keys, PKCS #8 PEM.
         user_token: the OIDC token of the person who asks, or the file that holds it.
     """
 
@@ -99,6 +100,7 @@ class Profile(_Frozen):
     operator: Bearer | None = None
     signing_key: Path | None = None
     sealing_key: Path | None = None
+    checkpoint_key: Path | None = None
     user_token: Annotated[str | None, Field(repr=False)] = None
 
     def read_user_token(self) -> str:

@@ -28,7 +28,12 @@ from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceSt
 from homeroom.channel import open_channel
 from homeroom.clock import utc_now
 from homeroom.consent_log_view import ConsentLogView
-from homeroom.credentials import credentials_of, sealing_key_of, signing_key_of
+from homeroom.credentials import (
+    checkpoint_key_of,
+    credentials_of,
+    sealing_key_of,
+    signing_key_of,
+)
 from homeroom.errors import ServiceUnreachableError
 from homeroom.identity import Identity, Role
 from homeroom.profile import Profile, Service, required
@@ -90,6 +95,11 @@ class Session:
     @cached_property
     def sealing_key(self) -> SealingKey:
         return sealing_key_of(self.profile)
+
+    @cached_property
+    def checkpoint_key(self) -> SigningKey | None:
+        """The key of the organization's log; None where its profile names none."""
+        return checkpoint_key_of(self.profile) if self.profile.checkpoint_key else None
 
     @cached_property
     def gateway(self) -> "GatewayServiceAsyncStub":

@@ -114,6 +114,7 @@ def read_organization(message: pb.Organization) -> Organization:
         record_version=record.record_version,
         classes=tuple(_classes_that_read(message.classes)),
         debarred_until=_last_day_of_bar(message),
+        checkpoint_key=record.checkpoint_key,
     )
 
 
@@ -178,4 +179,10 @@ def _require_federation(found: str, expected: str) -> None:
 
 
 def _keys_well_formed(record: pb.OrganizationRecord) -> bool:
-    return len(record.signing_key) == KEY_BYTES and len(record.sealing_key) == KEY_BYTES
+    return (
+        len(record.signing_key) == KEY_BYTES
+        and len(record.sealing_key) == KEY_BYTES
+        and len(record.checkpoint_key) in (0, KEY_BYTES)
+        # One key for two uses would let a signature of one pass for the other's.
+        and record.checkpoint_key != record.signing_key
+    )

@@ -83,6 +83,7 @@ class Steward(AgreementActs, Connected):
             datasets=record.get("datasets", ()),
             signing_key=self._session.signing_key.public,
             sealing_key=self._session.sealing_key.public,
+            checkpoint_key=self._checkpoint_key(),
             user_issuer=record["user_issuer"],
             user_keys=record["user_keys"],
             record_version=record.get("record_version") or await self._next_version(),
@@ -95,6 +96,10 @@ class Steward(AgreementActs, Connected):
         )
         self._session.seen.saw_registry(response.sequence)
         return read_organization(response.organization)
+
+    def _checkpoint_key(self) -> bytes:
+        key = self._session.checkpoint_key
+        return key.public if key else b""
 
     async def organizations(self) -> Sequence[Organization]:
         """Every organization whose own record checks, by identifier."""

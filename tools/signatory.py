@@ -17,6 +17,7 @@ class Signatory:
     organization_id: str
     signing: SigningKey = field(default_factory=SigningKey.generate)
     sealing: SealingKey = field(default_factory=SealingKey.generate)
+    checkpoint: SigningKey = field(default_factory=SigningKey.generate)
 
     def signs(self, domain: Domain, statement: bytes) -> evidence_pb2.SignedStatement:
         """A statement that it makes."""
@@ -29,6 +30,7 @@ class Signatory:
             "display_name": self.organization_id,
             "signing_key": self.signing.public,
             "sealing_key": self.sealing.public,
+            "checkpoint_key": self.checkpoint.public,
             "record_version": 1,
         }
         record = pb.OrganizationRecord(**(own | fields))  # type: ignore[arg-type]  # varied

@@ -233,6 +233,7 @@ class _Plans:
             {
                 "signing_key": str(own / "signing_key.pem"),
                 "sealing_key": str(own / "sealing_key.pem"),
+                "checkpoint_key": str(own / "checkpoint_key.pem"),
                 "records_url": f"sqlite:///{own / 'records.db'}",
                 "state_url": f"sqlite:///{own / 'state.db'}",
                 "consent_address": self.hub.consent_address,

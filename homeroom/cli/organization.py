@@ -171,6 +171,7 @@ def _as_json(organization: "Organization") -> dict[str, Any]:
         "datasets": sorted(organization.datasets),
         "signing_key": organization.signing_key.hex(),
         "sealing_key": organization.sealing_key.hex(),
+        "checkpoint_key": organization.checkpoint_key.hex(),
         "record_version": organization.record_version,
         "classes": [
             {"name": one.name, "from": str(one.from_day), "to": str(one.to_day or "")}

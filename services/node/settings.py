@@ -14,6 +14,9 @@ class NodeSettings(ServiceSettings):
 
     signing_key: Path = Field(description="The organization's Ed25519 signing key, PEM.")
     sealing_key: Path = Field(description="The organization's X25519 sealing key, PEM.")
+    checkpoint_key: Path = Field(
+        description="The Ed25519 key that signs checkpoints of the log, PEM; not the signing key."
+    )
     records_url: str = Field(description="The database of records, as an SQLAlchemy URL.")
     state_url: str = Field(
         description="The database of consents, agreements and the log, as an SQLAlchemy URL. "

@@ -347,17 +347,20 @@ def _agreement(holder: Member, asker: Member) -> AgreementDocument:
 def _settings(
     at: Premises, holder: Member, urls: Urls, ports: tuple[int, int], **changed: Any
 ) -> NodeSettings:
-    signing, sealing = at.folder / "node-signing.pem", at.folder / "node-sealing.pem"
-    signing.write_bytes(holder.signing.to_pem())
-    sealing.write_bytes(holder.sealing.to_pem())
+    keys = {
+        "signing_key": holder.signing.to_pem(),
+        "sealing_key": holder.sealing.to_pem(),
+        "checkpoint_key": holder.checkpoint.to_pem(),
+    }
+    for name, key in keys.items():
+        (at.folder / f"node-{name}.pem").write_bytes(key)
     return NodeSettings.model_validate(
         {
             "federation": FEDERATION,
             "organization_id": HOLDER,
             "address": "127.0.0.1:0",
             **at.authority.write(at.identity(Role.NODE, HOLDER), at.folder),
-            "signing_key": signing,
-            "sealing_key": sealing,
+            **{name: at.folder / f"node-{name}.pem" for name in keys},
             "records_url": urls.records,
             "state_url": urls.state,
             "registry_address": f"127.0.0.1:{ports[0]}",

@@ -52,6 +52,7 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
         kind="district",
         signing_key=b"\x01" * 32,
         sealing_key=b"\x02" * 32,
+        checkpoint_key=b"\x03" * 32,
         standing=Standing.PENDING,
         standing_time=NOW,
         classes=(

@@ -146,6 +146,7 @@ def _write_files(
         "authorities": authority.authorities(),
         "signing_key": members.holder.signing.to_pem(),
         "sealing_key": members.holder.sealing.to_pem(),
+        "checkpoint_key": members.holder.checkpoint.to_pem(),
         "holder_file": yaml.safe_dump(_holder_file(case)).encode(),
     }
     for name, content in files.items():

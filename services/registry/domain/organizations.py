@@ -38,6 +38,7 @@ class RegisteredOrganization:
     kind: str
     signing_key: bytes
     sealing_key: bytes
+    checkpoint_key: bytes
     standing: Standing
     standing_time: dt.datetime
     classes: tuple[ClassMembership, ...] = ()
@@ -86,6 +87,7 @@ def register(
             kind=str(described.kind),
             signing_key=described.signing_key,
             sealing_key=described.sealing_key,
+            checkpoint_key=described.checkpoint_key,
             standing=Standing.PENDING,
             standing_time=now,
         )
@@ -98,6 +100,7 @@ def register(
         record_version=described.record_version,
         kind=str(described.kind),
         sealing_key=described.sealing_key,
+        checkpoint_key=described.checkpoint_key,
     )
 
 

@@ -35,6 +35,7 @@ class OrganizationRow(RegistryTable, table=True):
     kind: str
     signing_key: bytes = Field(sa_type=LargeBinary)
     sealing_key: bytes = Field(sa_type=LargeBinary)
+    checkpoint_key: bytes = Field(sa_type=LargeBinary)
     standing: str
     standing_time: int = Field(sa_type=BigInteger)
     classes: str

@@ -51,6 +51,7 @@ def registered(member: Member, standing: Standing = Standing.ACTIVE) -> Register
         kind="district",
         signing_key=member.signing.public,
         sealing_key=member.sealing.public,
+        checkpoint_key=member.checkpoint.public,
         standing=standing,
         standing_time=NOW,
     )

@@ -28,6 +28,7 @@ REGISTERED = {
         kind="community_org",
         signing_key=member.signing.public,
         sealing_key=member.sealing.public,
+        checkpoint_key=member.checkpoint.public,
         standing=Standing.ACTIVE,
         standing_time=NOW,
     )

@@ -44,6 +44,7 @@ class Shelf:
                 kind="district",
                 signing_key=member.signing.public,
                 sealing_key=member.sealing.public,
+                checkpoint_key=member.checkpoint.public,
                 standing=Standing.ACTIVE,
                 standing_time=NOW,
             )

@@ -69,6 +69,7 @@ class OrganizationRecord(_message.Message):
     USER_ISSUER_FIELD_NUMBER: _builtins.int
     USER_KEYS_FIELD_NUMBER: _builtins.int
     RECORD_VERSION_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_KEY_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization's identifier: small letters, digits and underscores."""
     display_name: _builtins.str
@@ -87,6 +88,10 @@ class OrganizationRecord(_message.Message):
     """The issuer's JSON Web Key Set, as JSON."""
     record_version: _builtins.int
     """Counts up with each change; an older record never replaces a newer one."""
+    checkpoint_key: _builtins.bytes
+    """The Ed25519 public key that signs its log's checkpoints and cosigns those of others, 32 bytes;
+    empty when it runs no node.
+    """
     @_builtins.property
     def datasets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The datasets its node holds."""
@@ -104,10 +109,11 @@ class OrganizationRecord(_message.Message):
         user_issuer: _builtins.str = ...,
         user_keys: _builtins.str = ...,
         record_version: _builtins.int = ...,
+        checkpoint_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["datasets", b"datasets", "display_name", b"display_name", "kind", b"kind", "node_address", b"node_address", "organization_id", b"organization_id", "record_version", b"record_version", "sealing_key", b"sealing_key", "signing_key", b"signing_key", "user_issuer", b"user_issuer", "user_keys", b"user_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_key", b"checkpoint_key", "datasets", b"datasets", "display_name", b"display_name", "kind", b"kind", "node_address", b"node_address", "organization_id", b"organization_id", "record_version", b"record_version", "sealing_key", b"sealing_key", "signing_key", b"signing_key", "user_issuer", b"user_issuer", "user_keys", b"user_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

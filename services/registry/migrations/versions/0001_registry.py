@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("signing_key", sa.LargeBinary(), nullable=False),
         sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
+        sa.Column("checkpoint_key", sa.LargeBinary(), nullable=False),
         sa.Column("standing", sa.String(), nullable=False),
         sa.Column("standing_time", sa.BigInteger(), nullable=False),
         sa.Column("classes", sa.String(), nullable=False),
