@@ -1,6 +1,6 @@
 """Starts a real PostgreSQL for tests: Debian's, on a unix socket in a temporary folder.
 
-A test that wants one database of its own imports the fixtures `postgres` and `postgres_url`.
+One server for the session; what a test makes of databases is dropped when the test ends.
 """
 
 import os
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 _USER = "homeroom"
 _START_SECONDS = 60.0
@@ -28,12 +27,13 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._prepared: dict[Callable[[str], object], str] = {}
+        self._made: list[str] = []
 
     def new_database(self, template: str = "template0") -> str:
         """The SQLAlchemy URL of a new database: empty, or a copy of another one."""
         name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._made.append(name)
         return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
 
     def prepared_database(self, prepare: Callable[[str], object]) -> str:
@@ -41,8 +41,13 @@ class Postgres:
         if prepare not in self._prepared:
             url = self.new_database()
             prepare(url)
-            self._prepared[prepare] = str(make_url(url).database)
+            self._prepared[prepare] = self._made.pop()
         return self.new_database(self._prepared[prepare])
+
+    def drop_databases(self) -> None:
+        """Drops what was made since the last time, but for what others are copied from."""
+        while self._made:
+            self._run(f"DROP DATABASE {self._made.pop()} WITH (FORCE)")
 
     def wait(self, process: "subprocess.Popen[bytes]") -> None:
         """Waits until the server answers."""
@@ -57,13 +62,17 @@ class Postgres:
             else:
                 return
 
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     @property
     def _conninfo(self) -> str:
         return f"host={self._folder} user={_USER} dbname=postgres"
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres_server() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole session."""
     programs = _programs()
     if programs is None:
@@ -98,7 +107,9 @@ def postgres() -> Iterator[Postgres]:
         "-c",
         "listen_addresses=",
     ]
-    serve += ["-c", "fsync=off"]
+    # Nothing of it outlives the session, and vacuuming hundreds of databases in turn takes a core.
+    for setting in ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=8GB"):
+        serve += ["-c", setting]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(serve, user=owner, cwd=folder, stdout=log, stderr=log)
     try:
@@ -106,9 +117,17 @@ def postgres() -> Iterator[Postgres]:
         server.wait(process)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
+        # At once, without writing out what is deleted next.
+        process.send_signal(signal.SIGQUIT)
         process.wait(timeout=_START_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Iterator[Postgres]:
+    """The server, for one test."""
+    yield postgres_server
+    postgres_server.drop_databases()
 
 
 @pytest.fixture

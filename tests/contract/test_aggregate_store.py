@@ -29,9 +29,8 @@ from services.node.store.log import LogStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 MINIMUM = 10
 LATER = NOW + dt.timedelta(days=30)

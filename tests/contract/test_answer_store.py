@@ -33,9 +33,8 @@ from tests.contract.holding import (
 )
 from tests.contract.node_stores import DAY, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "two", "urls"]
+__all__ = ["holding", "two", "urls"]
 
 LEAP_DAY = dt.date(2024, 2, 29)
 STUDENT = {

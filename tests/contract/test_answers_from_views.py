@@ -58,13 +58,10 @@ from tests.contract.test_row_conditions import (
     test_the_users_own_students_alone,
 )
 from tests.contract.viewed import VIEWED, ViewedHolding, viewed
-from tests.postgres import postgres, postgres_url
 
 __all__ = [
     "ana",
     "pair",
-    "postgres",
-    "postgres_url",
     "pupils",
     "test_a_class_serves_whoever_is_in_it_at_the_instant",
     "test_a_consent_for_some_days_and_another_condition_hold_together",

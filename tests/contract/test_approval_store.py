@@ -21,9 +21,8 @@ from services.node.store.matter_tables import APPROVAL
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 DAY = dt.timedelta(days=1)
 KEY = SigningKey.generate()

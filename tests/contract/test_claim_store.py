@@ -33,9 +33,8 @@ from services.node.store.students import StudentStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
 from tests.organizations import NOW, new_request_id
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 BORN = dt.date(2012, 3, 4)
 DAY = dt.timedelta(days=1)

@@ -15,9 +15,8 @@ from tests.conditions import consented, waiting
 from tests.contract.holding import MONDAY, Holding, holding, only, selection, student
 from tests.contract.node_stores import DAY, settled, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "urls"]
+__all__ = ["holding", "urls"]
 
 NAME, LUNCH = Element.NAME, Element.FREE_REDUCED_LUNCH_STATUS
 WORD = RowCondition

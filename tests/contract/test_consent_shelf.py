@@ -30,9 +30,8 @@ from services.node.store.students import StudentStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import ANA, DAY, FAR, Urls, grant, settled, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 DONE = Progress(9, 4, NOW)
 BOTH = frozenset({Element.DAILY_ATTENDANCE, Element.SUSPENSIONS})

@@ -22,9 +22,6 @@ from services.consent.store import SqlConsentStore, SqlSnapshotShelf
 from services.consent.store.tables import ConsentTable
 from services.runtime.database import open_database, upgrade
 from tests.organizations import NOW, new_request_id
-from tests.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -16,9 +16,8 @@ from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 LATER = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
 DENIED = {"allow": False, "reasons": ["agreement_missing"], "withheld": []}

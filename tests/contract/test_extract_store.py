@@ -9,9 +9,8 @@ from homeroom.question import Period
 from services.node.domain.extracts import STUDENT_KEY
 from tests.contract.holding import MONDAY, Holding, event, holding, only, selection, student
 from tests.contract.node_stores import urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "urls"]
+__all__ = ["holding", "urls"]
 
 MANY = 100
 

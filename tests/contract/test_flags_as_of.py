@@ -12,9 +12,8 @@ from homeroom.vocabulary import Element
 from tests.contract.holding import Holding, holding, selection, student
 from tests.contract.node_stores import urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "urls"]
+__all__ = ["holding", "urls"]
 
 TODAY = NOW.date()
 FLAGS = ("english_learner", "special_education", "homeless", "foster_care")

@@ -12,9 +12,8 @@ from services.node.intake.run import Choices, ingest
 from services.node.store.records.history import IntakeHistory
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 FILES = {
     "school.csv": "school_id,name\nelm,Elm\noak,Oak\n",

@@ -16,9 +16,8 @@ from services.node.store.log import LogStore
 from services.node.store.state_tables import LOG_ENTRY
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, bring_up_to_date, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from services.node.store.records import RecordStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)

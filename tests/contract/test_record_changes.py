@@ -18,9 +18,8 @@ from services.node.store.students import StudentStore
 from services.runtime.database import open_database
 from tests.contract.holding import ATTENDANCE, Holding, holding, selection, two
 from tests.contract.node_stores import Urls, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "two", "urls"]
+__all__ = ["holding", "two", "urls"]
 
 TODAY = dt.date(2026, 9, 10)
 

@@ -18,9 +18,6 @@ from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE
 from services.node.store.records import LoadTally, RecordStore
 from services.node.store.records.tables import TABLES, RecordTable
 from services.runtime.database import open_database, upgrade, writing
-from tests.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 STUDENT = ("student_id", "given_name", "birth_date", "school_id")
 ENROLLMENT = ("student_key", "school_id", "entry_date", "exit_date")

@@ -23,9 +23,8 @@ from services.node.store.log import LogStore
 from services.node.store.register import RegisterStore
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 ANA, BEN = 1, 2
 ATTENDANCE = Element.DAILY_ATTENDANCE

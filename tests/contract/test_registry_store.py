@@ -21,9 +21,6 @@ from services.registry.store import SqlRegistryStore
 from services.registry.store.tables import RegistryTable
 from services.runtime.database import open_database, upgrade
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

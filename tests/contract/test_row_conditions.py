@@ -32,9 +32,8 @@ from tests.contract.holding import (
 )
 from tests.contract.node_stores import DAY, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["holding", "postgres", "postgres_url", "two", "urls"]
+__all__ = ["holding", "two", "urls"]
 
 WORD = RowCondition
 UNLESS_SAID = {

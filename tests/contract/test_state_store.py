@@ -17,9 +17,8 @@ from services.node.store.state import LINK_CODE_BYTES, StateStore
 from services.node.store.state_tables import LINK_CODE
 from services.runtime.database import open_database
 from tests.contract.node_stores import Urls, urls
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 STUDENTS = (
     ("1", "Ana", "Nováková", dt.date(2012, 2, 29), "elm"),

@@ -11,9 +11,8 @@ from services.node.store.subject_refs import Named, SubjectRefStore, allot, reti
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, urls
 from tests.organizations import NOW
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "urls"]
+__all__ = ["urls"]
 
 
 FOR_EVER = {

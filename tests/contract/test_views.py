@@ -21,9 +21,7 @@ from services.node.store.views import Views
 from services.node.store.views.definitions import servable
 from services.runtime.database import open_database, writing
 from tests.contract.viewed import OWN, as_reader
-from tests.postgres import Postgres, postgres
-
-__all__ = ["postgres"]
+from tests.postgres import Postgres
 
 TABLE = "CREATE TABLE absences (pupil text, school text, day date, kind text, part float)"
 ROWS = (

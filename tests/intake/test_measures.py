@@ -12,9 +12,6 @@ from services.node.intake.run import Choices, ingest
 from services.node.store.records.measures import MeasureRules, Measures
 from services.runtime.database import open_database
 from tests.intake.shared_sets import shared_set
-from tests.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 TODAY = date(2026, 6, 30)
 MONDAY = date(2025, 9, 8)

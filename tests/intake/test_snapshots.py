@@ -14,9 +14,8 @@ from services.node.store.pupils import Pupils
 from services.node.store.records.measures import MeasureRules
 from services.runtime.database import open_database
 from tests.intake.test_measures import MONDAY, TODAY, url
-from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url", "url"]
+__all__ = ["url"]
 
 SET = {
     "school": ["school_id,name,attendance_kind", "a,A,every_day", "b,B,every_day"],
