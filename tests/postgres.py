@@ -83,35 +83,7 @@ def postgres_server() -> Iterator[Postgres]:
     owner = _unprivileged() if os.geteuid() == 0 else None
     if owner is not None:
         os.chown(folder, owner, -1)
-    cluster = folder / "cluster"
-    make: list[str | Path] = [
-        programs / "initdb",
-        "-D",
-        cluster,
-        "-U",
-        _USER,
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-sync",
-    ]
-    made = subprocess.run(make, user=owner, cwd=folder, capture_output=True, check=False)
-    assert made.returncode == 0, made.stderr.decode()
-    serve: list[str | Path] = [
-        programs / "postgres",
-        "-D",
-        cluster,
-        "-k",
-        folder,
-        "-c",
-        "listen_addresses=",
-    ]
-    # Nothing of it outlives the session, and vacuuming hundreds of databases in turn takes a core.
-    for setting in ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=8GB"):
-        serve += ["-c", setting]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(serve, user=owner, cwd=folder, stdout=log, stderr=log)
+    process = _serve(programs, folder, owner)
     try:
         server = Postgres(folder)
         server.wait(process)
@@ -134,6 +106,38 @@ def postgres(postgres_server: Postgres) -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> str:
     """A new database of PostgreSQL, for one test."""
     return postgres.new_database()
+
+
+def _serve(programs: Path, folder: Path, owner: int | None) -> "subprocess.Popen[bytes]":
+    """Makes a cluster in a folder and starts its server."""
+    cluster = folder / "cluster"
+    make: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        cluster,
+        "-U",
+        _USER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+    ]
+    made = subprocess.run(
+        [*make, "--no-sync"], user=owner, cwd=folder, capture_output=True, check=False
+    )
+    assert made.returncode == 0, made.stderr.decode()
+    serve: list[str | Path] = [programs / "postgres", "-D", cluster, "-k", folder]
+    # Nothing of it outlives the session, and vacuuming hundreds of databases in turn takes a core.
+    for setting in (
+        "listen_addresses=",
+        "fsync=off",
+        "full_page_writes=off",
+        "autovacuum=off",
+        "max_wal_size=8GB",
+    ):
+        serve += ["-c", setting]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(serve, user=owner, cwd=folder, stdout=log, stderr=log)
 
 
 def _programs() -> Path | None:
