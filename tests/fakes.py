@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from homeroom.audit import AuditEntry, AuditKind, encode_content
+from homeroom.audit.entry import SALT_BYTES
 from homeroom.catalog import SUBJECT_REF
 from homeroom.errors import HomeroomError, LogUnavailableError, QueryReplayedError
 from homeroom.facts import Facts
@@ -17,15 +19,7 @@ from services.node.domain.aggregates import AskedTable, TableRelease
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.extracts import STUDENT_KEY
-from services.node.domain.log import (
-    GENESIS,
-    Disclosed,
-    Entry,
-    EntryKind,
-    Note,
-    Position,
-    encode_content,
-)
+from services.node.domain.log import Disclosed, Note, Position
 from services.node.domain.on_file import NOTHING_ON_FILE, Looked, OnFile, Waiting
 from services.node.domain.register import DisclosureRecord
 from services.node.domain.replica import Evidence, Freshness
@@ -116,18 +110,17 @@ class FakeLog:
     """
 
     events: list[str] = field(default_factory=list)
-    refused: set[EntryKind] = field(default_factory=set)
-    entries: list[tuple[EntryKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
+    refused: set[AuditKind] = field(default_factory=set)
+    entries: list[tuple[AuditKind, bytes, Mapping[str, Any]]] = field(default_factory=list)
     disclosed: list[tuple[int, int]] = field(default_factory=list)
     records: list[DecisionRecord] = field(default_factory=list)
     register: list[DisclosureRecord] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     tables: list[TableRelease] = field(default_factory=list)
-    _digest: str = GENESIS
 
     async def append(
         self,
-        kind: EntryKind,
+        kind: AuditKind,
         query_digest: bytes,
         content: Mapping[str, Any],
         notes: Sequence[Note] = (),
@@ -138,13 +131,13 @@ class FakeLog:
         if any(entry[:2] == (kind, query_digest) for entry in self.entries):
             raise QueryReplayedError("this query was asked before")
         index = len(self.entries)
-        entry = Entry(self._digest, index, kind, query_digest.hex(), 0, encode_content(content))
-        self._digest = entry.digest
+        salt, written = bytes(SALT_BYTES), encode_content(content)
+        entry = AuditEntry(index, 0, kind, query_digest.hex(), salt, written)
         self.entries.append((kind, query_digest, content))
         for note in notes:
             self._keep(note)
         self.events.append(str(kind))
-        return Position(index, entry.digest)
+        return Position(index, entry.leaf().hex())
 
     def _keep(self, note: Note) -> None:
         match note:
@@ -159,7 +152,7 @@ class FakeLog:
             case TableRelease():
                 self.tables.append(note)
 
-    def content_of(self, kind: EntryKind) -> Mapping[str, Any]:
+    def content_of(self, kind: AuditKind) -> Mapping[str, Any]:
         """What the only entry of a kind says."""
         (content,) = [entry[2] for entry in self.entries if entry[0] is kind]
         return content

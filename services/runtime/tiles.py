@@ -48,7 +48,7 @@ class TiledTree:
         wanted = hashes[start * HASH_BYTES : (start + (1 << within)) * HASH_BYTES]
         if len(wanted) != HASH_BYTES << within:
             raise InternalError("the log lacks a hash")
-        return _root(wanted)
+        return tile_root(wanted)
 
     def _extend(self, level: int, first: int, new: Sequence[bytes]) -> list[bytes]:
         """Adds hashes to the tiles of one level; returns the roots of those that became full."""
@@ -64,7 +64,7 @@ class TiledTree:
             self._shelf.save(level, place, hashes)
             self._read[level, place] = hashes
             if len(hashes) == TILE * HASH_BYTES:
-                full.append(_root(hashes))
+                full.append(tile_root(hashes))
             start, place, within, hashes = start + len(more), place + 1, 0, b""
         return full
 
@@ -74,7 +74,8 @@ class TiledTree:
         return self._read[level, place]
 
 
-def _root(hashes: bytes) -> bytes:
+def tile_root(hashes: bytes) -> bytes:
+    """The hash over a full tile, or over any whole subtree within one."""
     row = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
     while len(row) > 1:
         row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]

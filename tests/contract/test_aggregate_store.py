@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from homeroom.audit import AuditKind
 from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
 from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.aggregates import (
@@ -23,7 +24,6 @@ from services.node.domain.aggregates import (
 )
 from services.node.domain.decision import Schools
 from services.node.domain.disclosure.table import Cell, Mark, students
-from services.node.domain.log import EntryKind
 from services.node.store.aggregates import AggregateStore
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
@@ -93,7 +93,7 @@ class Told:
 
     async def write(self, asked: AskedTable, settled: Settled) -> None:
         note = TableRelease(self._requester, asked.table_key, settled, asked.before)
-        await self._log.append(EntryKind.DECIDED, secrets.token_bytes(32), {}, [note])
+        await self._log.append(AuditKind.DECIDED, secrets.token_bytes(32), {}, [note])
 
 
 @pytest.fixture

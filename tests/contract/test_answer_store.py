@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import update
 
+from homeroom.audit import AuditKind
 from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset, dataset_named
 from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Revoked
-from services.node.domain.log import Disclosed, EntryKind, Note
+from services.node.domain.log import Disclosed, Note
 from services.node.domain.register import Decided, Keeping, Requested, record_of
 from services.node.store.log import LogStore
 from services.node.store.records.tables import TABLES
@@ -255,7 +256,7 @@ async def disclose(holding: Holding) -> None:
     for number, decided in enumerate((allowed, secret)):
         record = record_of(Keeping(), asked, decided, {blank: None, known: None})
         notes: list[Note] = [Disclosed([(known, 1)]), record]
-        await log.append(EntryKind.DECIDED, bytes([number]), {}, notes)
+        await log.append(AuditKind.DECIDED, bytes([number]), {}, notes)
     with writing(engine) as connection:
         connection.execute(update(DISCLOSURE_RECORD).values(recorded_on=LEAP_DAY))
     engine.dispose()

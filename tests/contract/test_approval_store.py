@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine, update
 
 from homeroom.approvals import ApprovalTerms, sign_approval
+from homeroom.audit import AuditKind
 from homeroom.errors import ChangedMeanwhileError
 from homeroom.signing import SigningKey
 from homeroom.vocabulary import Element
 from services.node.domain.approving import ApprovalRequest, Approved
-from services.node.domain.log import EntryKind
 from services.node.domain.on_file import Approval, ApprovalState, Looked, Waiting
 from services.node.store.approvals import ApprovalStore, open_requests
 from services.node.store.log import LogStore
@@ -104,7 +104,7 @@ async def test_what_waits_is_written_with_the_decisions_entry(
     log = LogStore(state)
     for number in range(2):
         await log.append(
-            EntryKind.DECIDED, bytes([number]), {}, [Waiting(*USE, frozenset({SCORES, GRADES}))]
+            AuditKind.DECIDED, bytes([number]), {}, [Waiting(*USE, frozenset({SCORES, GRADES}))]
         )
 
     waiting = store.page(0, 9, every=False)

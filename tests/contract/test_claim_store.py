@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
+from homeroom.audit import AuditKind
 from homeroom.consent_terms import ConsentTerms, IdentityClaim, OpenedConsent
 from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
 from homeroom.users import User
@@ -16,7 +17,7 @@ from services.node.domain.claim_links import LinkState
 from services.node.domain.consent_book import Revoked, Rotated, Settled
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import AgeRule, Grant, Student
-from services.node.domain.log import Disclosed, EntryKind
+from services.node.domain.log import Disclosed
 from services.node.domain.reviewing import Act, ToRetract
 from services.node.store.claim_tables import CLAIM_LINK
 from services.node.store.claims import ClaimStore
@@ -359,9 +360,9 @@ async def test_an_undone_link_ends_at_once_and_lists_what_was_disclosed(holder: 
     key = holder.key("s1")
     told = {"requester": "helpers", "user": "ana", "purpose": "direct_service", "dataset": "x"}
     disclosed = Disclosed([(key, mask_of([Element.DAILY_ATTENDANCE]))])
-    await holder.stores.log.append(EntryKind.DECIDED, b"1", told, [disclosed])
+    await holder.stores.log.append(AuditKind.DECIDED, b"1", told, [disclosed])
     other = {**told, "requester": "strangers"}
-    await holder.stores.log.append(EntryKind.DECIDED, b"2", other, [disclosed])
+    await holder.stores.log.append(AuditKind.DECIDED, b"2", other, [disclosed])
 
     (name,) = (row["subject_ref"] for row in holder.rows(SUBJECT_REF) if row["in_use"])
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
+from homeroom.audit import AuditKind
 from homeroom.errors import QueryReplayedError
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord
-from services.node.domain.log import EntryKind
 from services.node.store import decision_records
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
@@ -41,7 +41,7 @@ def record(number: int) -> DecisionRecord:
 async def decided(state: Engine, *numbers: int) -> DecisionRecordStore:
     log = LogStore(state)
     for number in numbers:
-        await log.append(EntryKind.DECIDED, query(number), {}, [record(number)])
+        await log.append(AuditKind.DECIDED, query(number), {}, [record(number)])
     return DecisionRecordStore(state)
 
 
@@ -109,5 +109,5 @@ async def test_what_the_log_refuses_is_not_kept(state: Engine) -> None:
     records = await decided(state, 1)
 
     with pytest.raises(QueryReplayedError):
-        await LogStore(state).append(EntryKind.DECIDED, query(1), {}, [record(9)])
+        await LogStore(state).append(AuditKind.DECIDED, query(1), {}, [record(9)])
     assert [one.record for one in records.since(None)] == [record(1)]

@@ -3,17 +3,20 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text, update
 
+from homeroom.audit import AuditKind
 from homeroom.errors import LogUnavailableError, QueryReplayedError
-from services.node.domain.log import GENESIS, EntryKind
+from homeroom.merkle import tree_of
+from services.node.domain.log import Disclosed, Position
 from services.node.store.log import LogStore
-from services.node.store.state_tables import LOG_ENTRY
+from services.node.store.state_tables import DISCLOSED, LOG_ENTRY, LOG_TILE
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, bring_up_to_date, urls
 
@@ -37,8 +40,10 @@ def query(number: int) -> bytes:
 
 
 async def write(log: LogStore, count: int) -> None:
-    for number in range(count):
-        await log.append(EntryKind.DECIDED, query(number), {"number": number})
+    """So many entries, in the order of their numbers."""
+    await asyncio.gather(
+        *(log.append(AuditKind.DECIDED, query(n), {"number": n}) for n in range(count))
+    )
 
 
 def change(engine: Engine, statement: Any) -> None:
@@ -46,17 +51,19 @@ def change(engine: Engine, statement: Any) -> None:
         connection.execute(statement)
 
 
-async def test_entries_form_a_chain_from_the_first(log: LogStore) -> None:
-    first = await log.append(EntryKind.DECIDED, query(1), {"b": 1, "a": "Ľuboš"})
-    second = await log.append(EntryKind.RELEASED, query(1), {})
+async def test_entries_form_one_tree_from_the_first(log: LogStore) -> None:
+    first = await log.append(AuditKind.DECIDED, query(1), {"b": 1, "a": "Ľuboš"})
+    second = await log.append(AuditKind.RELEASED, query(1), {})
     entries = list(log.entries())
+    leaves = [entry.leaf() for entry in entries]
 
     assert (first.log_index, second.log_index) == (0, 1)
-    assert [entry["previous_digest"] for entry in entries] == [GENESIS, first.digest]
-    assert [entry["digest"] for entry in entries] == [first.digest, second.digest]
-    assert entries[0]["query_digest"] == query(1).hex()
-    assert entries[0]["content"] == '{"a":"\\u013dubo\\u0161","b":1}'
+    assert [leaf.hex() for leaf in leaves] == [first.digest, second.digest]
+    assert entries[0].query_digest == query(1).hex()
+    assert entries[0].content == '{"a":"\\u013dubo\\u0161","b":1}'
+    assert entries[0].salt != entries[1].salt
     assert log.size() == 2
+    assert log.root(2) == tree_of(leaves)[0]
     assert log.first_broken() is None
 
 
@@ -66,21 +73,21 @@ async def test_an_empty_log_is_whole(log: LogStore) -> None:
 
 
 async def test_a_query_is_recorded_once_for_each_kind(log: LogStore) -> None:
-    await log.append(EntryKind.DECIDED, query(1), {"first": True})
+    await log.append(AuditKind.DECIDED, query(1), {"first": True})
 
     with pytest.raises(QueryReplayedError):
-        await log.append(EntryKind.DECIDED, query(1), {"first": False})
-    await log.append(EntryKind.RELEASED, query(1), {})
-    assert [entry["kind"] for entry in log.entries()] == ["decided", "released"]
+        await log.append(AuditKind.DECIDED, query(1), {"first": False})
+    await log.append(AuditKind.RELEASED, query(1), {})
+    assert [entry.kind for entry in log.entries()] == ["decided", "released"]
     assert log.first_broken() is None
 
 
 async def test_a_replay_is_refused_after_a_restart(log: LogStore, urls: Urls) -> None:
-    await log.append(EntryKind.DECIDED, query(1), {})
+    await log.append(AuditKind.DECIDED, query(1), {})
     again = open_database(urls.state)
 
     with pytest.raises(QueryReplayedError):
-        await LogStore(again).append(EntryKind.DECIDED, query(1), {})
+        await LogStore(again).append(AuditKind.DECIDED, query(1), {})
     again.dispose()
 
 
@@ -89,20 +96,20 @@ async def test_entries_written_at_once_keep_the_chain(log: LogStore, urls: Urls)
     other_engine = open_database(urls.state)
     other = LogStore(other_engine)
     positions = await asyncio.gather(
-        *((log, other)[n % 2].append(EntryKind.DECIDED, query(n), {"n": n}) for n in range(60))
+        *((log, other)[n % 2].append(AuditKind.DECIDED, query(n), {"n": n}) for n in range(60))
     )
     other_engine.dispose()
 
     assert sorted(position.log_index for position in positions) == list(range(60))
     assert log.first_broken() is None
-    assert {e["log_index"]: e["digest"] for e in log.entries()} == {
+    assert {entry.index: entry.leaf().hex() for entry in log.entries()} == {
         position.log_index: position.digest for position in positions
     }
 
 
 async def test_of_one_query_asked_many_times_at_once_one_is_recorded(log: LogStore) -> None:
     outcomes = await asyncio.gather(
-        *(log.append(EntryKind.DECIDED, query(1), {}) for _ in range(8)), return_exceptions=True
+        *(log.append(AuditKind.DECIDED, query(1), {}) for _ in range(8)), return_exceptions=True
     )
 
     assert sum(isinstance(outcome, QueryReplayedError) for outcome in outcomes) == 7
@@ -116,8 +123,8 @@ async def test_of_one_query_asked_many_times_at_once_one_is_recorded(log: LogSto
         {"kind": "released"},
         {"query_digest": "0" * 64},
         {"written_at": 1},
-        {"previous_digest": "0" * 64},
-        {"digest": "0" * 64},
+        {"salt": bytes(16)},
+        {"leaf": bytes(32)},
         {"log_index": 70},
     ],
     ids=lambda changed: next(iter(changed)),
@@ -161,9 +168,61 @@ async def test_an_entry_put_in_between_is_found(log: LogStore, engine: Engine) -
 
 async def test_a_name_with_any_character_can_be_recorded(log: LogStore) -> None:
     """A token may name its bearer with half a surrogate pair or a NUL."""
-    await log.append(EntryKind.DECIDED, query(1), {"user": "\ud800 \x00 \n 🏫"})
+    await log.append(AuditKind.DECIDED, query(1), {"user": "\ud800 \x00 \n 🏫"})
 
     assert log.first_broken() is None
+
+
+@pytest.mark.parametrize("rewritten", ["the entry", "its leaf as well", "its tile as well"])
+async def test_an_entry_that_is_rewritten_with_its_hashes_is_found(
+    log: LogStore, engine: Engine, rewritten: str
+) -> None:
+    """Whoever changes an entry must change every hash above it, and then the root is another."""
+    await write(log, 300)
+    root = log.root(300)
+    entry = replace(list(log.entries())[270], content='{"number":99}')
+    changed: dict[str, Any] = {"content": entry.content}
+    if rewritten != "the entry":
+        changed["leaf"] = entry.leaf()
+    change(engine, update(LOG_ENTRY).where(LOG_ENTRY.c.log_index == 270).values(**changed))
+    if rewritten == "its tile as well":
+        with engine.connect() as connection:
+            chosen = select(LOG_TILE.c.hashes).where(LOG_TILE.c.level == 0, LOG_TILE.c.place == 1)
+            hashes = bytes(connection.scalar(chosen) or b"")
+        hashes = hashes[: 14 * 32] + entry.leaf() + hashes[15 * 32 :]
+        tile = update(LOG_TILE).where(LOG_TILE.c.level == 0, LOG_TILE.c.place == 1)
+        change(engine, tile.values(hashes=hashes))
+        assert log.root(300) != root
+    else:
+        assert log.first_broken() == 270
+
+
+@pytest.mark.parametrize(
+    ("level", "place", "first"), [(0, 0, 0), (0, 1, 256), (0, 2, 512), (1, 0, 0)]
+)
+async def test_a_changed_or_missing_tile_is_found(
+    log: LogStore, engine: Engine, level: int, place: int, first: int
+) -> None:
+    """By the first entry under the hash that is wrong."""
+    await write(log, 600)
+    here = (LOG_TILE.c.level == level, LOG_TILE.c.place == place)
+    with engine.connect() as connection:
+        hashes = bytes(connection.scalar(select(LOG_TILE.c.hashes).where(*here)) or b"")
+    change(engine, update(LOG_TILE).where(*here).values(hashes=bytes(32) + hashes[32:]))
+    assert log.first_broken() == first
+    change(engine, delete(LOG_TILE).where(*here))
+    assert log.first_broken() == first
+
+
+async def test_a_log_without_its_last_entries_is_found_and_not_written_further(
+    log: LogStore, engine: Engine
+) -> None:
+    await write(log, 5)
+    change(engine, delete(LOG_ENTRY).where(LOG_ENTRY.c.log_index >= 3))
+
+    assert log.first_broken() == 3
+    with pytest.raises(LogUnavailableError):
+        await log.append(AuditKind.DECIDED, query(9), {})
 
 
 async def test_a_database_that_is_away_is_a_log_that_cannot_be_written(
@@ -172,14 +231,14 @@ async def test_a_database_that_is_away_is_a_log_that_cannot_be_written(
     change(engine, text("ALTER TABLE log_entry RENAME TO away"))
 
     with pytest.raises(LogUnavailableError):
-        await log.append(EntryKind.DECIDED, query(1), {})
+        await log.append(AuditKind.DECIDED, query(1), {})
 
 
 async def fill(log: LogStore) -> int:
     """Writes until the log refuses; returns how many entries it took."""
     for number in range(10_000):
         try:
-            await log.append(EntryKind.DECIDED, query(number), {"padding": "x" * 500})
+            await log.append(AuditKind.DECIDED, query(number), {"padding": "x" * 500})
         except LogUnavailableError:
             return number
     pytest.fail("this disk is never full")
@@ -200,12 +259,141 @@ async def test_a_full_disk_is_a_log_that_cannot_be_written(tmp_path: Path) -> No
     log = LogStore(engine)
     written = await fill(log)
     with pytest.raises(LogUnavailableError):
-        await log.append(EntryKind.DECIDED, query(20_000), {"padding": "x" * 50_000})
+        await log.append(AuditKind.DECIDED, query(20_000), {"padding": "x" * 50_000})
     assert full
     assert log.size() == written > 0
     assert log.first_broken() is None
     engine.dispose()
     again = open_database(urls.state)
-    await LogStore(again).append(EntryKind.RELEASED, query(0), {})
+    await LogStore(again).append(AuditKind.RELEASED, query(0), {})
     assert LogStore(again).first_broken() is None
     again.dispose()
+
+
+class Held:
+    """A writer of the same database that lets nobody write until it is told to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def __aenter__(self) -> None:
+        self._held = writing(self._engine)
+        connection = await asyncio.to_thread(self._held.__enter__)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE log_entry IN EXCLUSIVE MODE"))
+
+    async def __aexit__(self, *_raised: object) -> None:
+        await asyncio.to_thread(self._held.__exit__, None, None, None)
+
+
+async def together(
+    log: LogStore, other: Engine, appends: Sequence[Coroutine[Any, Any, Position]]
+) -> list[Position | BaseException]:
+    """Hands entries in while the log cannot be written, so that all but the first form a group."""
+    async with Held(other):
+        first = asyncio.ensure_future(log.append(AuditKind.CLAIMS_SHOWN, query(10**6), {}))
+        await asyncio.sleep(0)
+        tasks = [asyncio.ensure_future(append) for append in appends]
+        await asyncio.sleep(0.1)
+    await asyncio.wait([first])
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def other(urls: Urls) -> Iterator[Engine]:
+    """What another process would have open."""
+    opened = open_database(urls.state)
+    yield opened
+    opened.dispose()
+
+
+async def test_entries_that_wait_are_committed_together_in_their_order(
+    log: LogStore, engine: Engine, other: Engine
+) -> None:
+    commits: list[str] = []
+    event.listen(engine, "commit", lambda _: commits.append("commit"))
+    outcomes = await together(
+        log, other, [log.append(AuditKind.DECIDED, query(n), {"n": n}) for n in range(200)]
+    )
+
+    assert [o.log_index for o in outcomes if isinstance(o, Position)] == list(range(1, 201))
+    assert [entry.said.get("n") for entry in log.entries()] == [None, *range(200)]
+    assert len(commits) <= 3
+    assert log.first_broken() is None
+
+
+async def test_a_replay_in_a_group_fails_only_itself(log: LogStore, other: Engine) -> None:
+    """Whether the query stands in the log already or earlier in the same group."""
+    await log.append(AuditKind.DECIDED, query(3), {})
+    outcomes = await together(
+        log, other, [log.append(AuditKind.DECIDED, query(n), {}) for n in (1, 2, 2, 3, 4)]
+    )
+
+    assert [isinstance(o, QueryReplayedError) for o in outcomes] == [0, 0, 1, 1, 0]
+    assert log.size() == 5
+    assert log.first_broken() is None
+
+
+async def test_what_is_kept_beside_an_entry_fails_only_that_entry(
+    log: LogStore, engine: Engine, other: Engine
+) -> None:
+    """And nothing of it is kept: neither the entry nor the notes that went before."""
+    twice = [Disclosed([(7, 1)]), Disclosed([(7, 1)])]
+    outcomes = await together(
+        log,
+        other,
+        [
+            log.append(AuditKind.DECIDED, query(1), {}, [Disclosed([(5, 1)])]),
+            log.append(AuditKind.DECIDED, query(2), {}, twice),
+            log.append(AuditKind.DECIDED, query(3), {}, [Disclosed([(6, 1)])]),
+        ],
+    )
+
+    assert [isinstance(o, LogUnavailableError) for o in outcomes] == [False, True, False]
+    with engine.connect() as connection:
+        kept = connection.execute(select(DISCLOSED).order_by(DISCLOSED.c.log_index)).all()
+    assert [tuple(row) for row in kept] == [(1, 5, 1), (2, 6, 1)]
+    assert log.size() == 3
+    assert log.first_broken() is None
+
+
+async def test_a_group_that_cannot_be_committed_leaves_nothing_and_fails_everyone(
+    log: LogStore, engine: Engine, other: Engine
+) -> None:
+    await write(log, 2)
+
+    @event.listens_for(engine, "commit")
+    def fail(connection: Connection) -> None:
+        if connection.execute(select(func.count()).select_from(LOG_ENTRY)).scalar_one() > 2:
+            raise OSError(28, "No space left on device")
+
+    outcomes = await together(
+        log,
+        other,
+        [log.append(AuditKind.RELEASED, query(n), {}, [Disclosed([(n, 1)])]) for n in range(1, 20)],
+    )
+
+    assert all(isinstance(outcome, LogUnavailableError) for outcome in outcomes)
+    with engine.connect() as connection:
+        assert connection.execute(select(DISCLOSED)).all() == []
+    assert log.size() == 2
+    assert log.first_broken() is None
+    event.remove(engine, "commit", fail)
+    again = await log.append(AuditKind.RELEASED, query(1), {})
+    assert again.log_index == 2
+
+
+async def test_who_no_longer_waits_gets_no_entry(log: LogStore, other: Engine) -> None:
+    """A call that was given up before its turn has not happened."""
+    async with Held(other):
+        first = asyncio.ensure_future(log.append(AuditKind.DECIDED, query(1), {}))
+        await asyncio.sleep(0.1)
+        given_up = asyncio.ensure_future(log.append(AuditKind.DECIDED, query(2), {}))
+        last = asyncio.ensure_future(log.append(AuditKind.DECIDED, query(3), {}))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.sleep(0)
+
+    assert (await first).log_index == 0
+    assert (await last).log_index == 1
+    assert [entry.query_digest for entry in log.entries()] == [query(1).hex(), query(3).hex()]

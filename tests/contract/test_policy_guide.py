@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from homeroom.audit import AuditKind
 from homeroom.cli.app import app as homeroom_app
 from homeroom.identity import Role
 from services.node.__main__ import app as node_app
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord
-from services.node.domain.log import EntryKind
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
 from services.runtime.policy import PolicyBundle, PolicyFolder, watching
@@ -157,7 +157,7 @@ async def _record_questions(state_url: str) -> None:
         digest = DIGEST.group(1) if number == 0 else ""
         digest += hashlib.sha256(str(number).encode()).hexdigest()[len(digest) :]
         record = DecisionRecord(asked, vectors["vectors"][0]["met"], Revisions("f", "l"))
-        await log.append(EntryKind.DECIDED, bytes.fromhex(digest), {}, [record])
+        await log.append(AuditKind.DECIDED, bytes.fromhex(digest), {}, [record])
     state.dispose()
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from homeroom.audit import AuditKind
 from homeroom.errors import QueryReplayedError
 from homeroom.vocabulary import Basis, Element, ReasonCode
-from services.node.domain.log import Disclosed, EntryKind, Note
+from services.node.domain.log import Disclosed, Note
 from services.node.domain.register import (
     Decided,
     DisclosureRecord,
@@ -40,7 +41,7 @@ class Kept:
 
     async def write(self, *notes: Note) -> None:
         self.written += 1
-        await self.log.append(EntryKind.DECIDED, self.written.to_bytes(32), {}, notes)
+        await self.log.append(AuditKind.DECIDED, self.written.to_bytes(32), {}, notes)
 
 
 @pytest.fixture

@@ -83,9 +83,9 @@ class Office:
 
     def log(self, kind: str) -> list[dict[str, Any]]:
         state = open_database(self.federation.settings.state_url)
-        entries = [e["content"] for e in LogStore(state).entries() if e["kind"] == kind]
+        entries = [dict(e.said) for e in LogStore(state).entries() if e.kind == kind]
         state.dispose()
-        return [json.loads(content) for content in entries]
+        return entries
 
 
 @pytest.fixture

@@ -87,9 +87,9 @@ class Office:
         layout = self.federation.layout
         stores = open_stores(layout.records_url(HARBOR), layout.state_url(HARBOR))
         return [
-            {"kind": entry["kind"], **json.loads(entry["content"])}
+            {"kind": entry.kind, **entry.said}
             for entry in stores.log.entries()
-            if entry["kind"].startswith(("link_", "claims_"))
+            if entry.kind.startswith(("link_", "claims_"))
         ]
 
 

@@ -8,17 +8,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deploy.local.layout import PROJECT
 from homeroom import Client, NotPermittedError
+from homeroom.audit import AuditEntry
+from homeroom.audit.entry import SALT_BYTES
 from homeroom.errors import CallerUnknownError, ClockSkewedError, HomeroomError
 from homeroom.profile import load_profile
 from homeroom.users import User
-from services.node.domain.log import GENESIS, Entry
 from services.node.server import open_stores
+from services.runtime.tiles import TILE
 from tests.federation.records import (
     ATTENDANCE,
     ATTENDANCE_ALLOWED,
@@ -305,23 +308,25 @@ def _check_log(federation: Federation, state: Path) -> "subprocess.CompletedProc
 
 def _digest_at(state: Path, log_index: int) -> str:
     with closing(sqlite3.connect(state)) as log:
-        found = log.execute("SELECT digest FROM log_entry WHERE log_index = ?", (log_index,))
-        return str(found.fetchone()[0])
+        found = log.execute("SELECT leaf FROM log_entry WHERE log_index = ?", (log_index,))
+        return bytes(found.fetchone()[0]).hex()
 
 
 def _rewrite_from_the_start(state: Path) -> None:
+    """Another log in the same place, with every hash as it has to be."""
     with closing(sqlite3.connect(state)) as log, log:
-        previous = GENESIS
-        entries = log.execute(
-            "SELECT log_index, kind, query_digest, written_at, content FROM log_entry"
+        rows = log.execute(
+            "SELECT log_index, written_at, kind, query_digest, salt, content FROM log_entry"
             " ORDER BY log_index"
         ).fetchall()
-        for log_index, kind, query_digest, written_at, content in entries:
-            rewritten = content + " " if log_index == 0 else content
-            digest = Entry(previous, log_index, kind, query_digest, written_at, rewritten).digest
+        leaves = []
+        for row in rows:
+            entry = AuditEntry(*row)
+            entry = replace(entry, at=entry.at - 1, salt=bytes(SALT_BYTES))
+            leaves.append(entry.leaf())
             log.execute(
-                "UPDATE log_entry SET content = ?, previous_digest = ?, digest = ?"
-                " WHERE log_index = ?",
-                (rewritten, previous, digest, log_index),
+                "UPDATE log_entry SET written_at = ?, salt = ?, leaf = ? WHERE log_index = ?",
+                (entry.at, entry.salt, leaves[-1], entry.index),
             )
-            previous = digest
+        assert len(leaves) <= TILE
+        log.execute("UPDATE log_tile SET hashes = ? WHERE level = 0", (b"".join(leaves),))

@@ -9,6 +9,7 @@ import typer
 from sqlalchemy import MetaData
 
 from homeroom.answer import Outcome
+from homeroom.audit import EVENTS, AuditKind
 from homeroom.errors import ERROR_OF_REASON, Reason
 from services.consent.store.tables import ConsentTable
 from services.node.__main__ import app as node_command
@@ -169,6 +170,20 @@ def test_the_page_about_nodes_names_every_format_verb_and_problem() -> None:
     assert verbs >= {"ingest", "check-log"}
     assert [verb for verb in verbs if f"services.node {verb}" not in page] == []
     assert {c[0].strip("`") for c in rows(_DOCS / "node.md")} >= set(FORMATS) | set(ConsentProblem)
+
+
+def test_the_page_about_audit_events_is_the_catalogue() -> None:
+    """Every kind of entry, when it is written, and each of its fields."""
+    page = {
+        cells[0].strip("`"): (cells[1], *(re.findall(r"`([a-z_]+)`", cell) for cell in cells[2:]))
+        for cells in rows(_DOCS / "audit-events.md")
+    }
+
+    assert page == {
+        str(kind): (event.trigger, list(event.fields), list(event.optional))
+        for kind, event in EVENTS.items()
+    }
+    assert set(EVENTS) == set(AuditKind)
 
 
 def test_the_page_about_nodes_names_every_setting() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.node.v1 import outside_service_pb2 as pb
 from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceServicer
+from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.errors import (
     CallerUnknownError,
@@ -32,7 +33,7 @@ from homeroom.vocabulary import OrganizationKind
 from services.node.api.node import NodeApi
 from services.node.api.stewards import Stewards
 from services.node.domain.filing import Filing
-from services.node.domain.log import EntryKind, Log
+from services.node.domain.log import Log
 from services.node.domain.replica import Replica
 from services.node.domain.ruling import Asked, Holder
 from services.runtime.admission import MAX_QUERY_BYTES
@@ -89,7 +90,7 @@ class Outside:
         )
         said = {"request": request.request_id, "requester": requester.organization_id}
         who = {"user": steward.user_id, "role": steward.role}
-        await self.log.append(EntryKind.REQUEST_ENTERED, asked.digest, {**said, **who})
+        await self.log.append(AuditKind.REQUEST_ENTERED, asked.digest, {**said, **who})
         return Entered(asked, students)
 
     def _proved(self, evidence: evidence_pb2.SignedStatement, token: str) -> pb.OutsideRequest:

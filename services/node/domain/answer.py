@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedError
 from homeroom.sealing import AnswerContext, AnswerSealer
@@ -18,7 +19,7 @@ from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.agreement_memory import Remembered
 from services.node.domain.arrow_stream import ArrowStream
-from services.node.domain.log import EntryKind, Log, Position
+from services.node.domain.log import Log, Position
 from services.node.domain.recording import (
     Asker,
     notes_on_decided,
@@ -157,7 +158,7 @@ class Answerer:
             LogUnavailableError: if it cannot be recorded.
         """
         await self._log.append(
-            EntryKind.UNDECIDED,
+            AuditKind.UNDECIDED,
             asker.digest,
             {**who_came(asker), "reason": str(why.reason)},
             notes_on_unread(self._holder.keeping, asker),
@@ -184,7 +185,7 @@ class Answerer:
             _require_version(asked, ruling)
         except HomeroomError as undecided:
             await self._log.append(
-                EntryKind.UNDECIDED,
+                AuditKind.UNDECIDED,
                 asked.digest,
                 {**who_asked(asked), "reason": str(undecided.reason)},
                 notes_on_undecided(
@@ -203,7 +204,7 @@ class Answerer:
         decided = what_was_decided(asked, ruling)
         if unnamed is not None:
             decided |= unnamed.content(asked.question)
-        await self._log.append(EntryKind.DECIDED, asked.digest, decided, notes)
+        await self._log.append(AuditKind.DECIDED, asked.digest, decided, notes)
         return _Release(self, asked, ruling, coverage, unnamed)
 
     async def _named(self, asked: Asked) -> Mapping[str, int]:
@@ -296,7 +297,7 @@ class _Release:
         told = self._unnamed or self._begun
         released = told.elements if told and left else frozenset()
         position = await answerer._log.append(
-            EntryKind.RELEASED,
+            AuditKind.RELEASED,
             self._asked.digest,
             {
                 "ending": str(ending),

@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.errors import NotPermittedError, QueryReplayedError, RequestInvalidError
 from homeroom.facts import moment
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element
-from services.node.domain.log import EntryKind, Log
+from services.node.domain.log import Log
 from services.node.domain.on_file import ApprovalState
 from services.node.domain.reviewing import Act, Notified
 
@@ -154,7 +155,7 @@ class Approving:
         }
         # Noted before and then not done: it is done now.
         with suppress(QueryReplayedError):
-            await self.log.append(EntryKind.APPROVAL_DECIDED, act.digest, content)
+            await self.log.append(AuditKind.APPROVAL_DECIDED, act.digest, content)
         decided = await asyncio.to_thread(
             self.shelf.decide, known, state, act.user.user_id, self.clock(), approved
         )

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from homeroom.audit import AuditKind, encode_content
 from homeroom.clock import Clock
 from homeroom.errors import (
     AlreadyRecordedError,
@@ -21,7 +22,7 @@ from homeroom.errors import (
 from homeroom.facts import moment
 from homeroom.matters import NAMES_STUDENTS
 from homeroom.users import User
-from services.node.domain.log import EntryKind, Log, encode_content
+from services.node.domain.log import Log
 from services.node.domain.on_file import Matter
 from services.node.domain.reviewing import Act, Notified
 
@@ -101,7 +102,7 @@ class Filing:
         keys = await self.keys_of(student_ids)
         known = await asyncio.to_thread(self.shelf.get, matter.matter_id)
         if known is None:
-            await self._note(EntryKind.MATTER_ENTERED, act, _entered(matter, len(keys)))
+            await self._note(AuditKind.MATTER_ENTERED, act, _entered(matter, len(keys)))
             known = await asyncio.to_thread(self.shelf.enter, matter, keys)
         elif not await self._is_same(known, matter, keys):
             raise AlreadyRecordedError("a matter of this name is on file", field="matter_id")
@@ -116,7 +117,7 @@ class Filing:
         """
         known = await self._known(matter_id)
         if known.ended_at is None:
-            await self._note(EntryKind.MATTER_ENDED, act, {"matter": matter_id})
+            await self._note(AuditKind.MATTER_ENDED, act, {"matter": matter_id})
             await asyncio.to_thread(self.shelf.end, matter_id, self.clock())
             self.feed.note_change()
         return await self._known(matter_id)
@@ -132,7 +133,7 @@ class Filing:
         at = self.clock().isoformat(timespec="microseconds")
         content = {"matter": matter_id, "at": at, **_who(user)}
         digest = hashlib.sha256(encode_content(content).encode()).digest()
-        await self.log.append(EntryKind.MATTER_SHOWN, digest, content)
+        await self.log.append(AuditKind.MATTER_SHOWN, digest, content)
         return await self._filed(known, keys)
 
     async def page(
@@ -177,7 +178,7 @@ class Filing:
         named = await asyncio.to_thread(self.shelf.student_keys, known.key)
         return _said(known) == _said(matter) and named == frozenset(keys)
 
-    async def _note(self, kind: EntryKind, act: Act, said: Mapping[str, Any]) -> None:
+    async def _note(self, kind: AuditKind, act: Act, said: Mapping[str, Any]) -> None:
         # Noted before and then not done: it is done now.
         with suppress(QueryReplayedError):
             await self.log.append(kind, act.digest, {**said, **_who(act.user)})

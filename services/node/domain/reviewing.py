@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
+from homeroom.audit import AuditKind, encode_content
 from homeroom.clock import Clock
 from homeroom.errors import QueryReplayedError
 from homeroom.users import User
 from services.node.domain.claim_links import ClaimLink
-from services.node.domain.log import EntryKind, Log, encode_content
+from services.node.domain.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class Reviewing:
             at = self.clock().isoformat(timespec="microseconds")
             content = {"consents": [each.consent_id for each in found], "at": at, **_who(user)}
             digest = hashlib.sha256(encode_content(content).encode()).digest()
-            await self.log.append(EntryKind.CLAIMS_SHOWN, digest, content)
+            await self.log.append(AuditKind.CLAIMS_SHOWN, digest, content)
         return found
 
     async def confirm(self, act: Act, consent_id: str, student_key: int) -> bool:
@@ -167,7 +168,7 @@ class Reviewing:
             return bool(done["linked"])
         await asyncio.to_thread(self.claims.require_waiting, consent_id, student_key)
         said = {"consent": consent_id, "decision": "confirmed"}
-        await self._note(EntryKind.LINK_REVIEWED, act, said)
+        await self._note(AuditKind.LINK_REVIEWED, act, said)
         linked = await asyncio.to_thread(self.claims.confirm, act, consent_id, student_key)
         self.feed.note_change()
         return linked
@@ -178,7 +179,7 @@ class Reviewing:
             return
         await asyncio.to_thread(self.claims.require_waiting, consent_id, None)
         said = {"consent": consent_id, "decision": "rejected"}
-        await self._note(EntryKind.LINK_REVIEWED, act, said)
+        await self._note(AuditKind.LINK_REVIEWED, act, said)
         await asyncio.to_thread(self.claims.reject, act, consent_id)
         self.feed.note_change()
 
@@ -188,12 +189,12 @@ class Reviewing:
         if done is not None:
             return Undone.of_json(done)
         await asyncio.to_thread(self.claims.require_linked, consent_id)
-        await self._note(EntryKind.LINK_UNDONE, act, {"consent": consent_id})
+        await self._note(AuditKind.LINK_UNDONE, act, {"consent": consent_id})
         undone = await asyncio.to_thread(self.claims.undo, act, consent_id, self.clock())
         self.feed.note_change()
         return undone
 
-    async def _note(self, kind: EntryKind, act: Act, said: Mapping[str, Any]) -> None:
+    async def _note(self, kind: AuditKind, act: Act, said: Mapping[str, Any]) -> None:
         # Noted before and then not done: it is done now.
         with suppress(QueryReplayedError):
             await self.log.append(kind, act.digest, {**said, **_who(act.user)})

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
+from homeroom.audit import AuditEntry
 from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
 from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.aggregates import AskedTable, FrozenTable, Settled, TableRelease
@@ -24,7 +25,6 @@ from services.node.domain.disclosure.table import (
     outcomes,
     students,
 )
-from services.node.domain.log import Entry
 from services.node.store.aggregate_tables import (
     AGGREGATE_CELL,
     AGGREGATE_LINE,
@@ -208,7 +208,7 @@ class _Reading:
         return (*map(tuple, lines.values()), *equal), tuple(same)
 
 
-def write_release(connection: Connection, entry: Entry, note: TableRelease) -> None:
+def write_release(connection: Connection, entry: AuditEntry, note: TableRelease) -> None:
     """Writes what an organization is told, in the transaction of the log's entry.
 
     Raises:
@@ -232,7 +232,7 @@ def write_release(connection: Connection, entry: Entry, note: TableRelease) -> N
     connection.execute(
         insert(RELEASE_LEDGER).values(
             **named,
-            log_index=entry.log_index,
+            log_index=entry.index,
             min_size=note.settled.min_size,
             reasons=";".join(sorted(note.settled.reasons)),
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
 
+from homeroom.audit import AuditEntry
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord, KeptDecision
-from services.node.domain.log import Entry
 from services.node.store.database import available
 from services.node.store.state_tables import DECISION_RECORD
 from services.runtime.database import writing
@@ -60,12 +60,12 @@ class DecisionRecordStore:
             return connection.execute(delete(DECISION_RECORD).where(old)).rowcount
 
 
-def keep_decision(connection: Connection, entry: Entry, record: DecisionRecord) -> None:
+def keep_decision(connection: Connection, entry: AuditEntry, record: DecisionRecord) -> None:
     """Keeps a decision with its log entry: both are written, or neither is."""
     connection.execute(
         insert(DECISION_RECORD).values(
-            log_index=entry.log_index,
-            decided_at=entry.written_at,
+            log_index=entry.index,
+            decided_at=entry.at,
             query_digest=entry.query_digest,
             facts=_written(record.facts),
             decision=_written(record.document),

@@ -103,7 +103,7 @@ class DisclosureRefusedRow(StateTable, table=True):
 
 
 class LogEntryRow(StateTable, table=True):
-    """One entry of the append-only log; each digest covers the one before."""
+    """One entry of the append-only log, and its hash in the tree over all of them."""
 
     __tablename__ = "log_entry"
     __table_args__ = (UniqueConstraint("kind", "query_digest"),)
@@ -112,9 +112,19 @@ class LogEntryRow(StateTable, table=True):
     kind: str
     query_digest: str
     written_at: int = Field(sa_type=BigInteger)
+    salt: bytes = Field(sa_type=LargeBinary)
     content: str
-    previous_digest: str
-    digest: str
+    leaf: bytes = Field(sa_type=LargeBinary)
+
+
+class LogTileRow(StateTable, table=True):
+    """Up to 256 hashes of one level of the tree over the log."""
+
+    __tablename__ = "log_tile"
+
+    level: int = Field(primary_key=True)
+    place: int = Field(primary_key=True, sa_type=BigInteger)
+    hashes: bytes = Field(sa_type=LargeBinary)
 
 
 class DecisionRecordRow(StateTable, table=True):
@@ -154,5 +164,6 @@ DISCLOSED = table_of(DisclosedRow)
 DISCLOSURE_RECORD = table_of(DisclosureRecordRow)
 DISCLOSURE_REFUSED = table_of(DisclosureRefusedRow)
 LOG_ENTRY = table_of(LogEntryRow)
+LOG_TILE = table_of(LogTileRow)
 DECISION_RECORD = table_of(DecisionRecordRow)
 POLICY_BUNDLE = table_of(PolicyBundleRow)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from homeroom.agreement import AgreementDocument
+from homeroom.audit import AuditKind
 from homeroom.catalog import SUBJECT_REF, dataset_named
 from homeroom.errors import (
     ChangedMeanwhileError,
@@ -21,7 +22,6 @@ from homeroom.signing import digest_of
 from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision
-from services.node.domain.log import EntryKind
 from services.node.domain.on_file import OnFile, Waiting
 from services.node.domain.register import Regime
 from tests.organizations import NOW, Member
@@ -52,7 +52,7 @@ async def test_a_decision_that_cannot_be_recorded_releases_nothing(
     judge: Callable[[Facts], Decision],
 ) -> None:
     node = Node(judge=judge)
-    node.log.refused = {EntryKind.DECIDED}
+    node.log.refused = {AuditKind.DECIDED}
 
     with pytest.raises(LogUnavailableError):
         await node.answer()
@@ -61,7 +61,7 @@ async def test_a_decision_that_cannot_be_recorded_releases_nothing(
 
 async def test_an_ending_that_cannot_be_recorded_gives_no_closing_and_so_no_receipt() -> None:
     node = Node()
-    node.log.refused = {EntryKind.RELEASED}
+    node.log.refused = {AuditKind.RELEASED}
 
     with pytest.raises(LogUnavailableError):
         await node.answer()
@@ -88,14 +88,14 @@ async def test_what_cannot_be_decided_is_recorded_as_that() -> None:
     with pytest.raises(PolicyUnavailableError):
         await node.answer()
     assert node.events == ["undecided"]
-    assert node.log.content_of(EntryKind.UNDECIDED)["reason"] == "POLICY_UNAVAILABLE"
+    assert node.log.content_of(AuditKind.UNDECIDED)["reason"] == "POLICY_UNAVAILABLE"
 
 
 async def test_the_record_says_who_asked_what_and_by_which_state() -> None:
     node = Node()
     closing = (await node.answer()).closing
-    decided = node.log.content_of(EntryKind.DECIDED)
-    released = node.log.content_of(EntryKind.RELEASED)
+    decided = node.log.content_of(AuditKind.DECIDED)
+    released = node.log.content_of(AuditKind.RELEASED)
 
     assert (decided["requester"], decided["user"], decided["role"]) == (
         "helpers",
@@ -157,7 +157,7 @@ async def test_a_question_that_relies_on_another_version_is_refused_and_recorded
     with pytest.raises(ChangedMeanwhileError) as refused:
         await node.answer(agreement_version=1)
     assert refused.value.metadata == {"version": "2"}
-    assert node.log.content_of(EntryKind.UNDECIDED)["reason"] == "CHANGED_MEANWHILE"
+    assert node.log.content_of(AuditKind.UNDECIDED)["reason"] == "CHANGED_MEANWHILE"
     assert node.events == ["undecided"]
 
 
@@ -307,7 +307,7 @@ async def test_the_log_names_the_matter_that_was_relied_on() -> None:
     node.files.on_file = OnFile({MatterKind.TRANSFER: small.matter(MatterKind.TRANSFER)})
     await node.answer(basis=Basis.TRANSFER, agreement_id="", agreement_version=0)
 
-    assert node.log.content_of(EntryKind.DECIDED)["matter"] == "M-1"
+    assert node.log.content_of(AuditKind.DECIDED)["matter"] == "M-1"
     (record,) = node.log.register
     assert record.requested.matter_id == "M-1"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from homeroom.audit import AuditKind
 from homeroom.checks import RowCondition
 from homeroom.errors import LogUnavailableError
 from homeroom.levels import CELL_SCHEMA
@@ -14,7 +15,6 @@ from services.node.domain.aggregates import AskedTable, TableRelease, settle
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.disclosure.table import Cell, Known, Table
-from services.node.domain.log import EntryKind
 from tests.organizations import NOW
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, Told
@@ -101,7 +101,7 @@ async def test_the_ledger_is_written_with_the_decision_or_nothing_is_told() -> N
     assert (release.requester, release.table_key) == ("helpers", 1)
 
     unwritten = node_with(table(44, 3))
-    unwritten.log.refused = {EntryKind.DECIDED}
+    unwritten.log.refused = {AuditKind.DECIDED}
     with pytest.raises(LogUnavailableError):
         await told_of(unwritten)
     assert unwritten.events == []

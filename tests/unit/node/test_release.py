@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeroom.audit import AuditKind
 from homeroom.catalog import SUBJECT_REF, dataset_named
 from homeroom.errors import (
     NotPermittedError,
@@ -20,7 +21,6 @@ from homeroom.signing import key_id_of
 from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision
-from services.node.domain.log import EntryKind
 from services.node.domain.selection import Covered
 from tests import strategies
 from tests.organizations import Member
@@ -105,7 +105,7 @@ async def test_an_agreement_that_ends_in_the_middle_cuts_the_answer_and_says_so(
     assert told.closing.row_count == len(told.rows()) == 2 * before
     # The receipt owns up to what had left when the answer was cut.
     assert bool(told.closing.released) is bool(before)
-    released = node.log.content_of(EntryKind.RELEASED)
+    released = node.log.content_of(AuditKind.RELEASED)
     assert (released["cut"], released["rows"]) == (True, 2 * before)
     assert node.records.closed == 1
 

@@ -144,7 +144,7 @@ class Receipt(_message.Message):
     log_index: _builtins.int
     """The position of the disclosure's entry in the holder's log."""
     log_entry_digest: _builtins.bytes
-    """The digest of that entry."""
+    """The hash of that entry in the tree over the log."""
     agreement_length: _builtins.int
     """How many statements the history of the agreement had that was relied on; 0 without one."""
     agreement_head: _builtins.bytes

@@ -47,10 +47,16 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("query_digest", sa.String(), nullable=False),
         sa.Column("written_at", sa.BigInteger(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("content", sa.String(), nullable=False),
-        sa.Column("previous_digest", sa.String(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.UniqueConstraint("kind", "query_digest"),
+    )
+    op.create_table(
+        "log_tile",
+        sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("place", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "disclosed",

@@ -1,0 +1,86 @@
+"""Reads a log, and checks its rows and tiles against each other."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, Engine, select
+
+from homeroom.audit import AuditEntry
+from homeroom.merkle import HASH_BYTES, root_of
+from services.runtime.audit.tables import LogTables, Tiles, entry_of
+from services.runtime.tiles import TILE, TiledTree, tile_root
+
+
+class LogReader:
+    """A log as it is kept in one database."""
+
+    def __init__(self, engine: Engine, tables: LogTables) -> None:
+        self._engine = engine
+        self._tables = tables
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with self._engine.connect() as connection:
+            return self._tables.size(connection)
+
+    def root(self, size: int) -> bytes:
+        """The root over the first entries."""
+        with self._engine.connect() as connection:
+            return root_of(TiledTree(Tiles(connection, self._tables.tile)), size)
+
+    def entries(self) -> Iterator[AuditEntry]:
+        """Every entry, oldest first."""
+        kept = self._tables.entry
+        with self._engine.connect() as connection:
+            for row in connection.execute(select(kept).order_by(kept.c.log_index)):
+                yield entry_of(row)
+
+    def first_broken(self) -> int | None:
+        """The index of the first entry that is missing or was changed; None if none was.
+
+        A tile that is not the one over its entries counts as a change of the first of them.
+        """
+        with self._engine.connect() as connection:
+            leaves: list[bytes] = []
+            for entry, leaf in self._rows(connection):
+                if entry.index != len(leaves) or entry.leaf() != leaf:
+                    return len(leaves)
+                leaves.append(leaf)
+            return _first_wrong_tile(connection, self._tables, leaves)
+
+    def _rows(self, connection: Connection) -> Iterator[tuple[AuditEntry, bytes]]:
+        kept = self._tables.entry
+        for row in connection.execute(select(kept).order_by(kept.c.log_index)):
+            yield entry_of(row), bytes(row.leaf)
+
+
+def _first_wrong_tile(
+    connection: Connection, tables: LogTables, leaves: Sequence[bytes]
+) -> int | None:
+    """The first entry under a tile that is not what the leaves make it."""
+    rows = connection.execute(select(tables.tile))
+    kept = {(row.level, row.place): bytes(row.hashes) for row in rows}
+    level, hashes, wrong = 0, leaves, list[int]()
+    while hashes:
+        whole = []
+        for place in range(-(-len(hashes) // TILE)):
+            expected = hashes[place * TILE : (place + 1) * TILE]
+            at = _first_difference(kept.pop((level, place), b""), expected)
+            if at is not None:
+                wrong.append((place * TILE + at) * TILE**level)
+            if len(expected) == TILE:
+                whole.append(tile_root(b"".join(expected)))
+        level, hashes = level + 1, whole
+    # What is left covers no entry: of a log that was cut off, the tiles of what it lacks.
+    wrong += [place * TILE ** (level + 1) for level, place in kept]
+    return min(wrong, default=None)
+
+
+def _first_difference(hashes: bytes, expected: Sequence[bytes]) -> int | None:
+    if hashes == b"".join(expected):
+        return None
+    same = itertools.takewhile(
+        lambda place: hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] == expected[place],
+        range(len(expected)),
+    )
+    return sum(1 for _ in same)

@@ -1,0 +1,178 @@
+"""Appends entries to a log, all that wait in one transaction: one flush to disk serves them all.
+
+While one group is being written, the next one gathers. An entry that cannot stand (it was written
+before, or what is kept beside it is refused) fails alone; where the group cannot be committed,
+every entry of it fails, and nothing of it is left.
+"""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+
+from homeroom.audit import AuditEntry
+from homeroom.audit.entry import SALT_BYTES
+from homeroom.errors import InternalError, LogUnavailableError, QueryReplayedError
+from services.runtime.audit.tables import LogTables
+from services.runtime.database import writing
+
+NoteT = TypeVar("NoteT")
+MOST_IN_GROUP = 256
+
+Appended: TypeAlias = tuple[AuditEntry, bytes]
+"""An entry that is durable, and its leaf."""
+Outcome: TypeAlias = Appended | BaseException
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToAppend(Generic[NoteT]):
+    """An entry that waits for its place.
+
+    Attributes:
+        query_digest: hexadecimal.
+        content: as `encode_content` writes it.
+        notes: what is kept beside it, written with it or not at all.
+        appended: the entry and its leaf, once they are durable.
+    """
+
+    kind: str
+    query_digest: str
+    content: str
+    notes: Sequence[NoteT] = ()
+    appended: "Future[Appended]" = field(default_factory=Future)
+
+    @property
+    def once(self) -> tuple[str, str]:
+        """What stands in a log once."""
+        return self.kind, self.query_digest
+
+
+class GroupWriter(Generic[NoteT]):
+    """The one writer of a log; `append` returns when the entry survives a power cut."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tables: LogTables,
+        keep: Callable[[Connection, AuditEntry, NoteT], None],
+    ) -> None:
+        """Writes to the tables of one database.
+
+        Args:
+            engine: the database, which must be durable.
+            tables: where the log is.
+            keep: writes what is kept beside an entry, in the entry's transaction.
+        """
+        self._engine = engine
+        self._tables = tables
+        self._keep = keep
+        self._waiting: deque[ToAppend[NoteT]] = deque()
+        self._guard = threading.Lock()
+        self._at_work = False
+        # One thread: entries stand in a row, and the event loop never waits for a disk.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
+
+    async def append(self, entry: ToAppend[NoteT]) -> Appended:
+        """Writes one entry durably, after all that were handed in before it.
+
+        Raises:
+            QueryReplayedError: if this kind of entry was written for this query before.
+            LogUnavailableError: if it cannot be written; then nothing may be released.
+            HomeroomError: whatever `keep` raised.
+        """
+        with self._guard:
+            self._waiting.append(entry)
+            idle, self._at_work = not self._at_work, True
+        if idle:
+            self._thread.submit(self._work)
+        return await asyncio.wrap_future(entry.appended)
+
+    def _work(self) -> None:
+        """Writes group after group until nobody waits."""
+        while group := self._next_group():
+            for entry, outcome in self._outcomes(group).items():
+                if isinstance(outcome, BaseException):
+                    entry.appended.set_exception(outcome)
+                else:
+                    entry.appended.set_result(outcome)
+
+    def _next_group(self) -> list[ToAppend[NoteT]]:
+        """Those that wait, oldest first; none if there are none, and then this thread is done."""
+        while True:
+            with self._guard:
+                most = min(len(self._waiting), MOST_IN_GROUP)
+                taken = [self._waiting.popleft() for _ in range(most)]
+                self._at_work = bool(taken)
+            # Who has gone meanwhile gets no entry; from here on nobody can take it back.
+            group = [entry for entry in taken if entry.appended.set_running_or_notify_cancel()]
+            if group or not taken:
+                return group
+
+    def _outcomes(self, group: Sequence[ToAppend[NoteT]]) -> "dict[ToAppend[NoteT], Outcome]":
+        try:
+            return self._write(group)
+        except (SQLAlchemyError, OSError, LogUnavailableError):
+            return {entry: LogUnavailableError("the log cannot be written") for entry in group}
+        except Exception as failure:  # whatever it is, everybody who waits must hear of it
+            return {entry: _failed(failure) for entry in group}
+
+    def _write(self, group: Sequence[ToAppend[NoteT]]) -> "dict[ToAppend[NoteT], Outcome]":
+        """Writes a group in one transaction; who is not in it, and why."""
+        refused: dict[ToAppend[NoteT], Outcome] = {}
+        placed: list[tuple[ToAppend[NoteT], AuditEntry]] = []
+        with writing(self._engine) as connection:
+            self._tables.lock(connection)
+            known = self._tables.known(connection, [waiting.query_digest for waiting in group])
+            size = self._tables.size(connection)
+            for waiting in group:
+                if waiting.once in known:
+                    refused[waiting] = QueryReplayedError("this query was asked before")
+                    continue
+                entry = _entry(size + len(placed), waiting)
+                refusal = self._keep_beside(connection, entry, waiting.notes)
+                if refusal is not None:
+                    refused[waiting] = refusal
+                    continue
+                known.add(waiting.once)
+                placed.append((waiting, entry))
+            leaves = self._tables.append(connection, [entry for _, entry in placed])
+        done = {w: (entry, leaf) for (w, entry), leaf in zip(placed, leaves, strict=True)}
+        return {**refused, **done}
+
+    def _keep_beside(
+        self, connection: Connection, entry: AuditEntry, notes: Sequence[NoteT]
+    ) -> BaseException | None:
+        """Keeps what goes with an entry; what was wrong with it, and then nothing of it is kept."""
+        if not notes:
+            return None
+        try:
+            with connection.begin_nested():
+                for note in notes:
+                    self._keep(connection, entry, note)
+        except (OperationalError, InterfaceError):
+            raise  # the database itself: then no other entry can be written either
+        except SQLAlchemyError:
+            return LogUnavailableError("what goes with the entry cannot be written")
+        except Exception as failure:  # of this entry alone: the others have done nothing wrong
+            return failure
+        return None
+
+
+def _entry(index: int, waiting: ToAppend[NoteT]) -> AuditEntry:
+    salt = secrets.token_bytes(SALT_BYTES)
+    at = int(time.time())
+    return AuditEntry(index, at, waiting.kind, waiting.query_digest, salt, waiting.content)
+
+
+def _failed(failure: Exception) -> InternalError:
+    error = InternalError("the log failed")
+    error.__cause__ = failure
+    return error
