@@ -40,6 +40,7 @@ class Domain(StrEnum):
     APPROVAL = "homeroom/approval/v1"
     OUTSIDE_REQUEST = "homeroom/outside-request/v1"
     RECEIPT = "homeroom/receipt/v1"
+    LOG_BEGINNING = "homeroom/log-beginning/v1"
     POLICY_RELEASE = "homeroom/policy-release/v1"
 
 

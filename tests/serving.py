@@ -10,6 +10,7 @@ import grpc
 
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceStub
 from homeroom.channel import open_channel
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
@@ -23,6 +24,7 @@ from tests.certificates import Authority
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
 
 FEDERATION = "test.example"
 RUNNER = "federation_office"
@@ -55,6 +57,12 @@ class Premises:
         return ConsentSettings.model_validate(
             self._service(Role.CONSENT, self.consent_key) | followed | changed
         )
+
+    def witness(
+        self, port: int, organization_id: str, role: Role = Role.NODE
+    ) -> "WitnessServiceAsyncStub":
+        """The registry as a witness, as a bearer of that role calls it."""
+        return WitnessServiceStub(self._channel(port, Role.REGISTRY, organization_id, role))
 
     def registry(
         self, port: int, organization_id: str, role: Role = Role.STEWARD

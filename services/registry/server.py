@@ -6,13 +6,14 @@ import datetime as dt
 from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
+from homeroom.api.registry.v1.witness_service_pb2_grpc import add_WitnessServiceServicer_to_server
 from homeroom.clock import utc_now
 from homeroom.identity import Role
 from homeroom.signing import SigningKey
-from services.registry.api import Publisher, RegistryServicer, SnapshotSigner
+from services.registry.api import Publisher, RegistryServicer, SnapshotSigner, WitnessServicer
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.settings import RegistrySettings
-from services.registry.store import SqlRegistryStore, bring_up_to_date
+from services.registry.store import SqlRegistryStore, SqlWitnessStore, bring_up_to_date
 from services.runtime.access import AccessTable
 from services.runtime.server import Server
 
@@ -32,6 +33,15 @@ ACCESS: AccessTable = {
 }
 """Which roles may call which RPC; whose agreement or record it is, the rules decide."""
 
+_WITNESS = "/homeroom.api.registry.v1.WitnessService/"
+WITNESS_ACCESS: AccessTable = {
+    _WITNESS + "SubmitCheckpoint": frozenset({Role.NODE}),
+    _WITNESS + "SubmitCosignature": frozenset({Role.NODE, Role.STEWARD}),
+    _WITNESS + "ListCheckpoints": _READERS,
+    _WITNESS + "ListContradictions": _READERS,
+}
+"""Everyone may see what becomes of a log; of each, its own organization alone tells."""
+
 
 async def build_server(settings: RegistrySettings) -> Server:
     """The registry, with its tables up to date; not yet listening."""
@@ -39,15 +49,21 @@ async def build_server(settings: RegistrySettings) -> Server:
     await asyncio.to_thread(bring_up_to_date, url, REGISTRY, VERSION_TABLE)
     store = SqlRegistryStore(url)
     await asyncio.to_thread(store.go_on_after, settings.restored_after)
+    key = SigningKey.load(settings.signing_key)
     signer = SnapshotSigner(
         federation=settings.federation,
         organization_id=settings.organization_id,
-        key=SigningKey.load(settings.signing_key),
+        key=key,
         lifetime=dt.timedelta(hours=settings.snapshot_hours),
     )
     publisher = Publisher(store, signer, utc_now, settings.heartbeat_seconds)
-    server = Server(settings, ACCESS)
+    server = Server(settings, {**ACCESS, **WITNESS_ACCESS})
     server.resources.callback(store.close)
     add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, utc_now), server.grpc)
+    witnessed = SqlWitnessStore(url)
+    server.resources.callback(witnessed.close)
+    add_WitnessServiceServicer_to_server(
+        WitnessServicer(witnessed, settings.federation, key, utc_now), server.grpc
+    )
     server.in_background(publisher.run(), "publisher")
     return server

@@ -16,6 +16,7 @@ from services.gateway.server import ACCESS as GATEWAY_ACCESS
 from services.node.server import ACCESS as NODE_ACCESS
 from services.node.server import REVIEW_ACCESS, STEWARD_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
+from services.registry.server import WITNESS_ACCESS
 from services.runtime.access import AccessTable
 from tests.house.tree import PROJECT, name_of, tracked
 
@@ -34,6 +35,7 @@ _TABLES: Mapping[str, AccessTable] = {
         )
     },
     "homeroom.api.registry.v1.RegistryService": REGISTRY_ACCESS,
+    "homeroom.api.registry.v1.WitnessService": WITNESS_ACCESS,
 }
 _READS = re.compile(r"(Get|List|Watch|Query|Answer)")
 _NAMES_A_STUDENT = re.compile(

@@ -2,5 +2,6 @@
 
 from services.registry.api.publisher import Publisher, SnapshotSigner
 from services.registry.api.servicer import RegistryServicer
+from services.registry.api.witness import WitnessServicer
 
-__all__ = ["Publisher", "RegistryServicer", "SnapshotSigner"]
+__all__ = ["Publisher", "RegistryServicer", "SnapshotSigner", "WitnessServicer"]

@@ -1,4 +1,7 @@
-"""The tables of the registry. Instants are microseconds since 1970 in UTC."""
+"""The tables of the registry.
+
+Instants are microseconds since 1970 in UTC; of checkpoints seconds, as cosignatures have them.
+"""
 
 import datetime as dt
 from typing import ClassVar
@@ -72,6 +75,48 @@ class PartyRow(RegistryTable, table=True):
 
     agreement_id: str = Field(primary_key=True)
     organization_id: str = Field(primary_key=True, index=True)
+
+
+class WitnessedCheckpointRow(RegistryTable, table=True):
+    """A checkpoint of an organization's log as it was taken; rows are only ever added."""
+
+    __tablename__ = "witnessed_checkpoint"
+
+    organization_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    origin: str
+    size: int = Field(sa_type=BigInteger)
+    root: bytes = Field(sa_type=LargeBinary)
+    note: str
+    path: bytes = Field(sa_type=LargeBinary)
+    taken_at: int = Field(sa_type=BigInteger)
+    beginning: bytes = Field(sa_type=LargeBinary)
+    beginning_key_id: str
+    beginning_signature: bytes = Field(sa_type=LargeBinary)
+
+
+class CosignatureRow(RegistryTable, table=True):
+    """Another witness's line below a checkpoint."""
+
+    __tablename__ = "checkpoint_cosignature"
+
+    organization_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    witness: str = Field(primary_key=True)
+    line: str
+
+
+class ContradictionRow(RegistryTable, table=True):
+    """A checkpoint that was refused, beside the one that it contradicts; never taken out."""
+
+    __tablename__ = "log_contradiction"
+
+    organization_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    kind: str
+    known_note: str
+    refused_note: str
+    refused_at: int = Field(sa_type=BigInteger)
 
 
 class RequestRow(RegistryTable, table=True):

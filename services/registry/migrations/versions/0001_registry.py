@@ -60,3 +60,37 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
     )
+    _create_witness()
+
+
+def _create_witness() -> None:
+    op.create_table(
+        "witnessed_checkpoint",
+        sa.Column("organization_id", sa.String(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("path", sa.LargeBinary(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("beginning", sa.LargeBinary(), nullable=False),
+        sa.Column("beginning_key_id", sa.String(), nullable=False),
+        sa.Column("beginning_signature", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "checkpoint_cosignature",
+        sa.Column("organization_id", sa.String(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("witness", sa.String(), primary_key=True),
+        sa.Column("line", sa.String(), nullable=False),
+    )
+    op.create_table(
+        "log_contradiction",
+        sa.Column("organization_id", sa.String(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("known_note", sa.String(), nullable=False),
+        sa.Column("refused_note", sa.String(), nullable=False),
+        sa.Column("refused_at", sa.BigInteger(), nullable=False),
+    )

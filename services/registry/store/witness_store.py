@@ -1,0 +1,209 @@
+"""Keeps the checkpoints of organizations' logs, and the evidence against logs that changed."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+
+from homeroom.audit.checkpoint import Checkpoint
+from homeroom.audit.growth import Contradiction
+from homeroom.errors import TooMuchAskedError
+from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.domain.statements import Signature, Statement
+from services.registry.domain.witness import (
+    MAX_COSIGNATURES,
+    FoundContradiction,
+    TakenCheckpoint,
+    Verdict,
+)
+from services.registry.store.database import database_errors
+from services.registry.store.rows import organization_of
+from services.registry.store.tables import RegistryTable
+from services.runtime.database import open_database, writing
+
+_TABLES = RegistryTable.metadata.tables
+_ORGANIZATION = _TABLES["organization"]
+_TAKEN = _TABLES["witnessed_checkpoint"]
+_LINE = _TABLES["checkpoint_cosignature"]
+_FOUND = _TABLES["log_contradiction"]
+
+
+class SqlWitnessStore:
+    """What the registry witnessed, behind the port `WitnessStore`."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_database(url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def decide(
+        self,
+        organization_id: str,
+        rule: Callable[[RegisteredOrganization | None, TakenCheckpoint | None], Verdict],
+    ) -> Verdict:
+        with database_errors(), writing(self._engine) as connection:
+            organization = _organization(connection, organization_id, lock=True)
+            newest = _newest(connection, organization_id)
+            verdict = rule(organization, newest)
+            if isinstance(verdict, FoundContradiction):
+                _keep_contradiction(connection, verdict)
+            elif newest is None or verdict.position != newest.position:
+                connection.execute(insert(_TAKEN).values(_values_of(verdict)))
+            return verdict
+
+    def add_cosignature(
+        self,
+        organization_id: str,
+        position: int,
+        rule: Callable[[TakenCheckpoint | None], tuple[str, str]],
+    ) -> None:
+        of = (_LINE.c.organization_id == organization_id, _LINE.c.position == position)
+        with database_errors(), writing(self._engine) as connection:
+            _organization(connection, organization_id, lock=True)
+            place = _TAKEN.c.position == position
+            found = _taken(connection, _of_log(organization_id).where(place))
+            witness, line = rule(found[0] if found else None)
+            connection.execute(delete(_LINE).where(*of, _LINE.c.witness == witness))
+            count = connection.scalar(select(func.count()).select_from(_LINE).where(*of))
+            if (count or 0) >= MAX_COSIGNATURES:
+                raise TooMuchAskedError("enough have cosigned", limit=f"{MAX_COSIGNATURES} lines")
+            connection.execute(
+                insert(_LINE).values(
+                    organization_id=organization_id, position=position, witness=witness, line=line
+                )
+            )
+
+    def organization(self, organization_id: str) -> RegisteredOrganization | None:
+        with self._reading() as connection:
+            return _organization(connection, organization_id)
+
+    def newest(self, organization_id: str) -> TakenCheckpoint | None:
+        with self._reading() as connection:
+            return _newest(connection, organization_id)
+
+    def taken(self, organization_id: str, after: int, limit: int) -> Sequence[TakenCheckpoint]:
+        later = _of_log(organization_id).where(_TAKEN.c.position > after)
+        with self._reading() as connection:
+            return _taken(connection, later.order_by(_TAKEN.c.position).limit(limit))
+
+    def contradictions(
+        self, organization_id: str, after: int, limit: int
+    ) -> Sequence[FoundContradiction]:
+        query = (
+            select(_FOUND)
+            .where(_FOUND.c.organization_id == organization_id, _FOUND.c.position > after)
+            .order_by(_FOUND.c.position)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [_contradiction_of(row) for row in connection.execute(query)]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with database_errors(), self._engine.connect() as connection:
+            yield connection
+
+
+def _organization(
+    connection: Connection, organization_id: str, *, lock: bool = False
+) -> RegisteredOrganization | None:
+    """The organization; while it is locked, nobody else writes of its log."""
+    query = select(_ORGANIZATION).where(_ORGANIZATION.c.organization_id == organization_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return organization_of(row) if row is not None else None
+
+
+def _of_log(organization_id: str) -> Select[Any]:
+    return select(_TAKEN).where(_TAKEN.c.organization_id == organization_id)
+
+
+def _newest(connection: Connection, organization_id: str) -> TakenCheckpoint | None:
+    last = _of_log(organization_id).order_by(_TAKEN.c.position.desc()).limit(1)
+    found = _taken(connection, last)
+    return found[0] if found else None
+
+
+def _taken(connection: Connection, query: Select[Any]) -> list[TakenCheckpoint]:
+    rows = connection.execute(query).all()
+    if not rows:
+        return []
+    lines: dict[int, list[str]] = {row.position: [] for row in rows}
+    kept = connection.execute(
+        select(_LINE.c.position, _LINE.c.line)
+        .where(_LINE.c.organization_id == rows[0].organization_id, _LINE.c.position.in_(lines))
+        .order_by(_LINE.c.witness)
+    )
+    for row in kept:
+        lines[row.position].append(row.line)
+    return [_taken_of(row, lines[row.position]) for row in rows]
+
+
+def _taken_of(row: Row[Any], lines: Sequence[str]) -> TakenCheckpoint:
+    beginning = None
+    if row.beginning:
+        signature = Signature(row.organization_id, row.beginning_key_id, row.beginning_signature)
+        beginning = Statement(row.beginning, (signature,))
+    return TakenCheckpoint(
+        organization_id=row.organization_id,
+        position=row.position,
+        checkpoint=Checkpoint(row.origin, row.size, row.root),
+        note=row.note,
+        path=row.path,
+        taken_at=dt.datetime.fromtimestamp(row.taken_at, dt.UTC),
+        beginning=beginning,
+        cosignatures=tuple(lines),
+    )
+
+
+def _values_of(taken: TakenCheckpoint) -> dict[str, Any]:
+    beginning = taken.beginning
+    return {
+        "organization_id": taken.organization_id,
+        "position": taken.position,
+        "origin": taken.checkpoint.origin,
+        "size": taken.checkpoint.size,
+        "root": taken.checkpoint.root,
+        "note": taken.note,
+        "path": taken.path,
+        "taken_at": int(taken.taken_at.timestamp()),
+        "beginning": beginning.content if beginning else b"",
+        "beginning_key_id": beginning.signatures[0].key_id if beginning else "",
+        "beginning_signature": beginning.signatures[0].value if beginning else b"",
+    }
+
+
+def _keep_contradiction(connection: Connection, found: FoundContradiction) -> None:
+    """Keeps evidence once: whoever shows the same again adds nothing."""
+    of = _FOUND.c.organization_id == found.organization_id
+    same = select(_FOUND.c.position).where(
+        of,
+        _FOUND.c.known_note == found.known_note,
+        _FOUND.c.refused_note == found.refused_note,
+    )
+    if connection.scalar(same) is not None:
+        return
+    last = connection.scalar(select(func.max(_FOUND.c.position)).where(of))
+    connection.execute(
+        insert(_FOUND).values(
+            organization_id=found.organization_id,
+            position=(last or 0) + 1,
+            kind=str(found.kind),
+            known_note=found.known_note,
+            refused_note=found.refused_note,
+            refused_at=int(found.refused_at.timestamp()),
+        )
+    )
+
+
+def _contradiction_of(row: Row[Any]) -> FoundContradiction:
+    return FoundContradiction(
+        organization_id=row.organization_id,
+        kind=Contradiction(row.kind),
+        known_note=row.known_note,
+        refused_note=row.refused_note,
+        refused_at=dt.datetime.fromtimestamp(row.refused_at, dt.UTC),
+        position=row.position,
+    )
