@@ -15,7 +15,7 @@ from homeroom.catalog import OBLIGATIONS, dataset_named
 from homeroom.consents import Consents
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
-from homeroom.gathering import Finished, Gathering, KeeperOf
+from homeroom.gathering import Checks, Finished, Gathering, KeeperOf
 from homeroom.identity import Role
 from homeroom.keeping import MemoryKeeper, SealedKeeper
 from homeroom.profile import Profile, load_profile
@@ -227,7 +227,8 @@ async def _finished(
     known = asyncio.ensure_future(session.registry_view.state(session.seen.registry))
     try:
         exchange = await open_exchange(session, question, timeout)
-        gathering = Gathering(exchange, session.registry_view, keeper_of, session.consent_log)
+        checks = Checks(session.registry_view, session.consent_log, session.receipts)
+        gathering = Gathering(exchange, checks, keeper_of)
         async for finished in gathering.finished(known):
             yield finished
     finally:

@@ -96,6 +96,8 @@ async def _ask_once(session: Session, question: Question, deadline: float) -> Ex
     if asked_at >= deadline:
         raise DeadlinePassedError("the deadline passed")
     asking, request = _signed_request(session, question)
+    if session.receipts is not None:
+        session.receipts.note_asked(asking)
     call = session.gateway.Query(request, timeout=deadline - asked_at)
     try:
         planned = await _plan(call)

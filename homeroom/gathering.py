@@ -1,6 +1,7 @@
 """Gathers what the sources of a question answer; believes each only on its checked receipt."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from homeroom.federation import FederationState, KnownAgreement, Standing
 from homeroom.keeping import Keeper
 from homeroom.opening import Asking, SourceOpening
 from homeroom.question import Question
+from homeroom.receipts import ReceiptFiles
 from homeroom.registry import RegistryView, holder_of
 from homeroom.rows import read_rows
 
@@ -52,26 +54,35 @@ class Finished:
             self.keeper.forget()
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What answers are held to, and where what holders sign for is kept.
+
+    Attributes:
+        receipts: None keeps none.
+    """
+
+    registry: RegistryView
+    consent_log: ConsentLogView | None = None
+    receipts: ReceiptFiles | None = None
+
+
 @dataclass(slots=True)
 class _Pending:
     opening: SourceOpening
     keeper: Keeper
     problem: EvidenceInvalidError | None = None
+    receipt_kept: bool = False
 
 
 class Gathering:
     """The sources of one exchange, from the plan to the last outcome."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        registry: RegistryView,
-        keeper_of: KeeperOf,
-        consent_log: ConsentLogView | None = None,
-    ) -> None:
+    def __init__(self, exchange: Exchange, checks: Checks, keeper_of: KeeperOf) -> None:
         self._exchange = exchange
-        self._registry = registry
-        self._consent_log = consent_log
+        self._registry = checks.registry
+        self._consent_log = checks.consent_log
+        self._receipts = checks.receipts
         asking = exchange.asking
         self._pending = {
             holder: _Pending(SourceOpening(asking, holder), keeper_of(asking, holder))
@@ -95,8 +106,12 @@ class Gathering:
             for holder in await self._missing(await known):
                 yield Finished(Source(holder, Outcome.UNREACHABLE))
         finally:
-            for pending in self._pending.values():
+            for holder, pending in self._pending.items():
                 pending.keeper.forget()
+                self._note_silence(holder, pending, Outcome.UNREACHABLE)
+            if self._receipts is not None:
+                # Beside the answer, which does not wait for the disk.
+                threading.Thread(target=self._receipts.sync).start()
 
     def _take(self, event: pb.SourceFrame) -> None:
         pending = self._pending.get(event.holder)
@@ -111,6 +126,7 @@ class Gathering:
     async def _end(self, event: pb.SourceOutcome) -> Finished:
         pending = self._pending[event.holder]
         source = await self._source(event, pending)
+        self._note_silence(event.holder, pending, source.outcome)
         del self._pending[event.holder]
         if source.outcome is Outcome.ANSWERED:
             return Finished(source, pending.keeper)
@@ -134,10 +150,10 @@ class Gathering:
     async def _receipted(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
         opening = pending.opening
         try:
-            receipt = await self._checked(event, opening, await self._registry.state())
+            receipt = await self._checked(event, pending, await self._registry.state())
         except EvidenceInvalidError:
             # The holder or the agreement may have changed its keys since the snapshot at hand.
-            receipt = await self._checked(event, opening, await self._registry.refreshed())
+            receipt = await self._checked(event, pending, await self._registry.refreshed())
         if receipt.outcome == answer_pb2.OUTCOME_ANSWERED:
             question = self._exchange.asking.question
             pending.keeper.check(lambda pieces: read_rows(pieces, receipt, question))
@@ -155,16 +171,29 @@ class Gathering:
         )
 
     async def _checked(
-        self, event: pb.SourceOutcome, opening: SourceOpening, state: FederationState
+        self, event: pb.SourceOutcome, pending: _Pending, state: FederationState
     ) -> answer_pb2.Receipt:
         agreement_id = self._exchange.asking.question.agreement_id
         holder = holder_of(state, agreement_id, event.holder)
-        receipt = opening.check(event.outcome, holder.signing_key)
+        receipt = pending.opening.signed_by(holder.signing_key)
+        self._keep_receipt(event.holder, pending)
+        pending.opening.require_accounted(receipt, event.outcome)
         _require_one_history(receipt, state.known.get(agreement_id))
         if self._consent_log is not None:
             seen = LogState(receipt.consent_log_size, receipt.consent_log_root)
             await self._consent_log.require(seen)
         return receipt
+
+    def _keep_receipt(self, holder: str, pending: _Pending) -> None:
+        # The holder has signed it, whatever else may turn out to be wrong: then it is evidence.
+        if self._receipts is not None and not pending.receipt_kept:
+            self._receipts.keep(holder, pending.opening.receipt)
+            pending.receipt_kept = True
+
+    def _note_silence(self, holder: str, pending: _Pending, outcome: Outcome) -> None:
+        if self._receipts is not None and not pending.receipt_kept:
+            digest = self._exchange.asking.query_digest
+            self._receipts.note_silent(holder, digest, str(outcome))
 
     def _unfinished(self, holder: str) -> Source:
         failure = self._exchange.failure

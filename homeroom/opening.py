@@ -76,14 +76,32 @@ class SourceOpening:
         Raises:
             EvidenceInvalidError: naming the first thing that the receipt does not account for.
         """
+        receipt = self.signed_by(holder_key)
+        self.require_accounted(receipt, claimed)
+        return receipt
+
+    def signed_by(self, holder_key: bytes) -> answer_pb2.Receipt:
+        """The receipt, if the holder signed it for this question.
+
+        Raises:
+            EvidenceInvalidError: if it did not.
+        """
         evidence = decode(evidence_pb2.SignedStatement, self._receipt)
         statement = check_signed_by(Domain.RECEIPT, evidence, self._holder, holder_key)
         receipt = decode(answer_pb2.Receipt, statement)
-        for field, found, expected in self._account(receipt, claimed):
-            if found != expected:
-                raise EvidenceInvalidError("the receipt is of another answer", field=field)
-        self._check_elements(receipt)
+        self._require(self._question_of(receipt))
         return receipt
+
+    def require_accounted(
+        self, receipt: answer_pb2.Receipt, claimed: answer_pb2.Outcome.ValueType
+    ) -> None:
+        """Lets a receipt pass that accounts for the frames that were opened.
+
+        Raises:
+            EvidenceInvalidError: naming the first thing that it does not account for.
+        """
+        self._require(self._account(receipt, claimed))
+        self._check_elements(receipt)
 
     @property
     def _ended(self) -> bool:
@@ -100,15 +118,22 @@ class SourceOpening:
     def _open_rows(self, frame: answer_pb2.AnswerFrame) -> bytes:
         return self._opened_by().open_rows(frame.sequence, frame.sealed_rows)
 
-    def _account(
-        self, receipt: answer_pb2.Receipt, claimed: answer_pb2.Outcome.ValueType
-    ) -> Iterable[tuple[str, object, object]]:
+    def _question_of(self, receipt: answer_pb2.Receipt) -> Iterable[tuple[str, object, object]]:
         yield "query_digest", receipt.query_digest, self._asking.query_digest
         yield "holder", receipt.holder, self._holder
         yield "requester", receipt.requester, self._asking.requester
+
+    def _account(
+        self, receipt: answer_pb2.Receipt, claimed: answer_pb2.Outcome.ValueType
+    ) -> Iterable[tuple[str, object, object]]:
         yield "outcome", receipt.outcome, claimed
         yield "frame outcome", self._outcome, claimed
         yield "frames_digest", receipt.frames_digest, self._opened_by().frames_digest()
+
+    def _require(self, compared: Iterable[tuple[str, object, object]]) -> None:
+        for field, found, expected in compared:
+            if found != expected:
+                raise EvidenceInvalidError("the receipt is of another answer", field=field)
 
     def _check_elements(self, receipt: answer_pb2.Receipt) -> None:
         asked = set(self._asking.question.elements)

@@ -11,6 +11,8 @@ A profile is a TOML file, `~/.config/homeroom/<name>.toml`:
     sealing_key = "sealing_key.pem"
     checkpoint_key = "checkpoint_key.pem"   # where the organization runs a node
     user_token = "user.token"        # a file, or the token itself
+    receipts = "dsni.receipts"       # the folder for receipts; by default <name>.receipts, "none"
+                                     # keeps none
 
     [gateway]                        # likewise [registry], [consent] and [node]
     address = "127.0.0.1:7003"
@@ -39,8 +41,10 @@ T = TypeVar("T")
 _ENVIRONMENT = "HOMEROOM_PROFILE"
 _KEY_HEX_DIGITS = 64
 _TOKEN_PREFIX = "eyJ"  # noqa: S105 - how every JSON Web Token begins, not a secret
+_NO_RECEIPTS = "none"
 _WORDS = ("federation", "organization_id", "registry_key", "consent_key")
 _PATHS = ("authorities", "signing_key", "sealing_key", "checkpoint_key", "user_token")
+_RECEIPTS = "receipts"
 _SERVICES = ("gateway", "registry", "consent", "node")
 _BEARERS = ("app", "steward", "operator")
 
@@ -82,6 +86,7 @@ class Profile(_Frozen):
         app, steward, operator: the certificate for each role that this profile can act in.
         signing_key, sealing_key, checkpoint_key: the organization's private keys, PKCS #8 PEM.
         user_token: the OIDC token of the person who asks, or the file that holds it.
+        receipts: the folder where receipts are kept; None keeps none.
     """
 
     federation: str
@@ -102,6 +107,7 @@ class Profile(_Frozen):
     sealing_key: Path | None = None
     checkpoint_key: Path | None = None
     user_token: Annotated[str | None, Field(repr=False)] = None
+    receipts: Path | None = None
 
     def read_user_token(self) -> str:
         """The token of the person who asks.
@@ -142,6 +148,7 @@ def load_profile(
     content = _parse(path)
     problems = list(_override(content, environment))
     _resolve_paths(content, path.parent)
+    _name_receipts(content, path)
     try:
         profile = Profile.model_validate(content)
     except ValidationError as wrong:
@@ -186,7 +193,7 @@ def _read_file(path: Path) -> str:
 
 def _fields() -> Iterator[tuple[str, ...]]:
     """Every field of a profile, each as its path in the TOML document."""
-    yield from ((name,) for name in (*_WORDS, *_PATHS))
+    yield from ((name,) for name in (*_WORDS, *_PATHS, _RECEIPTS))
     yield from ((name, field) for name in _SERVICES for field in Service.model_fields)
     yield from ((name, field) for name in _BEARERS for field in Bearer.model_fields)
 
@@ -212,6 +219,15 @@ def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
         if isinstance(bearer, dict):
             for field in Bearer.model_fields:
                 _resolve(bearer, field, folder)
+
+
+def _name_receipts(content: dict[str, Any], path: Path) -> None:
+    """Beside the profile, unless it says where; only the word itself keeps none."""
+    written = content.get(_RECEIPTS, f"{path.stem}.receipts")
+    if written == _NO_RECEIPTS:
+        content[_RECEIPTS] = None
+    elif isinstance(written, str) and written:
+        content[_RECEIPTS] = str(path.parent / Path(written).expanduser())
 
 
 def _resolve(table: dict[str, Any], field: str, folder: Path) -> None:

@@ -37,6 +37,7 @@ from homeroom.credentials import (
 from homeroom.errors import ServiceUnreachableError
 from homeroom.identity import Identity, Role
 from homeroom.profile import Profile, Service, required
+from homeroom.receipts import ReceiptFiles
 from homeroom.registry import RegistryView
 from homeroom.remote import error_of
 from homeroom.sealing import SealingKey
@@ -119,6 +120,12 @@ class Session:
             self.profile.consent_key,
             lambda request: _once(self.consent.GetConsentLog, request),
         )
+
+    @cached_property
+    def receipts(self) -> ReceiptFiles | None:
+        """Where receipts are kept, unless the profile wants none."""
+        folder = self.profile.receipts
+        return ReceiptFiles(folder, utc_now) if folder is not None else None
 
     @cached_property
     def registry(self) -> "RegistryServiceAsyncStub":

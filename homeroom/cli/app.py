@@ -14,6 +14,8 @@ from homeroom.cli import (
     agreement,
     agreement_file,
     agreement_restore,
+    audit,
+    audit_receipts,
     consent,
     development,
     matter,
@@ -108,6 +110,8 @@ app.add_typer(organization.app, name="org")
 agreement_file.register(agreement.app)
 agreement_restore.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
+audit_receipts.register(audit.app)
+app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")
 app.add_typer(request.app, name="request")

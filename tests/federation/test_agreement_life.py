@@ -11,7 +11,7 @@ from deploy.local.founding import sign_agreement
 from homeroom import AsyncClient, Client, NotPermittedError, Outcome, Source, Steward
 from homeroom.client import _in_memory
 from homeroom.exchange import open_exchange
-from homeroom.gathering import Finished, Gathering
+from homeroom.gathering import Checks, Finished, Gathering
 from homeroom.question import Question
 from homeroom.vocabulary import Element
 from tests.federation.records import (
@@ -256,5 +256,5 @@ async def _read_through(
         known = asyncio.ensure_future(session.registry_view.state())
         exchange = await open_exchange(session, question, 60)
         await asyncio.to_thread(act)
-        gathering = Gathering(exchange, session.registry_view, _in_memory)
+        gathering = Gathering(exchange, Checks(session.registry_view), _in_memory)
         return [finished async for finished in gathering.finished(known)]

@@ -16,7 +16,7 @@ from deploy.local.layout import LOCAL_POLICY
 from homeroom import Answer, AsyncClient, Client, Outcome
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
-from homeroom.gathering import Gathering
+from homeroom.gathering import Checks, Gathering
 from homeroom.keeping import MemoryKeeper
 from tests.federation.records import (
     ATTENDANCE,
@@ -165,7 +165,9 @@ async def test_a_node_that_is_killed_in_the_middle_gives_no_rows(federation: Fed
             state = await session.registry_view.state()
             exchange = await open_exchange(session, asked, 20)
             federation.processes.signal(MILL_RIVER, signal.SIGKILL)
-            gathering = Gathering(exchange, session.registry_view, lambda *_: MemoryKeeper())
+            gathering = Gathering(
+                exchange, Checks(session.registry_view), lambda *_: MemoryKeeper()
+            )
             finished = [one async for one in gathering.finished(_known(state))]
         federation.restart(MILL_RIVER)
     killed = next(one for one in finished if one.source.holder == MILL_RIVER)
