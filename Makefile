@@ -4,6 +4,7 @@ PYTHON := .venv/bin/python
 DATA ?=
 B ?=
 FILES ?= 100000
+KILLS ?= 10000
 SEED ?= 1
 SCENARIOS ?=
 ENGINE ?=
@@ -13,7 +14,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy opa only-down law bench fuzz clean
+	test-policy mutate-policy opa only-down law bench fuzz soak clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +88,9 @@ bench: setup ## list the benchmarks; B=name runs one
 
 fuzz: setup ## import FILES=100000 mutated files of every format, from SEED=1
 	@$(PYTHON) -m tools.fuzz_intake --files $(FILES) --seed $(SEED)
+
+soak: setup ## kill a node and cut its power KILLS=10000 times in the middle of its work, from SEED=1
+	@$(PYTHON) -m tools.soak --kills $(KILLS) --seed $(SEED)
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -167,6 +167,7 @@ class FakeRecords:
         grants: what each family allows at the moment; a test changes it between batches.
         windows: the grants that are for the records of some days, by subject_ref.
         before: what happens before a batch is handed out, by the batch's number.
+        opening: what happens after the coverage was read, before the rows are.
     """
 
     batches: Sequence[Sequence[Row]]
@@ -174,10 +175,12 @@ class FakeRecords:
     events: list[str] = field(default_factory=list)
     windows: dict[str, frozenset[Window]] = field(default_factory=dict)
     before: dict[int, Step] = field(default_factory=dict)
+    opening: Step = lambda: None
     opened: list[Selection] = field(default_factory=list)
     closed: int = 0
 
     async def open(self, selection: Selection) -> RowReader:
+        self.opening()
         self.opened.append(selection)
         self.events.append("opened")
         return FakeReader(self, selection, (await self.covered(selection)).elements)

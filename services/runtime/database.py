@@ -32,19 +32,20 @@ _CHECKPOINT_PAGES = 4_096
 _QUOTING_CLASSES = ("22", "23")
 
 
-def open_database(url: str, *, durable: bool = True) -> Engine:
-    """Opens the database at an SQLAlchemy URL.
+def open_database(url: str) -> Engine:
+    """Opens the database at an SQLAlchemy URL; what is committed there survives a power cut.
+
+    Also records, which could be imported again: what names a student by a number that is lost would
+    name whoever gets that number next.
 
     Args:
         url: where it is, for example `sqlite:////var/lib/homeroom/node.db`.
-        durable: whether a commit survives a power cut. Records that can be imported again may do
-            without; they stay consistent either way.
     """
     # The connection that was used last comes first: its cache is warm, and others stay small.
     engine = create_engine(make_url(url), hide_parameters=True, pool_use_lifo=True)
     event.listen(engine, "handle_error", _without_values)
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine, durable=durable)
+        _prepare_sqlite(engine)
     return engine
 
 
@@ -139,7 +140,7 @@ def _written(table: Table, name: str, values: list[Any], dialect: Dialect) -> li
     return values if process is None else list(map(process, values))
 
 
-def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
+def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
         # The driver's own transactions leave out DDL; ours are begun below.
@@ -147,7 +148,7 @@ def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
         for pragma in (
             f"busy_timeout={_BUSY_TIMEOUT_MS}",
             "journal_mode=WAL",
-            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            "synchronous=FULL",
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",

@@ -245,15 +245,15 @@ class _Release:
         self._unnamed = unnamed
         self._asked = asked
         self.ruling = ruling
-        self._begun = ruling.selection
-        self._narrowing: Narrowing | None = None
+        # The rows are read later: of whom they tell only by then, the log does not know.
+        self._begun = begun = ruling.selection
+        self._narrowing = Narrowing(coverage.elements, begun.dataset) if begun else None
         self._sealer = AnswerSealer(
             asked.requester.sealing_key,
             AnswerContext(asked.digest, answerer._holder.organization_id),
         )
         self._looked_at = answerer._clock()
-        self._sequence = 0
-        self._row_count = 0
+        self._sequence = self._row_count = 0
 
     @property
     def called_for(self) -> frozenset[Obligation]:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -150,7 +151,7 @@ class Coverage:
     failures: Sequence[Failure] = ()
 
     def since(self, begun: "Coverage", *, whole: bool = False) -> Covered:
-        """What of an answer's beginning is still covered.
+        """What of an answer's beginning is still covered; what is covered only now was not noted.
 
         A row does not say which grant released it: where one for some days is gone, the student is.
         So where a row of the student is withheld that was not. With `whole`, a student of whom less
@@ -158,9 +159,10 @@ class Coverage:
         """
         nothing: frozenset[Any] = frozenset()
         return {
-            ref: elements
+            ref: elements & begun.elements[ref]
             for ref, elements in self.elements.items()
-            if begun.windows.get(ref, nothing) <= self.windows.get(ref, nothing)
+            if ref in begun.elements
+            and begun.windows.get(ref, nothing) <= self.windows.get(ref, nothing)
             and self.withheld.get(ref, nothing) <= begun.withheld.get(ref, nothing)
             and not (whole and begun.elements.get(ref, nothing) - elements)
         }
@@ -197,37 +199,55 @@ class Records(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Narrowing:
     """What is still permitted in the middle of an answer; it can only take away."""
 
     covered: Covered
     dataset: Dataset
 
+    @cached_property
+    def _with_rows(self) -> pa.Array:
+        """The names of those of whom a row may leave."""
+        row_element = self.dataset.row_element
+        return pa.array(
+            (
+                ref
+                for ref, elements in self.covered.items()
+                if row_element is None or row_element in elements
+            ),
+            pa.string(),
+        )
+
+    @cached_property
+    def _blanked(self) -> Mapping[str, pa.Array]:
+        """For each column that not everyone releases, the names of those who do."""
+        by_column = {
+            column.name: [ref for ref, some in self.covered.items() if column.element in some]
+            for column in self.dataset.columns
+        }
+        return {
+            name: pa.array(refs, pa.string())
+            for name, refs in by_column.items()
+            if len(refs) < len(self.covered)
+        }
+
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Drops the rows, and blanks the values, that are no longer permitted."""
-        row_element = self.dataset.row_element
-        refs = [
-            ref
-            for ref, elements in self.covered.items()
-            if row_element is None or row_element in elements
-        ]
-        batch = batch.filter(pc.is_in(batch.column(SUBJECT_REF), pa.array(refs, pa.string())))
-        for column in self.dataset.columns:
-            if column.name in batch.schema.names:
-                batch = self._blank(batch, column.name, column.element)
+        kept = pc.is_in(batch.column(SUBJECT_REF), self._with_rows)
+        batch = batch if pc.all(kept).as_py() else batch.filter(kept)
+        for name, releasing in self._blanked.items():
+            if name in batch.schema.names:
+                batch = _blank(batch, name, releasing)
         return batch
 
-    def _blank(self, batch: pa.RecordBatch, name: str, element: Element) -> pa.RecordBatch:
-        permitted = [ref for ref, elements in self.covered.items() if element in elements]
-        if len(permitted) == len(self.covered):
-            return batch
-        keep = pc.is_in(batch.column(SUBJECT_REF), pa.array(permitted, pa.string()))
-        place = batch.schema.get_field_index(name)
-        empty = pa.scalar(None, batch.schema.field(place).type)
-        return batch.set_column(
-            place, batch.schema.field(place), pc.if_else(keep, batch.column(place), empty)
-        )
+
+def _blank(batch: pa.RecordBatch, name: str, releasing: pa.Array) -> pa.RecordBatch:
+    keep = pc.is_in(batch.column(SUBJECT_REF), releasing)
+    place = batch.schema.get_field_index(name)
+    column = batch.schema.field(place)
+    left = pc.if_else(keep, batch.column(place), pa.scalar(None, column.type))
+    return batch.set_column(place, column, left)
 
 
 def still_permits(now: Selection, begun: Selection) -> bool:

@@ -26,7 +26,7 @@ from services.node.domain.on_file import OnFile, Waiting
 from services.node.domain.register import Regime
 from tests.organizations import NOW, Member
 from tests.unit.node import federation as small
-from tests.unit.node.answering import Node, event
+from tests.unit.node.answering import BOTH, Node, event
 
 ATTENDED_SCHOOL = Element.SCHOOL_OF_ENROLLMENT
 TWO_BATCHES = ((event("ana"), event("ben")), (event("ana"), event("ben")))
@@ -45,6 +45,37 @@ async def test_nothing_is_read_or_leaves_before_the_decision_is_recorded() -> No
     await node.answer()
 
     assert node.events == ["decided", "opened", "read", "rows", "rows", "released", "closing"]
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["unnoticed", "noticed"])
+async def test_a_family_that_allows_after_the_decision_was_recorded_is_not_in_its_answer(
+    noticed: bool,
+) -> None:
+    """Its student is not among those whom the log notes, whether or not the change was seen."""
+    node = Node(TWO_BATCHES)
+    del node.records.grants["ben"]
+
+    def allow() -> None:
+        node.records.grants["ben"] = BOTH
+        if noticed:
+            node.replica.learn()
+
+    node.records.opening = allow
+    told = await node.answer()
+
+    assert [row[SUBJECT_REF] for row in told.table().to_pylist()] == ["ana", "ana"]
+    assert [key for key, _ in node.log.disclosed] == [0]
+    assert told.closing.row_count == 2
+
+
+async def test_an_element_that_is_allowed_after_the_decision_is_not_in_its_answer() -> None:
+    node = Node()
+    node.records.grants["ben"] = BOTH - {ATTENDED_SCHOOL}
+    node.records.opening = lambda: node.records.grants.update(ben=BOTH)
+    told = await node.answer()
+
+    schools = {row[SUBJECT_REF]: row["school_id"] for row in told.table().to_pylist()}
+    assert schools == {"ana": "elm", "ben": None}
 
 
 @pytest.mark.parametrize("judge", [small.by_the_agreement, lambda _: small.denial()])

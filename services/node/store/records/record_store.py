@@ -223,7 +223,7 @@ class RecordStore:
     """The records database of one node."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = open_database(url, durable=False)
+        self._engine: Engine = open_database(url)
 
     @contextmanager
     def intake(
