@@ -1,6 +1,7 @@
 """The client without `await`, for scripts and notebooks."""
 
 import asyncio
+import datetime as dt
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from homeroom.consents import (
 )
 from homeroom.federation import FederationState
 from homeroom.profile import Profile
+from homeroom.reconciliation import Reconciliation
 
 R = TypeVar("R")
 
@@ -132,6 +134,12 @@ class Client(Entered):
     def federation(self) -> FederationState:
         """The organizations and agreements, as this client has verified them."""
         return self._thread.run(self._client.federation())
+
+    def reconcile(
+        self, holders: Sequence[str] = (), since: dt.datetime | None = None
+    ) -> Reconciliation:
+        """Holds the logs of holders to the receipts kept here; see `AsyncClient.reconcile`."""
+        return self._thread.run(self._client.reconcile(holders, since))
 
     def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

@@ -27,6 +27,7 @@ from homeroom.question import (
     elements_named,
     level_named,
 )
+from homeroom.reconciliation import Reconciliation, reconcile
 from homeroom.session import Closable, Connected, Session, call
 from homeroom.vocabulary import Basis
 
@@ -134,6 +135,18 @@ class AsyncClient(Connected):
     async def federation(self) -> FederationState:
         """The organizations and agreements, as this client has verified them."""
         return await self._session.registry_view.state(self._session.seen.registry)
+
+    async def reconcile(
+        self, holders: Sequence[str] = (), since: dt.datetime | None = None
+    ) -> Reconciliation:
+        """Holds the logs of holders to the receipts that were kept here, and names each gap.
+
+        Args:
+            holders: those to ask; empty asks every organization that runs a node.
+            since: only what was asked then or later; by default everything.
+        """
+        first = since or dt.datetime.min.replace(tzinfo=dt.UTC)
+        return await reconcile(self._session, holders, first)
 
     async def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

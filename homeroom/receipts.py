@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2
+from homeroom.audit.checkpoint import read_checkpoint
 from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, LogUnavailableError
 from homeroom.evidence import decode
@@ -232,6 +233,7 @@ def _silence(content: Mapping[str, Any]) -> Silence:
 
 
 def _checkpoint(content: Mapping[str, Any]) -> SeenCheckpoint:
+    read_checkpoint(content["note"])
     return SeenCheckpoint(
         dt.datetime.fromisoformat(content["at"]), content["holder"], content["note"]
     )

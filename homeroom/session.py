@@ -17,6 +17,7 @@ from tenacity import (
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
+from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceStub
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceStub
@@ -45,6 +46,7 @@ from homeroom.signing import SigningKey
 
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
+    from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
     from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceAsyncStub
@@ -105,6 +107,11 @@ class Session:
     @cached_property
     def gateway(self) -> "GatewayServiceAsyncStub":
         return GatewayServiceStub(self._channel(Role.GATEWAY, self.profile.gateway))
+
+    @cached_property
+    def accounts(self) -> "AccountServiceAsyncStub":
+        """What the gateway carries between this app and the logs of holders."""
+        return AccountServiceStub(self._channel(Role.GATEWAY, self.profile.gateway))
 
     @cached_property
     def consent(self) -> "ConsentServiceAsyncStub":

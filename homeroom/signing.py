@@ -41,6 +41,8 @@ class Domain(StrEnum):
     OUTSIDE_REQUEST = "homeroom/outside-request/v1"
     RECEIPT = "homeroom/receipt/v1"
     LOG_BEGINNING = "homeroom/log-beginning/v1"
+    ACCOUNT_REQUEST = "homeroom/account-request/v1"
+    ACCOUNT = "homeroom/account/v1"
     POLICY_RELEASE = "homeroom/policy-release/v1"
 
 

@@ -16,6 +16,7 @@ from homeroom.cli import (
     agreement_restore,
     audit,
     audit_receipts,
+    audit_reconcile,
     consent,
     development,
     matter,
@@ -111,6 +112,7 @@ agreement_file.register(agreement.app)
 agreement_restore.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
 audit_receipts.register(audit.app)
+audit_reconcile.register(audit.app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from structlog.contextvars import bind_contextvars
 
 from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.gateway.v1 import account_service_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceServicer
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
+from homeroom.api.node.v1 import account_service_pb2 as node_account_pb2
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.clock import Clock
-from homeroom.errors import StateBehindError, TooMuchAskedError
+from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
 from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
@@ -21,6 +24,7 @@ from services.gateway.domain.permission import require_permitted, require_versio
 from services.gateway.domain.plan import Holder, plan_holders
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
+from services.runtime.account_admission import admit_account_request
 from services.runtime.admission import (
     MAX_QUERY_BYTES,
     MAX_TOKEN_BYTES,
@@ -152,6 +156,36 @@ class GatewayServicer(GatewayServiceServicer):
         require_permitted(verdict, told=agreement is not None or not relied_on)
         require_version(query.question, agreement)
         return plan_holders(query.question, caller_id, agreement, state.organizations)
+
+
+class AccountServicer(AccountServiceServicer):
+    """Carries requests for accounts of holders' logs; what comes back is sealed to who asked."""
+
+    def __init__(
+        self, view: FederationView, nodes: Nodes, rate: RateLimit, deadlines: Deadlines
+    ) -> None:
+        self._view = view
+        self._nodes = nodes
+        self._rate = rate
+        self._deadlines = deadlines
+
+    async def GetAccount(
+        self, request: account_service_pb2.GetAccountRequest, context: ServicerContext
+    ) -> account_service_pb2.GetAccountResponse:
+        caller_id = current_caller().organization_id
+        bind_contextvars(caller=caller_id)
+        self._rate.take(caller_id)
+        state = await self._view.fresh()
+        asked, _ = admit_account_request(request.request, state, caller_id)
+        organization = state.organizations.get(asked.holder)
+        if organization is None or not organization.node_address:
+            raise NotPermittedError("no such holder is known here")
+        holder = Holder(organization.organization_id, organization.node_address)
+        seconds = self._deadlines.for_nodes(context.time_remaining())
+        sealed = await self._nodes.account(
+            holder, node_account_pb2.GetAccountRequest(request=request.request), seconds
+        )
+        return account_service_pb2.GetAccountResponse(sealed_account=sealed)
 
 
 async def _told(

@@ -17,9 +17,11 @@ from tenacity import (
 )
 
 from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.node.v1 import account_service_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
+from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
-from homeroom.errors import EvidenceInvalidError, ServiceUnreachableError
+from homeroom.errors import DeadlinePassedError, EvidenceInvalidError, ServiceUnreachableError
 from homeroom.identity import Identity, Role
 from homeroom.remote import error_of
 from services.gateway.domain.fan_out import Outcome, Piece
@@ -27,6 +29,7 @@ from services.gateway.domain.plan import Holder
 from services.runtime.channels import Channels
 
 if TYPE_CHECKING:
+    from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
 
 _CONNECTION_TRIES = 3
@@ -56,6 +59,28 @@ class Nodes:
         return self._channels.to(
             holder.address, Identity(self._federation, holder.organization_id, Role.NODE)
         )
+
+    async def account(
+        self, holder: Holder, request: account_service_pb2.GetAccountRequest, seconds: float
+    ) -> bytes:
+        """A page of the account of a holder's log, sealed to whoever asked for it.
+
+        Raises:
+            HomeroomError: if the node cannot be reached, refuses, or breaks off.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        channel = self.channel_to(holder)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await _reach(channel)
+            stub: AccountServiceAsyncStub = AccountServiceStub(channel)
+            response = await stub.GetAccount(request, timeout=max(deadline - clock(), 0))
+        except TimeoutError:
+            raise DeadlinePassedError("the node did not answer in time") from None
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+        return response.sealed_account
 
     def asked(self, request: pb.AnswerRequest) -> "NodeCalls":
         """The calls that put one question to them."""

@@ -3,10 +3,17 @@
 import datetime as dt
 import time
 
+from homeroom.api.gateway.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
-from services.gateway.api import QUERY_METHOD, FederationView, GatewayServicer, Tolerances
+from services.gateway.api import (
+    QUERY_METHOD,
+    AccountServicer,
+    FederationView,
+    GatewayServicer,
+    Tolerances,
+)
 from services.gateway.domain.limits import Deadlines, RateLimit
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
@@ -26,6 +33,9 @@ from services.runtime.registry_feed import NoShelf, RegistryFeed
 from services.runtime.server import Server
 
 ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
+ACCOUNT_ACCESS: AccessTable = {
+    "/homeroom.api.gateway.v1.AccountService/GetAccount": frozenset({Role.APP})
+}
 
 
 async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Server:
@@ -34,7 +44,7 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     Raises:
         PolicyUnavailableError: if the policy engine does not start.
     """
-    server = Server(settings, ACCESS)
+    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS})
     policy = _watched_policy(settings, clock)
     await policy.begin()
     server.resources.push_async_callback(policy.running.close)
@@ -42,8 +52,7 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
     feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), clock, NoShelf())
-    servicer = _servicer(settings, feed, policy.running, channels, clock)
-    add_GatewayServiceServicer_to_server(servicer, server.grpc)
+    _serve(server, settings, feed, policy.running, channels, clock)
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     server.in_background(
         feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
@@ -65,26 +74,27 @@ def _watched_policy(settings: GatewaySettings, clock: Clock) -> WatchedPolicy:
     return WatchedPolicy(settings.federation_policy, trust, opened, MemoryShelf(), clock)
 
 
-def _servicer(
+def _serve(
+    server: Server,
     settings: GatewaySettings,
     feed: RegistryFeed,
     engine: PolicyEngine,
     channels: Channels,
     clock: Clock,
-) -> GatewayServicer:
+) -> None:
     tolerances = Tolerances(
         max_state_age=dt.timedelta(seconds=settings.max_state_age_seconds),
         max_clock_skew=dt.timedelta(seconds=settings.max_clock_skew_seconds),
         state_wait_seconds=settings.state_wait_seconds,
     )
-    return GatewayServicer(
-        FederationView(feed, tolerances, clock),
-        QuestionPolicy(engine),
-        Nodes(channels, settings.federation),
-        RateLimit(settings.queries_per_second, settings.query_burst, time.monotonic),
-        Deadlines(
-            settings.deadline_margin_seconds,
-            settings.default_deadline_seconds,
-            settings.max_deadline_seconds,
-        ),
+    view = FederationView(feed, tolerances, clock)
+    nodes = Nodes(channels, settings.federation)
+    rate = RateLimit(settings.queries_per_second, settings.query_burst, time.monotonic)
+    deadlines = Deadlines(
+        settings.deadline_margin_seconds,
+        settings.default_deadline_seconds,
+        settings.max_deadline_seconds,
     )
+    servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, rate, deadlines)
+    add_GatewayServiceServicer_to_server(servicer, server.grpc)
+    add_AccountServiceServicer_to_server(AccountServicer(view, nodes, rate, deadlines), server.grpc)

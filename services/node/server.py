@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
 from homeroom.api.node.v1.matter_service_pb2_grpc import add_MatterServiceServicer_to_server
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
@@ -18,6 +19,7 @@ from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
 from homeroom.strict_yaml import read_mapping
 from services.node.api import (
+    AccountApi,
     ApprovalApi,
     MatterApi,
     NodeApi,
@@ -26,6 +28,7 @@ from services.node.api import (
     Stewards,
 )
 from services.node.api.outside import Outside
+from services.node.domain.accounting import Accounting
 from services.node.domain.answer import Answerer, Stock
 from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
@@ -49,6 +52,7 @@ from services.node.migrations import (
 from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Reporting, Settling
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
+from services.node.store.accounts import AccountStore
 from services.node.store.aggregates import AggregateStore
 from services.node.store.answers import AnswerStore
 from services.node.store.approvals import ApprovalStore
@@ -82,6 +86,9 @@ ACCESS: AccessTable = {
     "/homeroom.api.node.v1.NodeService/Answer": frozenset({Role.GATEWAY}),
     "/homeroom.api.node.v1.NodeService/GetNodeStatus": frozenset({Role.APP, Role.STEWARD}),
 }
+ACCOUNT_ACCESS: AccessTable = {
+    "/homeroom.api.node.v1.AccountService/GetAccount": frozenset({Role.GATEWAY}),
+}
 STEWARD_ACCESS: AccessTable = {
     "/homeroom.api.node.v1.MatterService/AddMatter": frozenset({Role.STEWARD}),
     "/homeroom.api.node.v1.MatterService/ListMatters": frozenset({Role.STEWARD}),
@@ -113,6 +120,7 @@ class Stores:
     claims: ClaimStore
     retractions: RetractionStore
     log: LogStore
+    accounts: AccountStore
     register: RegisterStore
     answers: AnswerStore
     aggregates: AggregateStore
@@ -183,6 +191,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         claims=ClaimStore(state, roster),
         retractions=RetractionStore(state),
         log=LogStore(state),
+        accounts=AccountStore(state),
         register=RegisterStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state), views),
         aggregates=AggregateStore(state),
@@ -221,10 +230,12 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     )
     judge = Judge(holder, policies, on_file)
     answerer = Answerer(holder, replica, judge, stores.stock, stores.log, clock)
-    server = Server(settings, {**ACCESS, **REVIEW_ACCESS, **STEWARD_ACCESS})
+    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS, **REVIEW_ACCESS, **STEWARD_ACCESS})
     node = NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock)
     add_NodeServiceServicer_to_server(node, server.grpc)
-    _serve_stewards(server, Premises(holder, replica, stores, consents, clock), node)
+    _serve_beside(
+        server, Premises(holder, signing_key, replica, stores, consents, clock), node, settings
+    )
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
     _follow(server, settings, registry, consents, reporting)
@@ -241,13 +252,28 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """What the holder's own people work with."""
+    """What the holder's own people work with, and what others hold it to its log by."""
 
     holder: Holder
+    signing_key: SigningKey
     replica: NodeReplica
     stores: Stores
     feed: ConsentFeed
     clock: Clock
+
+
+def _serve_beside(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
+    """What is served beside answers."""
+    _serve_accounts(server, here, settings)
+    _serve_stewards(server, here, node)
+
+
+def _serve_accounts(server: Server, here: Premises, settings: NodeSettings) -> None:
+    """By what others hold this node to its log."""
+    checkpoint_key = SigningKey.load(settings.checkpoint_key)
+    accounting = Accounting(here.holder, settings.federation, here.stores.accounts, checkpoint_key)
+    api = AccountApi(here.holder, here.signing_key, here.replica, accounting, here.clock)
+    add_AccountServiceServicer_to_server(api, server.grpc)
 
 
 def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:

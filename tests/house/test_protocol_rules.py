@@ -13,8 +13,9 @@ from homeroom.api.common.v1 import error_reason_pb2
 from homeroom.errors import Reason
 from services.consent.server import ACCESS as CONSENT_ACCESS
 from services.gateway.server import ACCESS as GATEWAY_ACCESS
+from services.gateway.server import ACCOUNT_ACCESS as GATEWAY_ACCOUNT_ACCESS
 from services.node.server import ACCESS as NODE_ACCESS
-from services.node.server import REVIEW_ACCESS, STEWARD_ACCESS
+from services.node.server import ACCOUNT_ACCESS, REVIEW_ACCESS, STEWARD_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
 from services.registry.server import WITNESS_ACCESS
 from services.runtime.access import AccessTable
@@ -23,7 +24,9 @@ from tests.house.tree import PROJECT, name_of, tracked
 _PROTOS = tracked("*.proto")
 _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.consent.v1.ConsentService": CONSENT_ACCESS,
+    "homeroom.api.gateway.v1.AccountService": GATEWAY_ACCOUNT_ACCESS,
     "homeroom.api.gateway.v1.GatewayService": GATEWAY_ACCESS,
+    "homeroom.api.node.v1.AccountService": ACCOUNT_ACCESS,
     "homeroom.api.node.v1.NodeService": NODE_ACCESS,
     "homeroom.api.node.v1.ReviewService": REVIEW_ACCESS,
     **{

@@ -1,5 +1,6 @@
 """Translates between the wire and the node's domain; holds no rule."""
 
+from services.node.api.accounts import AccountApi
 from services.node.api.approvals import ApprovalApi
 from services.node.api.matters import MatterApi
 from services.node.api.node import NodeApi, NodeCounts
@@ -8,6 +9,7 @@ from services.node.api.reviews import ReviewApi
 from services.node.api.stewards import Stewards
 
 __all__ = [
+    "AccountApi",
     "ApprovalApi",
     "MatterApi",
     "NodeApi",

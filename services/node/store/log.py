@@ -24,15 +24,16 @@ from services.node.store.state_tables import (
 )
 from services.runtime.audit import GroupWriter, LogReader, LogTables, ToAppend
 
-_LOG = LogTables(LOG_ENTRY, LOG_TILE)
+LOG = LogTables(LOG_ENTRY, LOG_TILE)
+"""Where the node keeps its log."""
 
 
 class LogStore(LogReader):
     """The log, in SQLite or PostgreSQL; a commit is durable when `append` returns."""
 
     def __init__(self, state: Engine) -> None:
-        super().__init__(state, _LOG)
-        self._writer = GroupWriter(state, _LOG, _keep)
+        super().__init__(state, LOG)
+        self._writer = GroupWriter(state, LOG, _keep)
 
     async def append(
         self,

@@ -66,6 +66,7 @@ class DisclosureRecordRow(StateTable, table=True):
     """
 
     __tablename__ = "disclosure_record"
+    __table_args__ = (Index("ix_disclosure_record_requester", "requester", "log_index"),)
 
     log_index: int = Field(primary_key=True, sa_type=BigInteger)
     recorded_at: int = Field(sa_type=BigInteger)

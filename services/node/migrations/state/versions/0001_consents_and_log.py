@@ -101,6 +101,9 @@ def _create_disclosure_record() -> None:
         sa.Column("everyone", sa.Boolean(), nullable=False),
         sa.Column("secret", sa.Boolean(), nullable=False),
     )
+    op.create_index(
+        "ix_disclosure_record_requester", "disclosure_record", ["requester", "log_index"]
+    )
     op.create_table(
         "disclosure_refused",
         sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),

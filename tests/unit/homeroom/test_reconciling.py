@@ -1,0 +1,380 @@
+"""A holder's log held to its receipts: every gap is named, on whichever side, and nothing else."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeroom.api.common.v1 import answer_pb2, evidence_pb2
+from homeroom.audit import AuditEntry, AuditKind, encode_content
+from homeroom.audit.account_wire import (
+    open_account,
+    read_request,
+    seal_account,
+    sign_request,
+    write_request,
+)
+from homeroom.audit.accounts import (
+    Account,
+    AccountRequest,
+    LoggedEntry,
+    LoggedQuestion,
+)
+from homeroom.audit.checkpoint import Checkpoint, sign_checkpoint
+from homeroom.audit.reconciling import (
+    ACCUSING,
+    Gap,
+    GapKind,
+    OwnRecords,
+    compare,
+    proof_gaps,
+)
+from homeroom.cli.audit_reconcile import GAP_TEXT
+from homeroom.errors import EvidenceInvalidError
+from homeroom.merkle import EMPTY_ROOT, tree_of
+from homeroom.receipts import AskedQuery, Kept, KeptReceipt, SeenCheckpoint, Silence
+from homeroom.sealing import SealingKey
+from homeroom.signing import SigningKey
+
+HOLDER, ASKER, ORIGIN = "harbor_ps", "initiative", "homeroom/test/harbor_ps/log"
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+EVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(hours=1)
+KEY = SigningKey.generate()
+ANSWERED = answer_pb2.OUTCOME_ANSWERED
+
+
+def query(number: int) -> bytes:
+    return hashlib.sha256(str(number).encode()).digest()
+
+
+@dataclass
+class Log:
+    """A holder's log in memory, and what its requester kept."""
+
+    entries: list[AuditEntry] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+
+    def answer(self, number: int, rows: int = 3, **receipt: Any) -> None:
+        """One question, answered and kept; what is given changes the receipt."""
+        self.ask(number)
+        self.decide(number)
+        entry = self.end(number, rows)
+        self.receive(number, entry, **{"row_count": rows, **receipt})
+
+    def ask(self, number: int) -> None:
+        self.kept.append(AskedQuery(query(number), NOW))
+
+    def decide(self, number: int, kind: AuditKind = AuditKind.DECIDED) -> None:
+        self._append(kind, number, {"requester": ASKER})
+
+    def end(self, number: int, rows: int) -> AuditEntry:
+        said = {"ending": "answered", "rows": rows, "frames_digest": query(-number).hex()}
+        return self._append(AuditKind.RELEASED, number, said)
+
+    def receive(self, number: int, entry: AuditEntry, **changed: Any) -> None:
+        receipt = answer_pb2.Receipt(
+            query_digest=query(number),
+            holder=HOLDER,
+            requester=ASKER,
+            outcome=ANSWERED,
+            frames_digest=query(-number),
+            log_index=entry.index,
+            log_entry_digest=entry.leaf(),
+        )
+        for name, value in changed.items():
+            setattr(receipt, name, value)
+        statement = evidence_pb2.SignedStatement(statement=receipt.SerializeToString())
+        self.kept.append(KeptReceipt(NOW, HOLDER, statement.SerializeToString()))
+
+    def checkpoint(self, size: int | None = None) -> Checkpoint:
+        leaves = [entry.leaf() for entry in self.entries][:size]
+        return Checkpoint(ORIGIN, len(leaves), tree_of(leaves)[0] if leaves else EMPTY_ROOT)
+
+    def account(self) -> Account:
+        """What an honest holder tells."""
+        _, paths = tree_of([entry.leaf() for entry in self.entries])
+        ended = {e.query_digest: e for e in self.entries if e.kind == AuditKind.RELEASED}
+        questions = []
+        for entry in self.entries:
+            if entry.kind == AuditKind.RELEASED:
+                continue
+            end = ended.get(entry.query_digest)
+            questions.append(
+                LoggedQuestion(
+                    bytes.fromhex(entry.query_digest),
+                    _logged(entry, paths),
+                    _logged(end, paths, end.encode()) if end else None,
+                )
+            )
+        note = sign_checkpoint(self.checkpoint(), ORIGIN, KEY)
+        return Account(HOLDER, ASKER, note, (), tuple(questions))
+
+    def gaps(self, account: Account | None = None) -> list[Gap]:
+        """What is found between the log and what was kept."""
+        told = account or self.account()
+        own = OwnRecords(self.kept).of(HOLDER)
+        wrong = proof_gaps(told, self.checkpoint(), [])
+        return wrong + compare(told.questions, own, EVER, LATER)
+
+    def _append(self, kind: AuditKind, number: int, said: dict[str, Any]) -> AuditEntry:
+        at = int(NOW.timestamp())
+        entry = AuditEntry(
+            len(self.entries), at, kind, query(number).hex(), b"s" * 16, encode_content(said)
+        )
+        self.entries.append(entry)
+        return entry
+
+
+def _logged(entry: AuditEntry, paths: Sequence[bytes], content: bytes = b"") -> LoggedEntry:
+    path = paths[entry.index]
+    return LoggedEntry(entry.index, entry.kind, entry.at, entry.leaf(), path, content)
+
+
+def kinds(gaps: Sequence[Gap]) -> list[GapKind]:
+    return [gap.kind for gap in gaps]
+
+
+@pytest.fixture
+def log() -> Log:
+    """Three questions that were answered, and one that could not be decided."""
+    made = Log()
+    for number in (1, 2, 3):
+        made.answer(number)
+    made.ask(4)
+    made.decide(4, AuditKind.UNDECIDED)
+    made.kept.append(Silence(query(4), NOW, HOLDER, "CANNOT_DECIDE"))
+    return made
+
+
+def test_an_honest_log_has_no_gap(log: Log) -> None:
+    """Answers agree, and a question that could not be decided needs no receipt."""
+    assert log.gaps() == []
+
+
+def test_a_question_that_the_holder_leaves_out_is_found_by_its_receipt(log: Log) -> None:
+    told = log.account()
+
+    gaps = log.gaps(replace(told, questions=told.questions[1:]))
+
+    assert kinds(gaps) == [GapKind.RECEIPT_WITHOUT_ENTRY]
+    assert gaps[0].query_digest == query(1).hex()
+
+
+def test_an_answer_whose_receipt_is_not_here_is_named(log: Log) -> None:
+    """With what the requester was told in its place."""
+    log.kept = [one for one in log.kept if not isinstance(one, KeptReceipt)]
+    log.kept.append(Silence(query(2), NOW, HOLDER, "TIMED_OUT"))
+
+    gaps = log.gaps()
+
+    assert kinds(gaps) == [GapKind.ENTRY_WITHOUT_RECEIPT] * 3
+    said = {gap.query_digest: gap.said for gap in gaps}
+    assert said[query(2).hex()]["outcome_here"] == "TIMED_OUT"
+
+
+def test_a_question_that_nobody_asked_is_named(log: Log) -> None:
+    """Somebody has used this organization's key, or the holder makes it up."""
+    log.decide(9)
+    log.end(9, 100)
+
+    assert kinds(log.gaps()) == [GapKind.ENTRY_WITHOUT_QUESTION]
+
+
+def test_a_decision_without_an_end_is_named(log: Log) -> None:
+    """Rows may have left before it broke off."""
+    log.ask(5)
+    log.decide(5)
+
+    assert kinds(log.gaps()) == [GapKind.ENTRY_WITHOUT_END]
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({"log_index": 77}, GapKind.OTHER_ENTRY),
+        ({"log_entry_digest": b"x" * 32}, GapKind.OTHER_ENTRY),
+        ({"row_count": 4}, GapKind.OTHER_CONTENT),
+        ({"frames_digest": b"x" * 32}, GapKind.OTHER_CONTENT),
+        ({"outcome": answer_pb2.OUTCOME_NO_PERMITTED_ANSWER}, GapKind.OTHER_CONTENT),
+    ],
+)
+def test_a_receipt_that_says_other_than_the_log_is_named(
+    log: Log, changed: dict[str, Any], kind: GapKind
+) -> None:
+    log.answer(5, **changed)
+
+    (gap,) = log.gaps()
+
+    assert (gap.kind, gap.query_digest) == (kind, query(5).hex())
+
+
+def test_two_receipts_of_one_question_cannot_both_be_right(log: Log) -> None:
+    """A holder that signs a second, other receipt has an entry for one of them alone."""
+    log.receive(1, replace(log.entries[1], index=50), row_count=3)
+
+    assert kinds(log.gaps()) == [GapKind.OTHER_ENTRY]
+
+
+Lie = Callable[[LoggedQuestion], LoggedQuestion]
+
+
+def _of_end(change: Callable[[LoggedEntry], LoggedEntry]) -> Lie:
+    def lie(question: LoggedQuestion) -> LoggedQuestion:
+        assert question.ended is not None
+        return replace(question, ended=change(question.ended))
+
+    return lie
+
+
+LIES: dict[str, Lie] = {
+    "another leaf": _of_end(lambda e: replace(e, leaf=b"x" * 32)),
+    "another place": _of_end(lambda e: replace(e, index=e.index + 1)),
+    "no path": _of_end(lambda e: replace(e, path=b"")),
+    "another time": _of_end(lambda e: replace(e, at=e.at + 1)),
+    "other bytes": _of_end(lambda e: replace(e, entry=e.entry.replace(b'"rows":3', b'"rows":2'))),
+    "no bytes": _of_end(lambda e: replace(e, entry=b"")),
+    "another question": lambda q: replace(q, query_digest=query(3)),
+    "the decision twice": lambda q: replace(q, ended=q.decided),
+    "the end as decision": lambda q: replace(q, decided=q.ended or q.decided),
+    "another decision": lambda q: replace(q, decided=replace(q.decided, leaf=b"y" * 32)),
+    "another kind": lambda q: replace(q, decided=replace(q.decided, kind="link_undone")),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_the_tree_does_not_hold_is_named(log: Log, lie: str) -> None:
+    """Whatever a holder changes in its account of one question, it accuses itself."""
+    told = log.account()
+    changed = replace(told, questions=(LIES[lie](told.questions[0]), *told.questions[1:]))
+
+    assert GapKind.NOT_PROVED in kinds(log.gaps(changed))
+
+
+def test_questions_told_twice_or_in_another_order_are_named(log: Log) -> None:
+    told = log.account()
+    first, *others = told.questions
+
+    for questions in ((first, first, *others), (*others, first)):
+        gaps = log.gaps(replace(told, questions=tuple(questions)))
+        assert GapKind.NOT_PROVED in kinds(gaps)
+
+
+@given(st.integers(1, 7), st.integers(0, 7))
+def test_a_log_that_was_cut_off_or_forked_is_named(size: int, known: int) -> None:
+    """What it showed before has to be the beginning of what it shows now."""
+    log = Log()
+    for number in range(4):
+        log.answer(number)
+    before = log.checkpoint(known)
+    log.entries = log.entries[:size]
+    forged = replace(log.entries[-1], salt=b"t" * 16)
+    forked = Log([*log.entries[:-1], forged])
+    empty_path = replace(log.account(), growth=(b"",))
+
+    cut_off = proof_gaps(empty_path, log.checkpoint(), [before])
+    forked_gaps = proof_gaps(
+        replace(forked.account(), growth=(b"",)), forked.checkpoint(), [before]
+    )
+
+    if known > size:
+        assert GapKind.LOG_REWRITTEN in kinds(cut_off)
+    if known >= size:
+        assert GapKind.LOG_REWRITTEN in kinds(forked_gaps)
+    if known == size:
+        assert cut_off == []
+
+
+def test_only_what_was_asked_about_is_compared(log: Log) -> None:
+    """From an instant on, and up to when the log was read."""
+    own = OwnRecords(log.kept).of(HOLDER)
+    told = log.account().questions
+
+    assert compare((), own, LATER, LATER) == []
+    assert compare((), own, EVER, NOW) == []
+    assert compare(told, OwnRecords([]).of(HOLDER), LATER, LATER) == []
+    assert len(compare((), own, EVER, LATER)) == 3
+    assert compare(told, OwnRecords(log.kept[:1]).of("other"), EVER, NOW) != []
+
+
+def test_another_holders_receipts_are_not_mixed_in(log: Log) -> None:
+    """Each holder is held to its own receipts and checkpoints alone."""
+    note = sign_checkpoint(log.checkpoint(), ORIGIN, KEY)
+    records = OwnRecords([*log.kept, SeenCheckpoint(NOW, HOLDER, note)])
+
+    assert records.of(HOLDER).longest_seen == log.checkpoint()
+    assert records.of("mill_river").longest_seen is None
+    assert records.of("mill_river").receipts == {}
+
+
+def test_every_gap_has_words_and_most_accuse_the_holder() -> None:
+    """What a lost connection explains is no accusation."""
+    assert GAP_TEXT.keys() == set(GapKind)
+    assert set(GapKind) - ACCUSING == {GapKind.ENTRY_WITHOUT_RECEIPT, GapKind.ENTRY_WITHOUT_END}
+
+
+# On the way.
+
+
+def asked(**changed: Any) -> AccountRequest:
+    request = AccountRequest(ASKER, HOLDER, NOW, since=5, from_index=7, known_sizes=(3, 4))
+    return replace(request, **changed)
+
+
+def test_an_account_opens_for_whoever_asked_and_for_this_request_alone(log: Log) -> None:
+    """Not for another, not for another request, and not as another holder's."""
+    holder, requester, stranger = (
+        SigningKey.generate(),
+        SealingKey.generate(),
+        SealingKey.generate(),
+    )
+    request, other = write_request(asked(), b"n" * 16), write_request(asked(), b"m" * 16)
+    sealed = seal_account(log.account(), request, holder, requester.public)
+
+    assert open_account(sealed, request, holder.public, requester) == log.account()
+    for wrong in (
+        (sealed, request, holder.public, stranger),
+        (sealed, other, holder.public, requester),
+        (sealed, request, SigningKey.generate().public, requester),
+        (b"", request, holder.public, requester),
+    ):
+        with pytest.raises(EvidenceInvalidError):
+            open_account(*wrong)
+    assert json.dumps(log.entries[0].query_digest).encode() not in sealed
+
+
+def test_an_account_of_another_holder_is_refused_even_if_it_is_signed(log: Log) -> None:
+    holder, requester = SigningKey.generate(), SealingKey.generate()
+    request = write_request(asked(), b"n" * 16)
+    told = replace(log.account(), requester="someone_else")
+    sealed = seal_account(told, request, holder, requester.public)
+
+    with pytest.raises(EvidenceInvalidError):
+        open_account(sealed, request, holder.public, requester)
+
+
+def test_a_request_says_what_it_was_made_of() -> None:
+    assert read_request(write_request(asked(), b"n" * 16)) == asked()
+    assert read_request(write_request(asked(since=0), b"n" * 16)) == asked(since=0)
+    signed = sign_request(asked(), b"n" * 16, SigningKey.generate())
+    assert read_request(signed.statement) == asked()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"\xff",
+        b"",
+        write_request(asked(), b"n"),
+        write_request(asked(known_sizes=tuple(range(9))), b"n" * 16),
+    ],
+)
+def test_a_malformed_request_is_refused(statement: bytes) -> None:
+    with pytest.raises(EvidenceInvalidError):
+        read_request(statement)
