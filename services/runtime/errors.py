@@ -6,10 +6,8 @@ reference: its type and place are logged, its text is not, for the text may hold
 
 import asyncio
 import secrets
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import grpc
@@ -20,7 +18,7 @@ from grpc_status import rpc_status
 
 from homeroom.errors import HomeroomError, InternalError, Reason
 from services.runtime.identity import ServicerContext
-from services.runtime.logs import log
+from services.runtime.logs import log, place_of
 
 ERROR_DOMAIN = "homeroom"
 
@@ -61,7 +59,7 @@ async def translated_errors(context: ServicerContext, method: str) -> AsyncItera
             method=method,
             reference=reference,
             error_type=type(error).__name__,
-            error_place=_place_of(error),
+            error_place=place_of(error.__traceback__),
         )
         await _abort(context, InternalError("internal error", reference=reference))
 
@@ -75,8 +73,3 @@ async def _abort(context: ServicerContext, error: HomeroomError) -> NoReturn:
         Status(code=code.value[0], message=error.message, details=[detail])
     )
     await context.abort(code, error.message, status.trailing_metadata)
-
-
-def _place_of(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -17,6 +17,28 @@ logging.getLogger("sqlalchemy").warning("Zebulonia did something")
 logging.warning("Zebulonia again")
 """
 
+SPILLING = """
+import threading, warnings
+from homeroom.api.node.v1 import node_service_pb2
+from services.runtime.logs import configure_logs, log
+configure_logs("node", "anytown")
+class Held:
+    def __repr__(self):
+        return "Zebulonia"
+    def __del__(self):
+        raise RuntimeError("Zebulonia")
+request = node_service_pb2.AnswerRequest(user_token="Zebulonia")
+request.query.statement = b"Zebulonia"
+log.info("asked", state=request, reason=Held(), count=[Held()])
+warnings.warn("Zebulonia")
+def fail():
+    raise KeyError("Zebulonia")
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+fail()
+"""
+
 
 def test_a_field_that_is_not_declared_is_dropped_and_counted() -> None:
     event: dict[str, Any] = {"event": "told", "reason": "x", "name": "Zebulonia", "ref": "r"}
@@ -53,3 +75,24 @@ def test_a_process_writes_only_its_own_lines_and_only_declared_fields() -> None:
     assert (event["service"], event["organization"]) == ("node", "anytown")
     assert event["dropped_fields"] == 2
     assert event["timestamp"].endswith("Z")
+
+
+def test_neither_messages_nor_objects_nor_errors_that_nobody_caught_tell_a_value() -> None:
+    """Whatever is put into a line, and whatever breaks beside it, a name does not come out."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", SPILLING],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+
+    assert done.returncode == 1
+    assert "Zebulonia" not in done.stderr + done.stdout
+    asked = next(event for event in events if event["event"] == "asked")
+    assert asked["state"] == {"query": {"statement": "(redacted)"}, "user_token": "(redacted)"}
+    assert (asked["reason"], asked["count"]) == ("Held", "list")
+    caught = [event["error_type"] for event in events if event["event"] == "nobody caught an error"]
+    assert caught.count("KeyError") == 2
+    assert "RuntimeError" in caught

@@ -25,19 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeroom/api/common/v1/answer.proto\x12\x16homeroom.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\x0b\x41nswerFrame\x12\x10\n\x08sequence\x18\x01 \x01(\r\x12\x12\n\nsealed_key\x18\x02 \x01(\x0c\x12\x13\n\x0bsealed_rows\x18\x03 \x01(\x0c\x12\x16\n\x0esealed_receipt\x18\x04 \x01(\x0c\x12\x30\n\x07outcome\x18\x05 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\"\xd5\x04\n\x07Receipt\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\x12\x14\n\x0creason_codes\x18\x05 \x03(\t\x12\x19\n\x11released_elements\x18\x06 \x03(\t\x12\x42\n\x11withheld_elements\x18\x07 \x03(\x0b\x32\'.homeroom.api.common.v1.WithheldElement\x12\x13\n\x0bobligations\x18\x08 \x03(\t\x12\x11\n\trow_count\x18\t \x01(\x04\x12\x19\n\x11\x61greement_version\x18\n \x01(\x04\x12\x19\n\x11registry_sequence\x18\x0b \x01(\x04\x12\x18\n\x10\x63onsent_sequence\x18\x0c \x01(\x04\x12\x17\n\x0f\x64\x65\x63ision_digest\x18\r \x01(\x0c\x12\x15\n\rframes_digest\x18\x0e \x01(\x0c\x12\x11\n\tlog_index\x18\x0f \x01(\x04\x12\x18\n\x10log_entry_digest\x18\x10 \x01(\x0c\x12/\n\x0b\x61nswer_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61greement_length\x18\x12 \x01(\r\x12\x16\n\x0e\x61greement_head\x18\x13 \x01(\x0c\x12\x18\n\x10\x63onsent_log_size\x18\x14 \x01(\x04\x12\x18\n\x10\x63onsent_log_root\x18\x15 \x01(\x0c\"7\n\x0fWithheldElement\x12\x0f\n\x07\x65lement\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t*\xa4\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x1f\n\x1bOUTCOME_NO_PERMITTED_ANSWER\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x04\x12\x19\n\x15OUTCOME_CANNOT_DECIDE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeroom/api/common/v1/answer.proto\x12\x16homeroom.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n\x0b\x41nswerFrame\x12\x10\n\x08sequence\x18\x01 \x01(\r\x12\x17\n\nsealed_key\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01\x12\x18\n\x0bsealed_rows\x18\x03 \x01(\x0c\x42\x03\x80\x01\x01\x12\x1b\n\x0esealed_receipt\x18\x04 \x01(\x0c\x42\x03\x80\x01\x01\x12\x30\n\x07outcome\x18\x05 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\"\xd5\x04\n\x07Receipt\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\trequester\x18\x03 \x01(\t\x12\x30\n\x07outcome\x18\x04 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\x12\x14\n\x0creason_codes\x18\x05 \x03(\t\x12\x19\n\x11released_elements\x18\x06 \x03(\t\x12\x42\n\x11withheld_elements\x18\x07 \x03(\x0b\x32\'.homeroom.api.common.v1.WithheldElement\x12\x13\n\x0bobligations\x18\x08 \x03(\t\x12\x11\n\trow_count\x18\t \x01(\x04\x12\x19\n\x11\x61greement_version\x18\n \x01(\x04\x12\x19\n\x11registry_sequence\x18\x0b \x01(\x04\x12\x18\n\x10\x63onsent_sequence\x18\x0c \x01(\x04\x12\x17\n\x0f\x64\x65\x63ision_digest\x18\r \x01(\x0c\x12\x15\n\rframes_digest\x18\x0e \x01(\x0c\x12\x11\n\tlog_index\x18\x0f \x01(\x04\x12\x18\n\x10log_entry_digest\x18\x10 \x01(\x0c\x12/\n\x0b\x61nswer_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61greement_length\x18\x12 \x01(\r\x12\x16\n\x0e\x61greement_head\x18\x13 \x01(\x0c\x12\x18\n\x10\x63onsent_log_size\x18\x14 \x01(\x04\x12\x18\n\x10\x63onsent_log_root\x18\x15 \x01(\x0c\"7\n\x0fWithheldElement\x12\x0f\n\x07\x65lement\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t*\xa4\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x1f\n\x1bOUTCOME_NO_PERMITTED_ANSWER\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x04\x12\x19\n\x15OUTCOME_CANNOT_DECIDE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.common.v1.answer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=903
-  _globals['_OUTCOME']._serialized_end=1067
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_key']._loaded_options = None
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_key']._serialized_options = b'\200\001\001'
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_rows']._loaded_options = None
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_rows']._serialized_options = b'\200\001\001'
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_receipt']._loaded_options = None
+  _globals['_ANSWERFRAME'].fields_by_name['sealed_receipt']._serialized_options = b'\200\001\001'
+  _globals['_OUTCOME']._serialized_start=918
+  _globals['_OUTCOME']._serialized_end=1082
   _globals['_ANSWERFRAME']._serialized_start=97
-  _globals['_ANSWERFRAME']._serialized_end=243
-  _globals['_RECEIPT']._serialized_start=246
-  _globals['_RECEIPT']._serialized_end=843
-  _globals['_WITHHELDELEMENT']._serialized_start=845
-  _globals['_WITHHELDELEMENT']._serialized_end=900
+  _globals['_ANSWERFRAME']._serialized_end=258
+  _globals['_RECEIPT']._serialized_start=261
+  _globals['_RECEIPT']._serialized_end=858
+  _globals['_WITHHELDELEMENT']._serialized_start=860
+  _globals['_WITHHELDELEMENT']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

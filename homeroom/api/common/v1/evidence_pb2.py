@@ -24,15 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%homeroom/api/common/v1/evidence.proto\x12\x16homeroom.api.common.v1\"[\n\x0fSignedStatement\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x35\n\nsignatures\x18\x02 \x03(\x0b\x32!.homeroom.api.common.v1.Signature\"G\n\tSignature\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%homeroom/api/common/v1/evidence.proto\x12\x16homeroom.api.common.v1\"`\n\x0fSignedStatement\x12\x16\n\tstatement\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x35\n\nsignatures\x18\x02 \x03(\x0b\x32!.homeroom.api.common.v1.Signature\"G\n\tSignature\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.common.v1.evidence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SIGNEDSTATEMENT'].fields_by_name['statement']._loaded_options = None
+  _globals['_SIGNEDSTATEMENT'].fields_by_name['statement']._serialized_options = b'\200\001\001'
   _globals['_SIGNEDSTATEMENT']._serialized_start=65
-  _globals['_SIGNEDSTATEMENT']._serialized_end=156
-  _globals['_SIGNATURE']._serialized_start=158
-  _globals['_SIGNATURE']._serialized_end=229
+  _globals['_SIGNEDSTATEMENT']._serialized_end=161
+  _globals['_SIGNATURE']._serialized_start=163
+  _globals['_SIGNATURE']._serialized_end=234
 # @@protoc_insertion_point(module_scope)

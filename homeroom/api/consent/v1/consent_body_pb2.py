@@ -27,13 +27,15 @@ from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_d
 from homeroom.api.common.v1 import query_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*homeroom/api/consent/v1/consent_body.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a\"homeroom/api/common/v1/query.proto\"U\n\x0c\x43onsentBatch\x12\x10\n\x08recorder\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x03 \x01(\x0c\x12\x0c\n\x04size\x18\x04 \x01(\r\"t\n\x0f\x43onsentEvidence\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x36\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\r\n\x05place\x18\x03 \x01(\r\x12\x0c\n\x04path\x18\x04 \x01(\x0c\"\xa5\x06\n\x0b\x43onsentBody\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x04 \x01(\t\x12\x18\n\tlink_code\x18\x05 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x12<\n\x05\x63laim\x18\x06 \x01(\x0b\x32&.homeroom.api.consent.v1.IdentityClaimB\x03\x80\x01\x01H\x00\x12\x36\n\nrecipients\x18\x07 \x03(\x0b\x32\".homeroom.api.consent.v1.Recipient\x12\x0f\n\x07\x63lasses\x18\x08 \x03(\t\x12\x10\n\x08\x65lements\x18\t \x03(\t\x12\x1d\n\x15\x61ll_education_records\x18\n \x01(\x08\x12\x35\n\rrecord_period\x18\x0b \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12\x10\n\x08purposes\x18\x0c \x03(\t\x12/\n\x06signer\x18\r \x01(\x0b\x32\x1f.homeroom.api.consent.v1.Signer\x12\x0c\n\x04\x66orm\x18\x0e \x01(\t\x12?\n\x0e\x61uthentication\x18\x0f \x01(\x0b\x32\'.homeroom.api.consent.v1.Authentication\x12\x11\n\tsign_date\x18\x10 \x01(\t\x12\x12\n\nstart_date\x18\x11 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x12 \x01(\t\x12\x14\n\x0c\x66orm_version\x18\x13 \x01(\t\x12\x10\n\x08language\x18\x14 \x01(\t\x12\x18\n\x10\x66orm_text_digest\x18\x15 \x01(\x0c\x12\x13\n\x0bscan_digest\x18\x16 \x01(\x0c\x12\x19\n\x11specific_elements\x18\x17 \x03(\t\x12 \n\x18\x63opy_requested_by_parent\x18\x18 \x01(\x08\x12\x1d\n\x15\x63opy_to_minor_student\x18\x19 \x01(\x08\x12 \n\x18not_required_for_service\x18\x1a \x01(\x08\x12\x16\n\treference\x18\x1b \x01(\tB\x03\x80\x01\x01\x42\t\n\x07student\"\xf2\x01\n\rIdentityClaim\x12\x17\n\ngiven_name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bmiddle_name\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0b\x66\x61mily_name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nbirth_date\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x03sex\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x16\n\tschool_id\x18\x06 \x01(\tB\x03\x80\x01\x01\x12\x15\n\x08local_id\x18\x07 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\t \x01(\tB\x03\x80\x01\x01\x12\x10\n\x03zip\x18\n \x01(\tB\x03\x80\x01\x01\"M\n\tRecipient\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05known\x18\x03 \x01(\x08\"K\n\x06Signer\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x1c\n\x0frights_evidence\x18\x03 \x01(\tB\x03\x80\x01\x01\"\x7f\n\x0e\x41uthentication\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\x17\n\x0f\x65vidence_digest\x18\x03 \x01(\x0c\x12\x35\n\x11\x61uthenticate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11WithdrawalDetails\x12\x14\n\x0cwithdrawn_by\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\"\xe1\x01\n\rNarrowingBody\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x65lements\x18\x03 \x03(\t\x12\x12\n\nrecipients\x18\x04 \x03(\t\x12\x0f\n\x07\x63lasses\x18\x05 \x03(\t\x12/\n\x0bnarrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x07\x64\x65tails\x18\x07 \x01(\x0b\x32*.homeroom.api.consent.v1.WithdrawalDetails\"\xd0\x01\n\rVerdictReport\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x32\n\x08verdicts\x18\x03 \x03(\x0b\x32 .homeroom.api.consent.v1.Verdict\x12/\n\x0breport_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0bretractions\x18\x05 \x03(\x0b\x32#.homeroom.api.consent.v1.Retraction\"<\n\nRetraction\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\"Q\n\x07Verdict\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\r\n\x05\x63odes\x18\x03 \x03(\t\x12\x11\n\tlast_date\x18\x04 \x01(\t\"\x9b\x01\n\x0cRotationBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x31\n\x04refs\x18\x03 \x03(\x0b\x32#.homeroom.api.consent.v1.RotatedRef\x12/\n\x0brotate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\nRotatedRef\x12\x18\n\x0bsubject_ref\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x1c\n\x0fnew_subject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*homeroom/api/consent/v1/consent_body.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\x1a\"homeroom/api/common/v1/query.proto\"U\n\x0c\x43onsentBatch\x12\x10\n\x08recorder\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x03 \x01(\x0c\x12\x0c\n\x04size\x18\x04 \x01(\r\"y\n\x0f\x43onsentEvidence\x12\x11\n\x04\x62ody\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x36\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\r\n\x05place\x18\x03 \x01(\r\x12\x0c\n\x04path\x18\x04 \x01(\x0c\"\xa5\x06\n\x0b\x43onsentBody\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x04 \x01(\t\x12\x18\n\tlink_code\x18\x05 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x12<\n\x05\x63laim\x18\x06 \x01(\x0b\x32&.homeroom.api.consent.v1.IdentityClaimB\x03\x80\x01\x01H\x00\x12\x36\n\nrecipients\x18\x07 \x03(\x0b\x32\".homeroom.api.consent.v1.Recipient\x12\x0f\n\x07\x63lasses\x18\x08 \x03(\t\x12\x10\n\x08\x65lements\x18\t \x03(\t\x12\x1d\n\x15\x61ll_education_records\x18\n \x01(\x08\x12\x35\n\rrecord_period\x18\x0b \x01(\x0b\x32\x1e.homeroom.api.common.v1.Period\x12\x10\n\x08purposes\x18\x0c \x03(\t\x12/\n\x06signer\x18\r \x01(\x0b\x32\x1f.homeroom.api.consent.v1.Signer\x12\x0c\n\x04\x66orm\x18\x0e \x01(\t\x12?\n\x0e\x61uthentication\x18\x0f \x01(\x0b\x32\'.homeroom.api.consent.v1.Authentication\x12\x11\n\tsign_date\x18\x10 \x01(\t\x12\x12\n\nstart_date\x18\x11 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x12 \x01(\t\x12\x14\n\x0c\x66orm_version\x18\x13 \x01(\t\x12\x10\n\x08language\x18\x14 \x01(\t\x12\x18\n\x10\x66orm_text_digest\x18\x15 \x01(\x0c\x12\x13\n\x0bscan_digest\x18\x16 \x01(\x0c\x12\x19\n\x11specific_elements\x18\x17 \x03(\t\x12 \n\x18\x63opy_requested_by_parent\x18\x18 \x01(\x08\x12\x1d\n\x15\x63opy_to_minor_student\x18\x19 \x01(\x08\x12 \n\x18not_required_for_service\x18\x1a \x01(\x08\x12\x16\n\treference\x18\x1b \x01(\tB\x03\x80\x01\x01\x42\t\n\x07student\"\xf2\x01\n\rIdentityClaim\x12\x17\n\ngiven_name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bmiddle_name\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0b\x66\x61mily_name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nbirth_date\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x03sex\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x16\n\tschool_id\x18\x06 \x01(\tB\x03\x80\x01\x01\x12\x15\n\x08local_id\x18\x07 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\t \x01(\tB\x03\x80\x01\x01\x12\x10\n\x03zip\x18\n \x01(\tB\x03\x80\x01\x01\"M\n\tRecipient\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05known\x18\x03 \x01(\x08\"K\n\x06Signer\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x1c\n\x0frights_evidence\x18\x03 \x01(\tB\x03\x80\x01\x01\"\x7f\n\x0e\x41uthentication\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\x17\n\x0f\x65vidence_digest\x18\x03 \x01(\x0c\x12\x35\n\x11\x61uthenticate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11WithdrawalDetails\x12\x14\n\x0cwithdrawn_by\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\"\xe1\x01\n\rNarrowingBody\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x65lements\x18\x03 \x03(\t\x12\x12\n\nrecipients\x18\x04 \x03(\t\x12\x0f\n\x07\x63lasses\x18\x05 \x03(\t\x12/\n\x0bnarrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x07\x64\x65tails\x18\x07 \x01(\x0b\x32*.homeroom.api.consent.v1.WithdrawalDetails\"\xd0\x01\n\rVerdictReport\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x10\n\x08recorder\x18\x02 \x01(\t\x12\x32\n\x08verdicts\x18\x03 \x03(\x0b\x32 .homeroom.api.consent.v1.Verdict\x12/\n\x0breport_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0bretractions\x18\x05 \x03(\x0b\x32#.homeroom.api.consent.v1.Retraction\"<\n\nRetraction\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x18\n\x0bsubject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\"Q\n\x07Verdict\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\r\n\x05\x63odes\x18\x03 \x03(\t\x12\x11\n\tlast_date\x18\x04 \x01(\t\"\x9b\x01\n\x0cRotationBody\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x31\n\x04refs\x18\x03 \x03(\x0b\x32#.homeroom.api.consent.v1.RotatedRef\x12/\n\x0brotate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\nRotatedRef\x12\x18\n\x0bsubject_ref\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x1c\n\x0fnew_subject_ref\x18\x02 \x01(\tB\x03\x80\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.consent.v1.consent_body_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CONSENTEVIDENCE'].fields_by_name['body']._loaded_options = None
+  _globals['_CONSENTEVIDENCE'].fields_by_name['body']._serialized_options = b'\200\001\001'
   _globals['_CONSENTBODY'].fields_by_name['link_code']._loaded_options = None
   _globals['_CONSENTBODY'].fields_by_name['link_code']._serialized_options = b'\200\001\001'
   _globals['_CONSENTBODY'].fields_by_name['claim']._loaded_options = None
@@ -75,29 +77,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSENTBATCH']._serialized_start=179
   _globals['_CONSENTBATCH']._serialized_end=264
   _globals['_CONSENTEVIDENCE']._serialized_start=266
-  _globals['_CONSENTEVIDENCE']._serialized_end=382
-  _globals['_CONSENTBODY']._serialized_start=385
-  _globals['_CONSENTBODY']._serialized_end=1190
-  _globals['_IDENTITYCLAIM']._serialized_start=1193
-  _globals['_IDENTITYCLAIM']._serialized_end=1435
-  _globals['_RECIPIENT']._serialized_start=1437
-  _globals['_RECIPIENT']._serialized_end=1514
-  _globals['_SIGNER']._serialized_start=1516
-  _globals['_SIGNER']._serialized_end=1591
-  _globals['_AUTHENTICATION']._serialized_start=1593
-  _globals['_AUTHENTICATION']._serialized_end=1720
-  _globals['_WITHDRAWALDETAILS']._serialized_start=1722
-  _globals['_WITHDRAWALDETAILS']._serialized_end=1780
-  _globals['_NARROWINGBODY']._serialized_start=1783
-  _globals['_NARROWINGBODY']._serialized_end=2008
-  _globals['_VERDICTREPORT']._serialized_start=2011
-  _globals['_VERDICTREPORT']._serialized_end=2219
-  _globals['_RETRACTION']._serialized_start=2221
-  _globals['_RETRACTION']._serialized_end=2281
-  _globals['_VERDICT']._serialized_start=2283
-  _globals['_VERDICT']._serialized_end=2364
-  _globals['_ROTATIONBODY']._serialized_start=2367
-  _globals['_ROTATIONBODY']._serialized_end=2522
-  _globals['_ROTATEDREF']._serialized_start=2524
-  _globals['_ROTATEDREF']._serialized_end=2592
+  _globals['_CONSENTEVIDENCE']._serialized_end=387
+  _globals['_CONSENTBODY']._serialized_start=390
+  _globals['_CONSENTBODY']._serialized_end=1195
+  _globals['_IDENTITYCLAIM']._serialized_start=1198
+  _globals['_IDENTITYCLAIM']._serialized_end=1440
+  _globals['_RECIPIENT']._serialized_start=1442
+  _globals['_RECIPIENT']._serialized_end=1519
+  _globals['_SIGNER']._serialized_start=1521
+  _globals['_SIGNER']._serialized_end=1596
+  _globals['_AUTHENTICATION']._serialized_start=1598
+  _globals['_AUTHENTICATION']._serialized_end=1725
+  _globals['_WITHDRAWALDETAILS']._serialized_start=1727
+  _globals['_WITHDRAWALDETAILS']._serialized_end=1785
+  _globals['_NARROWINGBODY']._serialized_start=1788
+  _globals['_NARROWINGBODY']._serialized_end=2013
+  _globals['_VERDICTREPORT']._serialized_start=2016
+  _globals['_VERDICTREPORT']._serialized_end=2224
+  _globals['_RETRACTION']._serialized_start=2226
+  _globals['_RETRACTION']._serialized_end=2286
+  _globals['_VERDICT']._serialized_start=2288
+  _globals['_VERDICT']._serialized_end=2369
+  _globals['_ROTATIONBODY']._serialized_start=2372
+  _globals['_ROTATIONBODY']._serialized_end=2527
+  _globals['_ROTATEDREF']._serialized_start=2529
+  _globals['_ROTATEDREF']._serialized_end=2597
 # @@protoc_insertion_point(module_scope)

@@ -26,19 +26,21 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/consent/v1/consent_log.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"v\n\x0e\x43onsentLogHead\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x13\n\x0bmerkle_root\x18\x03 \x01(\x0c\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x0cLoggedChange\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\x0c\"p\n\x0cLogExtension\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x13\n\x0bsize_before\x18\x02 \x01(\x04\x12\x14\n\x0croots_before\x18\x03 \x01(\x0c\"}\n\x0c\x43onsentProof\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x36\n\x07\x63hanges\x18\x02 \x03(\x0b\x32%.homeroom.api.consent.v1.LoggedChangeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/consent/v1/consent_log.proto\x12\x17homeroom.api.consent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"v\n\x0e\x43onsentLogHead\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x13\n\x0bmerkle_root\x18\x03 \x01(\x0c\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x0cLoggedChange\x12\x12\n\x05\x65ntry\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x0c\n\x04path\x18\x02 \x01(\x0c\"p\n\x0cLogExtension\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x13\n\x0bsize_before\x18\x02 \x01(\x04\x12\x14\n\x0croots_before\x18\x03 \x01(\x0c\"}\n\x0c\x43onsentProof\x12\x35\n\x04head\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x36\n\x07\x63hanges\x18\x02 \x03(\x0b\x32%.homeroom.api.consent.v1.LoggedChangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.consent.v1.consent_log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LOGGEDCHANGE'].fields_by_name['entry']._loaded_options = None
+  _globals['_LOGGEDCHANGE'].fields_by_name['entry']._serialized_options = b'\200\001\001'
   _globals['_CONSENTLOGHEAD']._serialized_start=142
   _globals['_CONSENTLOGHEAD']._serialized_end=260
   _globals['_LOGGEDCHANGE']._serialized_start=262
-  _globals['_LOGGEDCHANGE']._serialized_end=305
-  _globals['_LOGEXTENSION']._serialized_start=307
-  _globals['_LOGEXTENSION']._serialized_end=419
-  _globals['_CONSENTPROOF']._serialized_start=421
-  _globals['_CONSENTPROOF']._serialized_end=546
+  _globals['_LOGGEDCHANGE']._serialized_end=310
+  _globals['_LOGEXTENSION']._serialized_start=312
+  _globals['_LOGEXTENSION']._serialized_end=424
+  _globals['_CONSENTPROOF']._serialized_start=426
+  _globals['_CONSENTPROOF']._serialized_end=551
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/node/v1/review_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x06Review\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x0c\n\x04lane\x18\x02 \x01(\t\x12\x39\n\ncandidates\x18\x03 \x03(\x0b\x32%.homeroom.api.node.v1.ReviewCandidate\x12\x30\n\x05\x63laim\x18\x04 \x01(\x0b\x32!.homeroom.api.node.v1.PersonShown\"z\n\x0fReviewCandidate\x12\x37\n\x07student\x18\x01 \x01(\x0b\x32!.homeroom.api.node.v1.PersonShownB\x03\x80\x01\x01\x12\x0c\n\x04\x62its\x18\x02 \x01(\x01\x12\x0f\n\x07pattern\x18\x03 \x03(\t\x12\x0f\n\x07reasons\x18\x04 \x03(\t\"\xa4\x01\n\x0bPersonShown\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x17\n\ngiven_name\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bmiddle_name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0b\x66\x61mily_name\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nbirth_date\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x16\n\tschool_id\x18\x06 \x01(\tB\x03\x80\x01\x01\"\xa8\x01\n\nDisclosure\x12\x11\n\tlog_index\x18\x01 \x01(\x04\x12/\n\x0b\x64\x65\x63ide_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x10\n\x08\x65lements\x18\x07 \x03(\t\"i\n\x12ListReviewsRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x13\n\x0bshow_claims\x18\x04 \x01(\x08\"t\n\x13ListReviewsResponse\x12-\n\x07reviews\x18\x01 \x03(\x0b\x32\x1c.homeroom.api.node.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x04\"\x9b\x01\n\x13\x44\x65\x63ideReviewRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12#\n\x14\x63onfirmed_student_id\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x12\n\x08rejected\x18\x04 \x01(\x08H\x00\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\n\n\x08\x64\x65\x63ision\"4\n\x14\x44\x65\x63ideReviewResponse\x12\x1c\n\x14second_person_needed\x18\x01 \x01(\x08\"R\n\x0fUndoLinkRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"r\n\x10UndoLinkResponse\x12\x13\n\x0b\x63onsent_ids\x18\x01 \x03(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x35\n\x0b\x64isclosures\x18\x03 \x03(\x0b\x32 .homeroom.api.node.v1.Disclosure2\xb5\x02\n\rReviewService\x12\x62\n\x0bListReviews\x12(.homeroom.api.node.v1.ListReviewsRequest\x1a).homeroom.api.node.v1.ListReviewsResponse\x12\x65\n\x0c\x44\x65\x63ideReview\x12).homeroom.api.node.v1.DecideReviewRequest\x1a*.homeroom.api.node.v1.DecideReviewResponse\x12Y\n\x08UndoLink\x12%.homeroom.api.node.v1.UndoLinkRequest\x1a&.homeroom.api.node.v1.UndoLinkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)homeroom/api/node/v1/review_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x06Review\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x0c\n\x04lane\x18\x02 \x01(\t\x12\x39\n\ncandidates\x18\x03 \x03(\x0b\x32%.homeroom.api.node.v1.ReviewCandidate\x12\x30\n\x05\x63laim\x18\x04 \x01(\x0b\x32!.homeroom.api.node.v1.PersonShown\"\x84\x01\n\x0fReviewCandidate\x12\x37\n\x07student\x18\x01 \x01(\x0b\x32!.homeroom.api.node.v1.PersonShownB\x03\x80\x01\x01\x12\x0c\n\x04\x62its\x18\x02 \x01(\x01\x12\x14\n\x07pattern\x18\x03 \x03(\tB\x03\x80\x01\x01\x12\x14\n\x07reasons\x18\x04 \x03(\tB\x03\x80\x01\x01\"\xa4\x01\n\x0bPersonShown\x12\x17\n\nstudent_id\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x17\n\ngiven_name\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0bmiddle_name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x18\n\x0b\x66\x61mily_name\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nbirth_date\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x16\n\tschool_id\x18\x06 \x01(\tB\x03\x80\x01\x01\"\xa8\x01\n\nDisclosure\x12\x11\n\tlog_index\x18\x01 \x01(\x04\x12/\n\x0b\x64\x65\x63ide_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x10\n\x08\x65lements\x18\x07 \x03(\t\"i\n\x12ListReviewsRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x13\n\x0bshow_claims\x18\x04 \x01(\x08\"t\n\x13ListReviewsResponse\x12-\n\x07reviews\x18\x01 \x03(\x0b\x32\x1c.homeroom.api.node.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x04\"\x9b\x01\n\x13\x44\x65\x63ideReviewRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12#\n\x14\x63onfirmed_student_id\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x12\n\x08rejected\x18\x04 \x01(\x08H\x00\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\n\n\x08\x64\x65\x63ision\"4\n\x14\x44\x65\x63ideReviewResponse\x12\x1c\n\x14second_person_needed\x18\x01 \x01(\x08\"R\n\x0fUndoLinkRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"r\n\x10UndoLinkResponse\x12\x13\n\x0b\x63onsent_ids\x18\x01 \x03(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x35\n\x0b\x64isclosures\x18\x03 \x03(\x0b\x32 .homeroom.api.node.v1.Disclosure2\xb5\x02\n\rReviewService\x12\x62\n\x0bListReviews\x12(.homeroom.api.node.v1.ListReviewsRequest\x1a).homeroom.api.node.v1.ListReviewsResponse\x12\x65\n\x0c\x44\x65\x63ideReview\x12).homeroom.api.node.v1.DecideReviewRequest\x1a*.homeroom.api.node.v1.DecideReviewResponse\x12Y\n\x08UndoLink\x12%.homeroom.api.node.v1.UndoLinkRequest\x1a&.homeroom.api.node.v1.UndoLinkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REVIEWCANDIDATE'].fields_by_name['student']._loaded_options = None
   _globals['_REVIEWCANDIDATE'].fields_by_name['student']._serialized_options = b'\200\001\001'
+  _globals['_REVIEWCANDIDATE'].fields_by_name['pattern']._loaded_options = None
+  _globals['_REVIEWCANDIDATE'].fields_by_name['pattern']._serialized_options = b'\200\001\001'
+  _globals['_REVIEWCANDIDATE'].fields_by_name['reasons']._loaded_options = None
+  _globals['_REVIEWCANDIDATE'].fields_by_name['reasons']._serialized_options = b'\200\001\001'
   _globals['_PERSONSHOWN'].fields_by_name['student_id']._loaded_options = None
   _globals['_PERSONSHOWN'].fields_by_name['student_id']._serialized_options = b'\200\001\001'
   _globals['_PERSONSHOWN'].fields_by_name['given_name']._loaded_options = None
@@ -56,24 +60,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNDOLINKREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_REVIEW']._serialized_start=101
   _globals['_REVIEW']._serialized_end=252
-  _globals['_REVIEWCANDIDATE']._serialized_start=254
-  _globals['_REVIEWCANDIDATE']._serialized_end=376
-  _globals['_PERSONSHOWN']._serialized_start=379
-  _globals['_PERSONSHOWN']._serialized_end=543
-  _globals['_DISCLOSURE']._serialized_start=546
-  _globals['_DISCLOSURE']._serialized_end=714
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=716
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=821
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=823
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=939
-  _globals['_DECIDEREVIEWREQUEST']._serialized_start=942
-  _globals['_DECIDEREVIEWREQUEST']._serialized_end=1097
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=1099
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=1151
-  _globals['_UNDOLINKREQUEST']._serialized_start=1153
-  _globals['_UNDOLINKREQUEST']._serialized_end=1235
-  _globals['_UNDOLINKRESPONSE']._serialized_start=1237
-  _globals['_UNDOLINKRESPONSE']._serialized_end=1351
-  _globals['_REVIEWSERVICE']._serialized_start=1354
-  _globals['_REVIEWSERVICE']._serialized_end=1663
+  _globals['_REVIEWCANDIDATE']._serialized_start=255
+  _globals['_REVIEWCANDIDATE']._serialized_end=387
+  _globals['_PERSONSHOWN']._serialized_start=390
+  _globals['_PERSONSHOWN']._serialized_end=554
+  _globals['_DISCLOSURE']._serialized_start=557
+  _globals['_DISCLOSURE']._serialized_end=725
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=727
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=832
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=834
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=950
+  _globals['_DECIDEREVIEWREQUEST']._serialized_start=953
+  _globals['_DECIDEREVIEWREQUEST']._serialized_end=1108
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=1110
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=1162
+  _globals['_UNDOLINKREQUEST']._serialized_start=1164
+  _globals['_UNDOLINKREQUEST']._serialized_end=1246
+  _globals['_UNDOLINKRESPONSE']._serialized_start=1248
+  _globals['_UNDOLINKRESPONSE']._serialized_end=1362
+  _globals['_REVIEWSERVICE']._serialized_start=1365
+  _globals['_REVIEWSERVICE']._serialized_end=1674
 # @@protoc_insertion_point(module_scope)
