@@ -1,12 +1,26 @@
-"""Looks for students' values where none may be: logs, the hub's databases, the gateway's folder."""
+"""Looks for students' values where none may be: all that is written, but a holder's own records."""
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+import sqlite3
+import unicodedata
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
-from deploy.local.layout import HUB
 from tests.federation.records import CHILDREN
 from tests.federation.records import secrets_of as values_of
 from tests.federation.running import Federation
+
+_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
+_TELLING_BASE64 = 8
+"""Fewer characters of base64 stand in keys and digests by chance."""
+
+_HOLDERS_OWN = re.compile(r"(records|state)\.db.*")
+_INTAKE = "_records"
 
 
 def secrets_of(federation: Federation) -> Sequence[str]:
@@ -18,30 +32,89 @@ def secrets_of(federation: Federation) -> Sequence[str]:
     ]
 
 
-def places_of(federation: Federation) -> Iterator[Path]:
-    """The files in which no student's value may stand."""
-    folder = federation.layout.folder
-    for place in (folder / "logs", folder / HUB, folder / "authority"):
-        yield from (path for path in place.rglob("*") if path.is_file())
+def places_of(folder: Path) -> Iterator[Path]:
+    """The files in which no student's value may stand.
+
+    That is every file under the folder of a federation, write-ahead logs included, but a node's
+    own databases and the exports that a district imports from.
+    """
+    for path in sorted(folder.rglob("*")):
+        within = path.relative_to(folder).parts
+        imported = any(part.endswith(_INTAKE) for part in within)
+        if path.is_file() and not imported and not _HOLDERS_OWN.fullmatch(path.name):
+            yield path
+
+
+def audit_logs(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """What every node's log says: it stands beside students, and names none."""
+    for state in sorted(folder.glob("*/state.db")):
+        with closing(sqlite3.connect(state)) as connection:
+            rows = connection.execute("SELECT * FROM log_entry").fetchall()
+        yield f"{state.parent.name}'s log", repr(rows).encode()
+
+
+def leaks_in(folder: Path, secrets: Sequence[str]) -> list[tuple[str, str]]:
+    """Where a value stands that may not stand there."""
+    written = ((str(path.relative_to(folder)), path.read_bytes()) for path in places_of(folder))
+    contents: Iterable[tuple[str, bytes]] = [*written, *audit_logs(folder)]
+    return [(name, one) for name, content in contents for one in found_in(content, secrets)]
 
 
 def require_no_leak(federation: Federation) -> None:
-    """Looks through every byte of these files, write-ahead logs included."""
-    found = [
-        (path.name, secret)
-        for path in places_of(federation)
-        for secret in found_in(path.read_bytes(), secrets_of(federation))
-    ]
-    assert found == []
+    """Looks through every byte of these places."""
+    assert leaks_in(federation.layout.folder, secrets_of(federation)) == []
 
 
 def found_in(content: bytes, secrets: Sequence[str]) -> list[str]:
-    """The secrets that stand in some bytes, plainly or as JSON and Python escape them."""
-    return [secret for secret in secrets if any(form in content for form in _forms(secret))]
+    """The secrets that stand in some bytes, in any form that programs write texts in."""
+    return [secret for secret in secrets if any(form in content for form in forms_of(secret))]
 
 
-def _forms(secret: str) -> Iterator[bytes]:
-    yield secret.encode()
-    yield secret.encode("unicode_escape")
-    yield secret.encode("utf-16-le")
-    yield secret.encode().hex().encode()
+@cache
+def forms_of(secret: str) -> frozenset[bytes]:
+    """A value as it may be written: other letters, other encodings, other ways to write a day."""
+    return frozenset(form for text in _texts(secret) for form in _encoded(text))
+
+
+def _texts(secret: str) -> Iterator[str]:
+    plain = unicodedata.normalize("NFKD", secret)
+    yield from (secret, secret.lower(), secret.upper())
+    yield from (unicodedata.normalize(form, secret) for form in ("NFC", "NFD"))
+    without = "".join(c for c in plain if not unicodedata.combining(c))
+    yield from (without, without.lower(), without.upper())
+    if day := _DAY.fullmatch(secret):
+        year, month, of_month = day.groups()
+        yield f"{month}/{of_month}/{year}"
+        yield f"{int(month)}/{int(of_month)}/{year}"
+        yield f"{year}/{month}/{of_month}"
+        yield f"{of_month}.{month}.{year}"
+        yield f"datetime.date({year}, {int(month)}, {int(of_month)})"
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    content = text.encode()
+    yield content
+    yield text.encode("utf-16-le")
+    yield text.encode("utf-16-be")
+    yield text.encode("unicode_escape")
+    yield json.dumps(text)[1:-1].encode()
+    yield "".join(f"\\u{ord(c):04x}" for c in text).encode()
+    yield "".join(f"\\{byte:03o}" if byte > 126 else chr(byte) for byte in content).encode()
+    yield repr(content)[2:-1].encode()
+    yield content.hex().encode()
+    yield content.hex().upper().encode()
+    yield quote(text, safe="").encode()
+    yield quote(text, safe="").lower().encode()
+    yield from _base64(content)
+
+
+def _base64(content: bytes) -> Iterator[bytes]:
+    """What stays the same of it, whatever stands before and after."""
+    for before in range(3):
+        whole = len(content) + before
+        first = -(-before * 4 // 3)
+        last = whole * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            stable = encode(b"\x00" * before + content)[first:last]
+            if len(stable) >= _TELLING_BASE64:
+                yield stable

@@ -168,6 +168,14 @@ def test_bytes_that_are_no_message_do_no_harm(federation: Federation) -> None:
     assert federation.attendance().complete
 
 
+def address_of(federation: Federation, role: Role) -> tuple[str, Identity]:
+    """Where a service of that role answers, and who it is."""
+    organization_id, name = (HARBOR, HARBOR) if role is Role.NODE else (HUB, str(role))
+    environment = federation.layout.processes[name].environment
+    address = environment[f"HOMEROOM_{role.upper()}_ADDRESS"]
+    return address, Identity(federation.layout.federation, organization_id, role)
+
+
 def _called(
     federation: Federation,
     role: Role,
@@ -176,10 +184,7 @@ def _called(
     request: Message | bytes,
 ) -> tuple[str, str]:
     """The reason that a call was refused for and all that was told; no reason if it was not."""
-    organization_id, name = (HARBOR, HARBOR) if role is Role.NODE else (HUB, str(role))
-    environment = federation.layout.processes[name].environment
-    address = environment[f"HOMEROOM_{role.upper()}_ADDRESS"]
-    peer = Identity(federation.layout.federation, organization_id, role)
+    address, peer = address_of(federation, role)
     path = f"/{method.containing_service.full_name}/{method.name}"
     with channel_as(federation.layout, caller, address, peer) as channel:
         try:

@@ -89,7 +89,7 @@ def test_a_file_of_forms_is_recorded_once_and_names_nobody_at_the_hub(
         assert run(federation, "withdraw", row["consent_id"], "--yes").exit_code == ExitCode.OK
     require_no_leak(federation)
     refs = [row["subject_ref"] for row in first if row["subject_ref"]]
-    for place in places_of(federation):
+    for place in places_of(federation.layout.folder):
         assert not found_in(place.read_bytes(), [SIGNER, REFERENCE, *refs]), place.name
 
 
