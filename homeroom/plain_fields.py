@@ -81,6 +81,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.DecideReviewRequest", "consent_id request_id"),
         ("node.v1.Disclosure", "dataset elements purpose recipient user_id"),
         ("node.v1.EndMatterRequest", "matter_id request_id"),
+        ("node.v1.GetCheckpointResponse", "consistency_path note"),
         ("node.v1.GetMatterRequest", "matter_id"),
         ("node.v1.GetNodeStatusResponse", "organization_id policy_engine"),
         ("node.v1.IntakeRun", "format source"),

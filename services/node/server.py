@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
+from homeroom.api.node.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeroom.api.node.v1.matter_service_pb2_grpc import add_MatterServiceServicer_to_server
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 from homeroom.api.node.v1.outside_service_pb2_grpc import add_OutsideServiceServicer_to_server
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
+from homeroom.audit.checkpoint import log_origin
 from homeroom.catalog import CATALOG
 from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
@@ -21,12 +23,14 @@ from homeroom.strict_yaml import read_mapping
 from services.node.api import (
     AccountApi,
     ApprovalApi,
+    AuditApi,
     MatterApi,
     NodeApi,
     OutsideApi,
     ReviewApi,
     Stewards,
 )
+from services.node.api.access import ACCESS
 from services.node.api.outside import Outside
 from services.node.domain.accounting import Accounting
 from services.node.domain.answer import Answerer, Stock
@@ -75,34 +79,11 @@ from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
-from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.database import open_database
 from services.runtime.policy import PolicyState
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
-
-ACCESS: AccessTable = {
-    "/homeroom.api.node.v1.NodeService/Answer": frozenset({Role.GATEWAY}),
-    "/homeroom.api.node.v1.NodeService/GetNodeStatus": frozenset({Role.APP, Role.STEWARD}),
-}
-ACCOUNT_ACCESS: AccessTable = {
-    "/homeroom.api.node.v1.AccountService/GetAccount": frozenset({Role.GATEWAY}),
-}
-STEWARD_ACCESS: AccessTable = {
-    "/homeroom.api.node.v1.MatterService/AddMatter": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.MatterService/ListMatters": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.MatterService/GetMatter": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.MatterService/EndMatter": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.ApprovalService/ListApprovals": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.ApprovalService/DecideApproval": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.OutsideService/AnswerOutside": frozenset({Role.STEWARD}),
-}
-REVIEW_ACCESS: AccessTable = {
-    "/homeroom.api.node.v1.ReviewService/ListReviews": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.ReviewService/DecideReview": frozenset({Role.STEWARD}),
-    "/homeroom.api.node.v1.ReviewService/UndoLink": frozenset({Role.STEWARD}),
-}
 
 _CODE_BYTES = 16
 _CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().shuffle)
@@ -135,6 +116,11 @@ class Stores:
     def stock(self) -> Stock:
         """What answers are made of."""
         return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
+
+    def on_file(self, holder: Holder) -> FileStore:
+        """The holder's file; what is in it counts by the holder's own signature."""
+        own = (holder.organization_id, holder.signing_key)
+        return FileStore(self.matters, self.approvals, *own)
 
     @property
     def words(self) -> tuple[ConsentStore, RetractionStore]:
@@ -225,12 +211,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     )
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
-    on_file = FileStore(
-        stores.matters, stores.approvals, holder.organization_id, holder.signing_key
-    )
-    judge = Judge(holder, policies, on_file)
+    judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stores.stock, stores.log, clock)
-    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS, **REVIEW_ACCESS, **STEWARD_ACCESS})
+    server = Server(settings, ACCESS)
     node = NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock)
     add_NodeServiceServicer_to_server(node, server.grpc)
     _serve_beside(
@@ -265,6 +248,7 @@ class Premises:
 def _serve_beside(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
     """What is served beside answers."""
     _serve_accounts(server, here, settings)
+    _serve_log(server, settings, here.stores.log)
     _serve_stewards(server, here, node)
 
 
@@ -293,6 +277,15 @@ def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
     )
     outside = Outside(here.holder, here.replica, filing, stores.log, here.clock)
     add_OutsideServiceServicer_to_server(OutsideApi(stewards, outside, node), server.grpc)
+
+
+def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:
+    """Signs the log while it grows and when the node stops, and shows what was signed."""
+    origin = log_origin(settings.federation, settings.organization_id)
+    signer = log.signer(origin, SigningKey.load(settings.checkpoint_key))
+    add_AuditServiceServicer_to_server(AuditApi(settings.organization_id, signer), server.grpc)
+    server.resources.push_async_callback(signer.sign_last)
+    server.in_background(signer.keep_signing(), "signing the log")
 
 
 def _forget_old_decisions(

@@ -161,6 +161,10 @@ class NodeFederation:
 
     def stub(self, organization_id: str, role: Role) -> Any:
         """The node as a bearer of that role calls it."""
+        return NodeServiceStub(self.channel(organization_id, role))
+
+    def channel(self, organization_id: str, role: Role) -> grpc.aio.Channel:
+        """The way of a bearer of that role to the node."""
         assert self._server is not None
         caller = (organization_id, role)
         if caller not in self._channels:
@@ -169,7 +173,7 @@ class NodeFederation:
                 self.at.identity(Role.NODE, HOLDER),
                 self.at.authority.credentials(Identity(FEDERATION, *caller)),
             )
-        return NodeServiceStub(self._channels[caller])
+        return self._channels[caller]
 
     async def ask(
         self, request: pb.AnswerRequest, by: tuple[str, Role] = GATEWAY

@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text, update
 
 from homeroom.audit import AuditKind
+from homeroom.audit.checkpoint import Checkpoint, open_checkpoint
 from homeroom.errors import LogUnavailableError, QueryReplayedError
-from homeroom.merkle import tree_of
+from homeroom.merkle import EMPTY_ROOT, check_consistency, tree_of
+from homeroom.signing import SigningKey
 from services.node.domain.log import Disclosed, Position
 from services.node.store.log import LogStore
 from services.node.store.state_tables import DISCLOSED, LOG_ENTRY, LOG_TILE
@@ -268,6 +270,56 @@ async def test_a_full_disk_is_a_log_that_cannot_be_written(tmp_path: Path) -> No
     await LogStore(again).append(AuditKind.RELEASED, query(0), {})
     assert LogStore(again).first_broken() is None
     again.dispose()
+
+
+KEY = SigningKey.generate()
+ORIGIN = "homeroom/test.example/anytown/log"
+
+
+async def test_a_checkpoint_is_signed_once_for_each_size_and_leads_from_every_earlier_one(
+    log: LogStore, urls: Urls
+) -> None:
+    """Also by the node that is about to replace this one."""
+    other = open_database(urls.state)
+    signer, same = log.signer(ORIGIN, KEY), LogStore(other).signer(ORIGIN, KEY)
+    empty = open_checkpoint(signer.sign().note, ORIGIN, KEY.public)
+    await write(log, 300)
+    first, again = same.sign(), signer.sign()
+    await log.append(AuditKind.RELEASED, query(1), {})
+    last = signer.sign(first.size)
+    other.dispose()
+
+    assert empty == Checkpoint(ORIGIN, 0, EMPTY_ROOT)
+    assert first.note == again.note
+    old, new = (open_checkpoint(one.note, ORIGIN, KEY.public) for one in (first, last))
+    assert (old.size, new.size) == (300, 301)
+    assert old.root == log.root(300)
+    check_consistency(old.size, old.root, new.size, new.root, last.consistency_path)
+    assert list(log.checkpoints(after_size=0)) == [first.note, last.note]
+
+
+async def test_a_log_that_is_signed_while_it_grows_has_one_root_for_each_size(
+    log: LogStore,
+) -> None:
+    """What is signed in the middle of appending is a beginning of what comes out."""
+    signer = log.signer(ORIGIN, KEY)
+    signed, writing_it = [], asyncio.ensure_future(write(log, 700))
+    while not writing_it.done():
+        signed.append(await asyncio.to_thread(signer.sign))
+    await writing_it
+
+    assert log.first_broken() is None
+    for one in signed:
+        checkpoint = open_checkpoint(one.note, ORIGIN, KEY.public)
+        assert checkpoint.root == log.root(one.size)
+
+
+async def test_a_log_whose_tree_lacks_a_hash_is_not_signed(log: LogStore, engine: Engine) -> None:
+    await write(log, 300)
+    change(engine, delete(LOG_TILE).where(LOG_TILE.c.level == 0, LOG_TILE.c.place == 1))
+
+    with pytest.raises(LogUnavailableError):
+        log.signer(ORIGIN, KEY).sign()
 
 
 class Held:

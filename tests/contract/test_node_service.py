@@ -8,28 +8,36 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2, query_pb2
+from homeroom.api.node.v1 import audit_service_pb2 as audit_pb
 from homeroom.api.node.v1 import node_service_pb2 as pb
-from homeroom.errors import HomeroomError, Reason
+from homeroom.api.node.v1.audit_service_pb2_grpc import AuditServiceStub
+from homeroom.audit.checkpoint import Checkpoint, log_origin, open_checkpoint, read_checkpoint
+from homeroom.errors import HomeroomError, NotPermittedError, Reason
 from homeroom.identity import Role
+from homeroom.merkle import check_consistency
+from homeroom.remote import error_of
 from homeroom.signing import SigningKey
-from services.node.server import ACCESS
+from services.node.api.access import ACCESS
+from services.node.store.log import LogStore
 from services.node.store.register import RegisterStore
 from services.runtime.database import open_database
 from tests.contract.node_federation import (
     ASKER,
     CANARY,
     CANARY_REF,
+    GATEWAY,
     HOLDER,
     STRANGER,
     NodeFederation,
     node_federation,
     today,
 )
-from tests.serving import RUNNER
+from tests.serving import FEDERATION, RUNNER
 
 METHODS = pb.DESCRIPTOR.services_by_name["NodeService"].methods
 NO_PERMITTED_ANSWER = answer_pb2.OUTCOME_NO_PERMITTED_ANSWER
@@ -54,7 +62,8 @@ async def refused(federation: NodeFederation, request: pb.AnswerRequest) -> Home
 def test_the_access_table_lists_every_method_and_no_other() -> None:
     service = "/homeroom.api.node.v1.NodeService/"
 
-    assert set(ACCESS) == {service + method.name for method in METHODS}
+    listed = {name for name in ACCESS if name.startswith(service)}
+    assert listed == {service + method.name for method in METHODS}
 
 
 async def test_whoever_the_access_table_does_not_list_is_refused(
@@ -384,6 +393,48 @@ async def test_a_consent_that_cannot_be_used_is_counted_by_its_reason(
     (problem,) = (await federation.status()).consent_problems
 
     assert (problem.reason_code, problem.consent_count) == ("link_code_unknown", 1)
+
+
+async def checkpoint(
+    federation: NodeFederation, known_size: int = 0, by: tuple[str, Role] = (HOLDER, Role.STEWARD)
+) -> tuple[Checkpoint, bytes]:
+    """How the log is, by the holder's checkpoint key, and the path from a known size."""
+    request = audit_pb.GetCheckpointRequest(known_size=known_size)
+    stub = AuditServiceStub(federation.channel(*by))
+    try:
+        shown = await stub.GetCheckpoint(request, timeout=60)
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from failure
+    key = federation.holder.checkpoint.public
+    return open_checkpoint(shown.note, log_origin(FEDERATION, HOLDER), key), shown.consistency_path
+
+
+async def test_the_log_is_shown_signed_to_members_and_grows_from_what_they_know(
+    federation: NodeFederation,
+) -> None:
+    """Through the gateway, or to the holder's own; no other organization asks by itself."""
+    await federation.ask(federation.asker.request())
+    earlier, _ = await checkpoint(federation, by=GATEWAY)
+    await federation.ask(federation.asker.request())
+    now, path = await checkpoint(federation, earlier.size)
+    ahead, nothing = await checkpoint(federation, 10**6)
+
+    assert (earlier.size, now.size) == (2, 4)
+    check_consistency(earlier.size, earlier.root, now.size, now.root, path)
+    assert (ahead, nothing) == (now, b"")
+    with pytest.raises(NotPermittedError):
+        await checkpoint(federation, by=(ASKER, Role.APP))
+
+
+async def test_a_node_signs_its_log_when_it_stops(federation: NodeFederation) -> None:
+    """Nothing was asked for meanwhile, and the last entry is covered."""
+    await federation.ask(federation.asker.request())
+    await federation.stop_node()
+    state = open_database(federation.settings.state_url)
+    *_, last = LogStore(state).checkpoints()
+    state.dispose()
+
+    assert read_checkpoint(last).size == 2
 
 
 # What leaks.

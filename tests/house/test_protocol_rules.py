@@ -15,8 +15,7 @@ from homeroom.plain_fields import PLAIN_FIELDS
 from services.consent.server import ACCESS as CONSENT_ACCESS
 from services.gateway.server import ACCESS as GATEWAY_ACCESS
 from services.gateway.server import ACCOUNT_ACCESS as GATEWAY_ACCOUNT_ACCESS
-from services.node.server import ACCESS as NODE_ACCESS
-from services.node.server import ACCOUNT_ACCESS, REVIEW_ACCESS, STEWARD_ACCESS
+from services.node.api.access import ACCESS as NODE_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
 from services.registry.server import WITNESS_ACCESS
 from services.runtime.access import AccessTable
@@ -27,16 +26,9 @@ _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.consent.v1.ConsentService": CONSENT_ACCESS,
     "homeroom.api.gateway.v1.AccountService": GATEWAY_ACCOUNT_ACCESS,
     "homeroom.api.gateway.v1.GatewayService": GATEWAY_ACCESS,
-    "homeroom.api.node.v1.AccountService": ACCOUNT_ACCESS,
-    "homeroom.api.node.v1.NodeService": NODE_ACCESS,
-    "homeroom.api.node.v1.ReviewService": REVIEW_ACCESS,
     **{
-        service: {name: roles for name, roles in STEWARD_ACCESS.items() if service in name}
-        for service in (
-            "homeroom.api.node.v1.ApprovalService",
-            "homeroom.api.node.v1.MatterService",
-            "homeroom.api.node.v1.OutsideService",
-        )
+        service: {name: roles for name, roles in NODE_ACCESS.items() if f"/{service}/" in name}
+        for service in sorted({name.split("/")[1] for name in NODE_ACCESS})
     },
     "homeroom.api.registry.v1.RegistryService": REGISTRY_ACCESS,
     "homeroom.api.registry.v1.WitnessService": WITNESS_ACCESS,

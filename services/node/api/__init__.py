@@ -2,6 +2,7 @@
 
 from services.node.api.accounts import AccountApi
 from services.node.api.approvals import ApprovalApi
+from services.node.api.audit import AuditApi
 from services.node.api.matters import MatterApi
 from services.node.api.node import NodeApi, NodeCounts
 from services.node.api.outside import OutsideApi
@@ -11,6 +12,7 @@ from services.node.api.stewards import Stewards
 __all__ = [
     "AccountApi",
     "ApprovalApi",
+    "AuditApi",
     "MatterApi",
     "NodeApi",
     "NodeCounts",

@@ -19,12 +19,13 @@ from services.node.store.state_tables import (
     DISCLOSED,
     DISCLOSURE_RECORD,
     DISCLOSURE_REFUSED,
+    LOG_CHECKPOINT,
     LOG_ENTRY,
     LOG_TILE,
 )
 from services.runtime.audit import GroupWriter, LogReader, LogTables, ToAppend
 
-LOG = LogTables(LOG_ENTRY, LOG_TILE)
+LOG = LogTables(LOG_ENTRY, LOG_TILE, LOG_CHECKPOINT)
 """Where the node keeps its log."""
 
 

@@ -128,6 +128,16 @@ class LogTileRow(StateTable, table=True):
     hashes: bytes = Field(sa_type=LargeBinary)
 
 
+class LogCheckpointRow(StateTable, table=True):
+    """What the checkpoint key signed of the log at one size."""
+
+    __tablename__ = "log_checkpoint"
+
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    note: str
+    signed_at: int = Field(sa_type=BigInteger)
+
+
 class DecisionRecordRow(StateTable, table=True):
     """What one decision was made from, beside its log entry; old ones are deleted."""
 
@@ -166,5 +176,6 @@ DISCLOSURE_RECORD = table_of(DisclosureRecordRow)
 DISCLOSURE_REFUSED = table_of(DisclosureRefusedRow)
 LOG_ENTRY = table_of(LogEntryRow)
 LOG_TILE = table_of(LogTileRow)
+LOG_CHECKPOINT = table_of(LogCheckpointRow)
 DECISION_RECORD = table_of(DecisionRecordRow)
 POLICY_BUNDLE = table_of(PolicyBundleRow)

@@ -1,7 +1,15 @@
 """What every service's log runs on: one writer that commits in groups, and the tree in tiles."""
 
+from services.runtime.audit.checkpoints import CheckpointSigner, SignedCheckpoint
 from services.runtime.audit.reading import LogReader
 from services.runtime.audit.tables import LogTables
 from services.runtime.audit.writer import GroupWriter, ToAppend
 
-__all__ = ["GroupWriter", "LogReader", "LogTables", "ToAppend"]
+__all__ = [
+    "CheckpointSigner",
+    "GroupWriter",
+    "LogReader",
+    "LogTables",
+    "SignedCheckpoint",
+    "ToAppend",
+]

@@ -7,6 +7,8 @@ from sqlalchemy import Connection, Engine, select
 
 from homeroom.audit import AuditEntry
 from homeroom.merkle import HASH_BYTES, root_of
+from homeroom.signing import SigningKey
+from services.runtime.audit.checkpoints import CheckpointSigner
 from services.runtime.audit.tables import LogTables, Tiles, entry_of
 from services.runtime.tiles import TILE, TiledTree, tile_root
 
@@ -34,6 +36,17 @@ class LogReader:
         with self._engine.connect() as connection:
             for row in connection.execute(select(kept).order_by(kept.c.log_index)):
                 yield entry_of(row)
+
+    def checkpoints(self, after_size: int = -1) -> Iterator[str]:
+        """The notes that were signed of sizes above one, the smallest first."""
+        kept = self._tables.checkpoint.c
+        chosen = select(kept.note).where(kept.size > after_size).order_by(kept.size)
+        with self._engine.connect() as connection:
+            yield from connection.scalars(chosen)
+
+    def signer(self, origin: str, private_key: SigningKey) -> CheckpointSigner:
+        """What signs checkpoints of this log."""
+        return CheckpointSigner(self._engine, self._tables, origin, private_key)
 
     def first_broken(self) -> int | None:
         """The index of the first entry that is missing or was changed; None if none was.

@@ -21,10 +21,12 @@ class LogTables:
         entry: `log_index`, `kind`, `query_digest`, `written_at`, `salt`, `content`, `leaf`, in this
             order; a kind and a query digest stand together once.
         tile: `level`, `place`, `hashes`: the tree over the leaves.
+        checkpoint: `size`, `note`, `signed_at`: what was signed of it.
     """
 
     entry: Table
     tile: Table
+    checkpoint: Table
 
     def size(self, connection: Connection) -> int:
         """How many entries there are; of a log that lacks some, up to the last."""
@@ -37,6 +39,11 @@ class LogTables:
         kept = self.entry.c
         chosen = select(kept.kind, kept.query_digest).where(kept.query_digest.in_(set(digests)))
         return {(row.kind, row.query_digest) for row in connection.execute(chosen)}
+
+    def note_at(self, connection: Connection, size: int) -> str | None:
+        """The checkpoint of a size, if that was signed."""
+        kept = self.checkpoint.c
+        return connection.scalar(select(kept.note).where(kept.size == size))
 
     def lock(self, connection: Connection) -> None:
         """Nobody else appends until this transaction ends."""

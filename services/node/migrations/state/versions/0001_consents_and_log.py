@@ -8,6 +8,7 @@ from services.node.migrations.aggregates import (
     create_aggregates,
     create_release_ledger,
 )
+from services.node.migrations.log import create_log
 
 revision = "0001"
 down_revision = None
@@ -41,23 +42,7 @@ def upgrade() -> None:
         sa.Column("code_digest", sa.String(), primary_key=True),
         sa.Column("student_key", sa.BigInteger(), nullable=False, index=True),
     )
-    op.create_table(
-        "log_entry",
-        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("query_digest", sa.String(), nullable=False),
-        sa.Column("written_at", sa.BigInteger(), nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("content", sa.String(), nullable=False),
-        sa.Column("leaf", sa.LargeBinary(), nullable=False),
-        sa.UniqueConstraint("kind", "query_digest"),
-    )
-    op.create_table(
-        "log_tile",
-        sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("place", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("hashes", sa.LargeBinary(), nullable=False),
-    )
+    create_log()
     op.create_table(
         "disclosed",
         sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),

@@ -1,0 +1,106 @@
+"""Signs how a log is, and keeps what was signed."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from homeroom.audit.checkpoint import Checkpoint, sign_checkpoint
+from homeroom.errors import InternalError, LogUnavailableError
+from homeroom.merkle import consistency_path, root_of
+from homeroom.signing import SigningKey
+from services.runtime.audit.tables import LogTables, Tiles
+from services.runtime.database import writing
+from services.runtime.tiles import TiledTree
+
+_EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint of a log, and how the log grew to it.
+
+    Attributes:
+        consistency_path: from the size that was asked for; empty if there is none.
+    """
+
+    note: str
+    size: int
+    consistency_path: bytes
+
+
+class CheckpointSigner:
+    """Signs checkpoints of one log; one is kept for each size that was signed."""
+
+    def __init__(
+        self, engine: Engine, tables: LogTables, origin: str, private_key: SigningKey
+    ) -> None:
+        """Signs for a log.
+
+        Args:
+            engine: the database that the log is in.
+            tables: where the log is.
+            origin: the name of the log and of the key.
+            private_key: the checkpoint key.
+        """
+        self._engine = engine
+        self._tables = tables
+        self._origin = origin
+        self._private_key = private_key
+
+    def sign(self, known_size: int = 0) -> SignedCheckpoint:
+        """A checkpoint of all entries there are; signed once and kept before anyone sees it.
+
+        Raises:
+            LogUnavailableError: if the log cannot be read or the checkpoint not be kept.
+        """
+        try:
+            with self._engine.connect() as connection:
+                size = self._tables.size(connection)
+                tree = TiledTree(Tiles(connection, self._tables.tile))
+                root = root_of(tree, size)
+                path = consistency_path(tree, known_size, size) if known_size <= size else b""
+                note = self._tables.note_at(connection, size)
+            if note is None:
+                note = self._keep(Checkpoint(self._origin, size, root))
+        except (SQLAlchemyError, OSError, InternalError):
+            raise LogUnavailableError("the log cannot be signed") from None
+        return SignedCheckpoint(note, size, path)
+
+    async def keep_signing(self) -> None:
+        """Signs about once a second while the log grows."""
+        signed = -1
+        while True:
+            # A full disk frees itself, or the next try signs.
+            with suppress(LogUnavailableError):
+                size = await asyncio.to_thread(self._size)
+                if size != signed:
+                    signed = (await asyncio.to_thread(self.sign)).size
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def sign_last(self) -> None:
+        """Signs what there is when nothing more is written."""
+        with suppress(LogUnavailableError):
+            await asyncio.to_thread(self.sign)
+
+    def _size(self) -> int:
+        try:
+            with self._engine.connect() as connection:
+                return self._tables.size(connection)
+        except (SQLAlchemyError, OSError):
+            raise LogUnavailableError("the log cannot be read") from None
+
+    def _keep(self, checkpoint: Checkpoint) -> str:
+        note = sign_checkpoint(checkpoint, self._origin, self._private_key)
+        kept = {"size": checkpoint.size, "note": note, "signed_at": int(time.time())}
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(insert(self._tables.checkpoint).values(kept))
+        except IntegrityError:
+            # A service that is being replaced signed the same size.
+            with self._engine.connect() as connection:
+                return self._tables.note_at(connection, checkpoint.size) or note
+        return note
