@@ -53,7 +53,16 @@ from services.node.migrations import (
     STATE,
     STATE_VERSION_TABLE,
 )
-from services.node.peers import ConsentFeed, ConsentReading, NodeReplica, Reporting, Settling
+from services.node.peers import (
+    ConsentFeed,
+    ConsentReading,
+    Employer,
+    NodeReplica,
+    ReadBeside,
+    ReadHere,
+    Reporting,
+    Settling,
+)
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.accounts import AccountStore
@@ -337,6 +346,15 @@ def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:
     return changed
 
 
+def _consent_readers(settings: NodeSettings, stores: Stores, key: SealingKey) -> ReadBeside:
+    organization_id = settings.organization_id
+    return ReadBeside(
+        ReadHere(ConsentReading(organization_id, key)),
+        Employer(organization_id, key.private.private_bytes_raw(), settings.records_url),
+        stores.roster.is_large,
+    )
+
+
 def _consent_feed(
     settings: NodeSettings,
     stores: Stores,
@@ -354,7 +372,7 @@ def _consent_feed(
     return ConsentFeed(
         settings.identity(Role.NODE),
         bytes.fromhex(settings.consent_key),
-        ConsentReading(settings.organization_id, sealing_key),
+        _consent_readers(settings, stores, sealing_key),
         book,
         registry,
         clock,
@@ -370,6 +388,7 @@ def _follow(
 ) -> None:
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
+    server.resources.push_async_callback(consents.close)
     registry_channel = channels.to(
         settings.registry_address,
         Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY),

@@ -119,7 +119,7 @@ class Holder:
     def settle(self, consent: OpenedConsent) -> None:
         """Settles a consent as the book does."""
         matcher = StudentMatcher(self.stores.students, self.stores.claims)
-        (found,) = matcher.find([consent])
+        (found,) = matcher.find([consent], {})
         student = found if isinstance(found, Student) else None
         grants = [_grant(student.student_key)] if student else []
         self.stores.consents.apply(

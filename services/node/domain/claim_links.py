@@ -83,9 +83,27 @@ class ClaimLink:
         return self.state in IN_USE
 
 
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """Who was near a claim when it was looked up beforehand, with nobody ruled out.
+
+    Attributes:
+        run: the import that left the roster so; of another roster it says nothing.
+        given_names: those that students of the roster bear.
+    """
+
+    run: int
+    found: Surroundings
+    given_names: Collection[str]
+
+
 def near(link: ClaimLink, roster: RosterIndex) -> Surroundings:
     """Who is near a claim, but for those whom a person has ruled out."""
-    found = surroundings(person_of(link.claim), roster)
+    return not_rejected(link, surroundings(person_of(link.claim), roster))
+
+
+def not_rejected(link: ClaimLink, found: Surroundings) -> Surroundings:
+    """Those who are near a claim, but for those whom a person has ruled out."""
     if not link.rejected:
         return found
     candidates = [each for each in found.candidates if each.student_key not in link.rejected]
@@ -162,14 +180,17 @@ class Standing(NamedTuple):
 
 
 def held_against_each_other(
-    student_key: int, standings: Sequence[Standing], word: RecordersWord, roster: RosterIndex
+    student_key: int,
+    standings: Sequence[Standing],
+    word: RecordersWord,
+    given_names: Collection[str],
 ) -> Mapping[str, Sequence[Hindrance]]:
     """Those claims of one student whose standing changes, each with what now makes it doubtful.
 
     Each is held against the others, and against what recorders know of the student.
     """
     named = [NamedLink(one.consent_id, one.claim, one.known_as) for one in standings]
-    elsewhere = misnamed(student_key, named, word, roster)
+    elsewhere = misnamed(student_key, named, word, given_names)
     doubted = contested(
         Fit(one.consent_id, person_of(one.claim), one.bits, one.state is LinkState.CONFIRMED)
         for one in standings

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from homeroom.consent_terms import OpenedConsent
 from homeroom.errors import PolicyUnavailableError
 from homeroom.federation import FederationState
+from services.node.domain.claim_links import Nearby
 from services.node.domain.consent_check import Checked, ConsentCheck
 from services.node.domain.consent_forms import (
     Paper,
@@ -35,6 +36,7 @@ class Arrived:
     Attributes:
         evidence: what the recorder signed, kept as it came.
         opened: what it says; None if it does not check.
+        nearby: who is near its claim in the roster, if that was looked up as it was opened.
     """
 
     consent_id: str
@@ -42,6 +44,7 @@ class Arrived:
     evidence: bytes
     opened: OpenedConsent | None
     problem: ConsentProblem | None = None
+    nearby: Nearby | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,15 @@ class Progress:
 class Matcher(Protocol):
     """Finds the students whom consents name, by link code or by an identity claim."""
 
-    def find(self, consents: Sequence[OpenedConsent]) -> Sequence[Student | ConsentProblem]:
-        """For each consent its student, or why there is none: unknown, not found, in review."""
+    def find(
+        self, consents: Sequence[OpenedConsent], nearby: Mapping[str, Nearby]
+    ) -> Sequence[Student | ConsentProblem]:
+        """For each consent its student, or why there is none: unknown, not found, in review.
+
+        Args:
+            consents: what arrived.
+            nearby: who is near their claims, where that was looked up before, by consent.
+        """
         ...
 
 
@@ -237,9 +247,11 @@ class ConsentBook:
             pair: agreements_of(federation, self.holder, *pair)
             for pair in {(one.recorder, one.terms.agreement_id) for one in opened}
         }
+        nearby = {one.consent_id: one.nearby for one in arrived if one.nearby is not None}
+        found = self.matcher.find(opened, nearby)
         return [
             _Case.of(one, consent, match, agreements[consent.recorder, consent.terms.agreement_id])
-            for one, consent, match in zip(arrived, opened, self.matcher.find(opened), strict=True)
+            for one, consent, match in zip(arrived, opened, found, strict=True)
         ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.node.domain.matching import Identity, RosterIndex, compare, person_of
+from services.node.domain.matching import Identity, compare, person_of
 from services.node.domain.matching.comparison import BirthDate
 from services.node.domain.matching.given_names import Given
 
@@ -47,9 +47,19 @@ class RecordersWord:
 
 
 def misnamed(
-    student_key: int, links: Sequence[NamedLink], word: RecordersWord, roster: RosterIndex
+    student_key: int,
+    links: Sequence[NamedLink],
+    word: RecordersWord,
+    given_names: Collection[str],
 ) -> frozenset[str]:
-    """Those claims about one student that their recorder may have meant for another."""
+    """Those claims about one student that their recorder may have meant for another.
+
+    Args:
+        student_key: the student.
+        links: the claims.
+        word: what recorders say.
+        given_names: those that students of the roster bear.
+    """
     names: dict[str, set[str]] = {}
     for link in links:
         if link.known_as:
@@ -64,20 +74,20 @@ def misnamed(
             len(names[link.known_as.recorder]) > 1
             or set(word.students.get(link.known_as, ())) - {student_key}
             or any(
-                _another_child(link.claim, each, roster)
+                _another_child(link.claim, each, given_names)
                 for each in word.claims.get(link.known_as, ())
             )
         )
     )
 
 
-def _another_child(one: Identity, other: Identity, roster: RosterIndex) -> bool:
+def _another_child(one: Identity, other: Identity, given_names: Collection[str]) -> bool:
     """Whether two forms name twins, rather than one child with a slip of the pen.
 
     A slip of the pen is seldom a name that somebody bears.
     """
     mine, theirs = person_of(one), person_of(other)
-    if not roster.is_given_name(theirs.name.given):
+    if theirs.name.given.joined not in given_names:
         return False
     evidence = compare(mine, theirs)
     return evidence.given in _ANOTHER_NAME and evidence.birth_date is BirthDate.EQUAL

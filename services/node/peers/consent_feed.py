@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,12 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.clock import Clock
-from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
+from homeroom.errors import (
+    EvidenceInvalidError,
+    LogUnavailableError,
+    ServiceUnreachableError,
+    StateStaleError,
+)
 from homeroom.evidence import check_signature, decode
 from homeroom.federation import FederationState
 from homeroom.identity import Identity
@@ -21,7 +26,7 @@ from homeroom.merkle import HASH_BYTES
 from homeroom.signing import Domain
 from services.node.domain.consent_book import Arrived, Change, ConsentBook, Progress
 from services.node.domain.replica import Freshness, SeenLog
-from services.node.peers.consent_reading import ConsentReading
+from services.node.peers.consent_readers import ConsentReaders
 from services.runtime.logs import log
 from services.runtime.registry_feed import RegistryFeed
 
@@ -36,6 +41,7 @@ _PASSING = (
     grpc.aio.AioRpcError,
     EvidenceInvalidError,
     LogUnavailableError,
+    ServiceUnreachableError,
     StateStaleError,
     TimeoutError,
 )
@@ -53,7 +59,7 @@ class ConsentFeed:
         self,
         own: Identity,
         consent_key: bytes,
-        reading: ConsentReading,
+        readers: ConsentReaders,
         book: ConsentBook,
         registry: RegistryFeed,
         clock: Clock,
@@ -61,7 +67,7 @@ class ConsentFeed:
         self._own = own
         self._organization_id = own.organization_id
         self._consent_key = consent_key
-        self._reading = reading
+        self._readers = readers
         self._book = book
         self._shelf = book.shelf
         self._registry = registry
@@ -106,17 +112,23 @@ class ConsentFeed:
             with attempt:
                 await self._watch(stub)
 
+    async def close(self) -> None:
+        """Ends what reads for it."""
+        await self._readers.close()
+
     async def settle(self, due: Sequence[Arrived]) -> None:
         """Settles consents again that came before.
 
         Raises:
             StateStaleError: if no state of the registry is known, or it has expired.
             PolicyUnavailableError: if the policy gave no usable finding.
+            ServiceUnreachableError: if consents cannot be read at the moment.
         """
         state = self._registry.state()
         async with self._turn:
-            read = await asyncio.to_thread(lambda: [self._reading.again(one, state) for one in due])
-            await self._book.settle_again(read, state, self._clock())
+            now = self._clock()
+            read = await self._readers.again(due, _signing_keys(state), now)
+            await self._book.settle_again(read, state, now)
             self.epoch += 1
 
     async def between_batches(self, note: Callable[[str], None], revision: str) -> None:
@@ -130,6 +142,7 @@ class ConsentFeed:
 
     async def _watch(self, stub: "ConsentServiceAsyncStub") -> None:
         self._registry.state()  # without it no recorder's signature can be checked
+        await self._readers.begin()
         after = self._progress.organization_sequence
         call = stub.WatchConsents(pb.WatchConsentsRequest(after_sequence=after))
         events: asyncio.Queue[_Event] = asyncio.Queue(_QUEUE)
@@ -147,9 +160,14 @@ class ConsentFeed:
         events: asyncio.Queue["_Event"],
     ) -> None:
         """Opens what arrives while what came before it is settled: the databases keep that busy."""
-        async for message in call:
+        while True:
+            # A half-open connection is silent: heartbeats come every few seconds.
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                message = await call.read()
+            if not isinstance(message, pb.WatchConsentsResponse):
+                log.info("the consent service ended the stream")
+                raise TimeoutError
             await events.put(await self._read(message))
-        raise TimeoutError
 
     async def _take(self, events: Sequence["_Event"]) -> None:
         progress = self._progress
@@ -206,13 +224,9 @@ class ConsentFeed:
         changes = message.changes.changes
         if not changes:
             return _Event(message, None, ())
-        by, now = state or self._registry.state(), self._clock()
-
-        def read() -> Sequence[Change]:
-            said = (self._reading.change(change, by, now) for change in changes)
-            return [change for change in said if change is not None]
-
-        return _Event(message, by, await asyncio.to_thread(read))
+        by = state or self._registry.state()
+        read = await self._readers.changes(message.changes, _signing_keys(by), self._clock())
+        return _Event(message, by, read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +241,10 @@ class _Event:
     message: pb.WatchConsentsResponse
     state: FederationState | None
     read: Sequence[Change]
+
+
+def _signing_keys(state: FederationState) -> Mapping[str, bytes]:
+    return {name: one.signing_key for name, one in state.organizations.items()}
 
 
 def _advanced(progress: Progress, changes: Iterable[pb.ConsentChange]) -> Progress:
@@ -246,14 +264,12 @@ async def _next_events(
     """The next event, and those that wait behind it: they are applied in one transaction."""
     arriving = asyncio.ensure_future(events.get())
     try:
-        async with asyncio.timeout(_SILENCE_SECONDS):
-            either: set[asyncio.Future[Any]] = {arriving, reading}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {arriving, reading}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if not arriving.done():
             arriving.cancel()
     if not arriving.done():
-        log.info("the consent service ended the stream")
         await reading
         raise TimeoutError
     taken = [arriving.result()]

@@ -5,13 +5,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from homeroom.errors import LogUnavailableError, PolicyUnavailableError, StateStaleError
+from homeroom.errors import (
+    LogUnavailableError,
+    PolicyUnavailableError,
+    ServiceUnreachableError,
+    StateStaleError,
+)
 from services.node.domain.consent_book import Arrived
 from services.node.domain.consent_problems import ABOUT_THE_FEDERATION, ConsentProblem
 from services.node.peers.consent_feed import ConsentFeed
 from services.runtime.registry_feed import RegistryFeed
 
 _AT_ONCE = 500
+_PASSING = (StateStaleError, PolicyUnavailableError, ServiceUnreachableError, LogUnavailableError)
 _LOOK_SECONDS = 2.0
 _LOOK_AT_RECORDS_SECONDS = 60.0
 
@@ -59,9 +65,9 @@ class Settling:
         """
         seen, looked_at = 0, 0.0
         while True:
-            # Without the registry's state or the policy nothing can be settled; both will come, as
-            # will room on a full disk.
-            with suppress(StateStaleError, PolicyUnavailableError, LogUnavailableError):
+            # Without one of these nothing can be settled; each will come, as will room on a full
+            # disk.
+            with suppress(*_PASSING):
                 await self._feed.between_batches(self._consents.note_rules, revision())
                 if self._registry.sequence > seen:
                     seen = self._registry.sequence

@@ -1,7 +1,6 @@
 """Keeps what became of identity claims: matches them, and holds the queue that people work."""
 
 import datetime as dt
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,17 +13,18 @@ from services.node.domain.claim_links import (
     IN_USE,
     ClaimLink,
     LinkState,
+    Nearby,
     confirmed,
     matched,
     near,
+    not_rejected,
     rejected,
     undone,
 )
-from services.node.domain.consent_forms import CLASS
-from services.node.domain.matching import Identity
+from services.node.domain.matching import Identity, RosterIndex
 from services.node.domain.matching.match import Surroundings
 from services.node.domain.recorder_names import KnownAs
-from services.node.domain.reviewing import Act, Disclosed, Undone
+from services.node.domain.reviewing import Act, Undone
 from services.node.store.claim_rows import (
     act_done,
     digests,
@@ -37,21 +37,22 @@ from services.node.store.claim_rows import (
     write_links,
 )
 from services.node.store.claim_tables import CLAIM_LINK, MATCHING, UNDONE_LINK
-from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, SUBJECT_REF
+from services.node.store.consent_tables import CONSENT
 from services.node.store.consents import mark_due
 from services.node.store.contests import contest, keep_names, newest_names
 from services.node.store.database import available
-from services.node.store.element_bits import elements_in
 from services.node.store.lists import in_lists
 from services.node.store.retractions import note_retractions
 from services.node.store.rosters import RosterKeeper
-from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
 from services.node.store.subject_refs import retire
+from services.node.store.wrong_links import disclosed_about, recipients_of
 from services.runtime.database import writing
 
 _LINK = CLAIM_LINK.c
 _UNDONE = UNDONE_LINK.c
 _QUEUE = tuple(sorted(IN_QUEUE))
+_NO_ROSTER = RosterIndex(())
+_NOBODY: Mapping[str, Nearby] = {}
 _MONTHS = 12
 
 
@@ -67,6 +68,24 @@ class Claimed:
         return newest.get(self.known_as, self.known_as) if self.known_as else None
 
 
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """The roster of one import, as far as some claims need it.
+
+    Attributes:
+        nearby: who is near them; where a claim has nobody here, it is looked up in `roster`.
+    """
+
+    run: int
+    given_names: Collection[str]
+    nearby: Mapping[str, Nearby]
+    roster: RosterIndex = _NO_ROSTER
+
+    def near(self, link: ClaimLink) -> Surroundings:
+        known = self.nearby.get(link.consent_id)
+        return near(link, self.roster) if known is None else not_rejected(link, known.found)
+
+
 class ClaimStore:
     """The claims of a node, in SQLite or PostgreSQL."""
 
@@ -78,15 +97,19 @@ class ClaimStore:
 
     @available()
     def match(
-        self, claims: Mapping[str, Claimed], coded: Collection[tuple[KnownAs, int]] = ()
+        self,
+        claims: Mapping[str, Claimed],
+        coded: Collection[tuple[KnownAs, int]] = (),
+        nearby: Mapping[str, Nearby] = _NOBODY,
     ) -> Mapping[str, ClaimLink]:
         """What becomes of the claims of these consents, by the roster as it is now.
 
         Args:
             claims: what the consents say.
             coded: recorders' names for students whose forms bear a code.
+            nearby: who is near their claims, where that was looked up before.
         """
-        roster, run = self._roster.current()
+        roster = self._looked_up(claims, nearby)
         with self._state.connect() as connection:
             before = links_of(connection, claims)
             names = {one.known_as for one in claims.values() if one.known_as}
@@ -96,9 +119,9 @@ class ClaimStore:
             or ClaimLink(consent_id, one.identity, known_as=one.known_by(newest))
             for consent_id, one in claims.items()
         ]
-        around = [near(link, roster) for link in asked]
+        around = [roster.near(link) for link in asked]
         with writing(self._state) as connection:
-            digests(connection, run)
+            digests(connection, roster.run)
             gone = _undone_before(connection, asked, around)
             now = [
                 matched(link, found, gone.get(link.consent_id, frozenset()))
@@ -116,10 +139,19 @@ class ClaimStore:
                 {link.student_key for link in now if link.student_key is not None}
                 | {student_key for _, student_key in coded},
                 {link.known_as for link in now if link.known_as} | {name for name, _ in coded},
-                roster,
+                roster.given_names,
                 {link.consent_id: link.claim for link in now},
             )
         return {link.consent_id: doubted.get(link.consent_id, link) for link in now}
+
+    def _looked_up(self, claims: Iterable[str], nearby: Mapping[str, Nearby]) -> "_LookedUp":
+        """The roster, or what was looked up in it for every one of these claims as it is now."""
+        run = self._roster.last_run()
+        newest = {name: one for name, one in nearby.items() if one.run == run}
+        if newest and newest.keys() >= set(claims):
+            return _LookedUp(run, next(iter(newest.values())).given_names, newest)
+        roster, run = self._roster.current()
+        return _LookedUp(run, roster.given_names, {}, roster)
 
     @available()
     def note_roster(self) -> None:
@@ -255,12 +287,12 @@ class ClaimStore:
             same = _LINK.identity_digest == identity, _LINK.student_key == student_key
             wrong = read_links(connection, *same, _LINK.state.in_(tuple(sorted(IN_USE))))
             ids = tuple(each.consent_id for each in wrong)
-            recipients = _recipients(connection, ids, student_key)
+            recipients = recipients_of(connection, ids, student_key)
             since = connection.scalar(select(func.min(_LINK.changed_at)).where(*same)) or 0
             remember_undone(connection, keyed.pair(identity, student_key), act.user.user_id, now)
             for each in wrong:
                 self._keep(connection, undone(each))
-            disclosed = _disclosed(connection, student_key, recipients, since)
+            disclosed = disclosed_about(connection, student_key, recipients, since)
             note_retractions(connection, student_key, disclosed, now)
             retire(connection, student_key, recipients, now)
             done = Undone(ids, recipients, disclosed)
@@ -270,7 +302,7 @@ class ClaimStore:
     def _contest(self, connection: Connection, link: ClaimLink, student_key: int | None) -> None:
         about = [] if student_key is None else [student_key]
         names = [link.known_as] if link.known_as else []
-        contest(connection, about, names, self._roster.current()[0], {})
+        contest(connection, about, names, self._roster.current()[0].given_names, {})
 
     def _keep(self, connection: Connection, link: ClaimLink) -> None:
         write_links(connection, [link], {link.consent_id})
@@ -329,55 +361,6 @@ def _second_person(connection: Connection, link: ClaimLink, student_key: int, us
         return False
     connection.execute(delete(UNDONE_LINK).where(this))
     return True
-
-
-def _recipients(
-    connection: Connection, consent_ids: Sequence[str], student_key: int
-) -> tuple[str, ...]:
-    """Who could receive about a student by these consents; everyone, where one names a class."""
-    found: set[str] = set()
-    for some in in_lists(consent_ids):
-        keys = select(CONSENT.c.consent_key).where(CONSENT.c.consent_id.in_(some))
-        granted = select(CONSENT_GRANT.c.recipient).where(CONSENT_GRANT.c.consent_key.in_(keys))
-        found.update(connection.scalars(granted.distinct()))
-    if any(recipient.startswith(CLASS) for recipient in found):
-        named = select(SUBJECT_REF.c.recipient).where(SUBJECT_REF.c.student_key == student_key)
-        found.update(connection.scalars(named.distinct()))
-    return tuple(sorted(one for one in found if not one.startswith(CLASS)))
-
-
-def _disclosed(
-    connection: Connection, student_key: int, recipients: Sequence[str], since: int
-) -> tuple[Disclosed, ...]:
-    """The answers to these recipients that may have held the student's records since."""
-    rows = connection.execute(
-        select(
-            DISCLOSED.c.log_index,
-            DISCLOSED.c.elements,
-            LOG_ENTRY.c.written_at,
-            LOG_ENTRY.c.content,
-        )
-        .join(LOG_ENTRY, LOG_ENTRY.c.log_index == DISCLOSED.c.log_index)
-        .where(DISCLOSED.c.student_key == student_key, LOG_ENTRY.c.written_at >= since)
-        .order_by(DISCLOSED.c.log_index)
-    )
-    return tuple(
-        _one_disclosed(row, content)
-        for row in rows
-        if (content := json.loads(row.content))["requester"] in recipients
-    )
-
-
-def _one_disclosed(row: Any, content: Mapping[str, Any]) -> Disclosed:
-    return Disclosed(
-        row.log_index,
-        dt.datetime.fromtimestamp(row.written_at, dt.UTC),
-        content["requester"],
-        content["user"],
-        content["purpose"],
-        content["dataset"],
-        tuple(sorted(elements_in(row.elements))),
-    )
 
 
 def _days(born: dt.date | None) -> Iterator[dt.date]:

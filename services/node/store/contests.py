@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from services.node.domain.claim_links import ClaimLink, held_against_each_other, with_doubts
-from services.node.domain.matching import Identity, RosterIndex
+from services.node.domain.matching import Identity
 from services.node.domain.recorder_names import KnownAs, RecordersWord
 from services.node.store.claim_rows import (
     REVOKED,
@@ -47,7 +47,7 @@ def contest(
     connection: Connection,
     student_keys: Collection[int],
     names: Collection[KnownAs],
-    roster: RosterIndex,
+    given_names: Collection[str],
     fresh: Mapping[str, Identity],
 ) -> Mapping[str, ClaimLink]:
     """Sends to people the claims that contest each other; returns those that changed.
@@ -56,7 +56,7 @@ def contest(
         connection: in a transaction that writes.
         student_keys: the students whose claims have changed.
         names: recorders' names for students, as far as forms with them have arrived or changed.
-        roster: the holder's students.
+        given_names: those that students of the roster bear.
         fresh: what the claims say that have just arrived.
     """
     word = _word(connection, names, student_keys)
@@ -74,7 +74,9 @@ def contest(
     doubts = {
         consent_id: found
         for student_key, those in about.items()
-        for consent_id, found in held_against_each_other(student_key, those, word, roster).items()
+        for consent_id, found in held_against_each_other(
+            student_key, those, word, given_names
+        ).items()
     }
     if not doubts:
         return {}

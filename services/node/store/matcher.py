@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from homeroom.consent_terms import IdentityClaim, OpenedConsent
-from services.node.domain.claim_links import ClaimLink, LinkState
+from services.node.domain.claim_links import ClaimLink, LinkState, Nearby
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Student
 from services.node.domain.matching import Identity
@@ -26,7 +26,9 @@ class StudentMatcher:
         self._students = students
         self._claims = claims
 
-    def find(self, consents: Sequence[OpenedConsent]) -> Sequence[Student | ConsentProblem]:
+    def find(
+        self, consents: Sequence[OpenedConsent], nearby: Mapping[str, Nearby]
+    ) -> Sequence[Student | ConsentProblem]:
         claims = {
             one.consent_id: Claimed(identity_of(one.claim), _known_as(one))
             for one in consents
@@ -39,7 +41,7 @@ class StudentMatcher:
             for one, student in zip(coded, found, strict=True)
             if isinstance(student, Student) and (known_as := _known_as(one))
         }
-        links = self._claims.match(claims, names) if claims or names else {}
+        links = self._claims.match(claims, names, nearby) if claims or names else {}
         students = self._students.students(
             link.student_key
             for link in links.values()

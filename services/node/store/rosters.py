@@ -39,6 +39,7 @@ class RosterKeeper:
         self._turn = threading.Lock()
         self._index = RosterIndex(())
         self._run = -1
+        self._counted: tuple[int, int] = (-1, 0)
 
     def current(self) -> tuple[RosterIndex, int]:
         """The roster, read anew if something was imported since, and that import's number."""
@@ -52,6 +53,15 @@ class RosterKeeper:
                     # collector need not look through them again and again.
                     gc.freeze()
             return self._index, run
+
+    def is_large(self) -> bool:
+        """Whether looking through the roster is worth a process of its own."""
+        run = self.last_run()
+        if self._counted[0] != run:
+            with self._records.connect() as connection:
+                count = connection.scalar(select(func.count(_STUDENT.student_key))) or 0
+            self._counted = (run, count)
+        return self._counted[1] >= _LARGE
 
     def last_run(self) -> int:
         """The newest import's number; 0 before the first."""

@@ -23,10 +23,7 @@ _RIGHTS = STUDENT_RIGHTS.c
 
 
 class StudentStore:
-    """The students of the records, with what the state knows of their codes and rights.
-
-    Implements `Matcher`, by link codes alone.
-    """
+    """The students of the records, with what the state knows of their codes and rights."""
 
     def __init__(self, state: Engine, records: Engine) -> None:
         self._state = state
@@ -34,6 +31,7 @@ class StudentStore:
 
     @available()
     def find(self, consents: Sequence[OpenedConsent]) -> Sequence[Student | ConsentProblem]:
+        """For each consent its student by the form's link code, or why there is none."""
         keys = self.by_code(one.link_code for one in consents if one.link_code)
         students = self.students(keys.values())
         return [self._found(one, keys, students) for one in consents]

@@ -11,6 +11,7 @@ from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.errors import PolicyUnavailableError
 from homeroom.federation import FederationState
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
+from services.node.domain.claim_links import Nearby
 from services.node.domain.consent_book import (
     Arrived,
     Change,
@@ -57,7 +58,9 @@ class Roster:
 
     students: Mapping[bytes, Student] = field(default_factory=lambda: {b"ana": ANA})
 
-    def find(self, consents: Sequence[OpenedConsent]) -> Sequence[Student | ConsentProblem]:
+    def find(
+        self, consents: Sequence[OpenedConsent], _nearby: Mapping[str, Nearby]
+    ) -> Sequence[Student | ConsentProblem]:
         unknown = ConsentProblem.LINK_CODE_UNKNOWN
         return [self.students.get(one.link_code, unknown) for one in consents]
 

@@ -12,7 +12,7 @@ from homeroom.identity import Identity, Role
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.consent_book import Arrived, ConsentBook, Progress, Step
 from services.node.domain.consent_problems import ConsentProblem
-from services.node.peers import ConsentFeed, ConsentReading
+from services.node.peers import ConsentFeed, ConsentReading, ReadHere
 from services.runtime.registry_feed import RegistryFeed
 from tests.fakes import FakeClock
 from tests.organizations import NOW, Member
@@ -76,7 +76,7 @@ def following(registry: Registry, book: Book) -> ConsentFeed:
     return ConsentFeed(
         Identity("test.example", HOLDER.organization_id, Role.NODE),
         Member.new("hub").signing.public,
-        reading,
+        ReadHere(reading),
         cast("ConsentBook", book),
         cast("RegistryFeed", registry),
         FakeClock(NOW),

@@ -80,6 +80,9 @@ class Surroundings:
         return self.twins | {candidate.student_key for candidate in self.candidates}
 
 
+NOBODY = Surroundings((), frozenset())
+
+
 def match(claim: Identity, roster: RosterIndex, undone: Collection[int] = frozenset()) -> Outcome:
     """What a claim is about.
 
@@ -95,7 +98,7 @@ def surroundings(claim: Person, roster: RosterIndex) -> Surroundings:
     """Who is near a claim in the roster; nobody if it stands where a name is not known."""
     name = claim.name
     if name.placeholder or not name.given or not name.family:
-        return Surroundings((), frozenset())
+        return NOBODY
     found: list[Candidate] = []
     twins: set[int] = set()
     least = roster.least_bits

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from math import log2
 
@@ -99,9 +99,10 @@ class RosterIndex:
         """What agreeing on a given name tells in this roster."""
         return self._given_bits.get(name.joined, self._unknown_bits)
 
-    def is_given_name(self, name: NamePart) -> bool:
-        """Whether some student bears this given name."""
-        return name.joined in self._given_bits
+    @property
+    def given_names(self) -> Collection[str]:
+        """The given names that students bear, read for comparison."""
+        return self._given_bits.keys()
 
     def surname_bits(self, name: NamePart) -> float:
         """What agreeing on a surname tells in this roster: its rarest part does."""
