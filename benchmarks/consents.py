@@ -41,6 +41,7 @@ _ROSTER = 50_000
 _FEW = 1_000
 _SEED = 7
 _DAYS = 4
+_PATIENCE_SECONDS = 60.0
 _RUNS = 5
 _FIRST_DAY = dt.date(2025, 9, 1)
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -93,6 +94,7 @@ def _measured(
     layout: Layout, processes: Processes, forms: Sequence[Form], codes: Mapping[int, str]
 ) -> dict[str, Any]:
     numbers = {name: processes.process_id(name) for name in ("consent", HOLDER)}
+    numbers["reader"] = _reader_of(numbers[HOLDER])
     before = {name: _cpu_seconds(number) for name, number in numbers.items()}
     done = Imported()
     _import(layout, forms[:_FEW], codes, done)
@@ -289,6 +291,18 @@ def _peak_mb(process_id: int) -> int:
     status = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8")
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     return int(found.group(1)) // 1024 if found else 0
+
+
+def _reader_of(process_id: int) -> int:
+    """The process beside a node that reads consents for it; the node has just started it."""
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < patience:
+        for task in Path(f"/proc/{process_id}/task").iterdir():
+            for number in (task / "children").read_text(encoding="ascii").split():
+                if b"commands.reading" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    return int(number)
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 def _cpu_seconds(process_id: int) -> float:

@@ -401,4 +401,4 @@ def _follow(
     server.ready_after(consents.first_confirmation)
     server.in_background(registry.follow(registry_channel), "registry feed")
     server.in_background(consents.follow(consent_channel), "consent feed")
-    server.in_background(reporting.run(consent_channel), "verdicts")
+    server.in_background(reporting.run(consent_channel, consents.lull), "verdicts")

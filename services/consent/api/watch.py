@@ -16,7 +16,7 @@ from services.consent.api.messages import change_message
 from services.consent.api.pulse import Pulse
 from services.consent.domain.ledger import Change, ConsentStore, LogHead
 
-_PAGE = 200
+_PAGE = 500
 _MAX_EVENT_BYTES = MAX_MESSAGE_BYTES // 8
 
 

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 10.0
 _BATCH = 1_000
-_QUEUE = 10
+_QUEUE = 4
+_MANY = 200
+_LULL_SECONDS = 2.0
 _PASSING = (
     grpc.aio.AioRpcError,
     EvidenceInvalidError,
@@ -76,6 +78,7 @@ class ConsentFeed:
         self._changed = asyncio.Condition()
         self._turn = asyncio.Lock()
         self._confirmed_here = False
+        self._many_at = -_LULL_SECONDS
         self.epoch = 0
 
     @property
@@ -101,6 +104,15 @@ class ConsentFeed:
         """Waits until the consent service has confirmed what is known here."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._confirmed_here)
+
+    async def lull(self, seconds: float) -> None:
+        """Waits until consents no longer arrive by the hundred, or that long."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        left = min(end, self._many_at + _LULL_SECONDS) - loop.time()
+        while left > 0:
+            await asyncio.sleep(left)
+            left = min(end, self._many_at + _LULL_SECONDS) - loop.time()
 
     async def follow(self, channel: grpc.aio.Channel) -> None:
         """Watches the consent service for as long as the node runs, reconnecting when it must."""
@@ -175,7 +187,9 @@ class ConsentFeed:
             progress = _advanced(progress, event.message.changes.changes)
             if event.message.HasField("heartbeat"):
                 progress = self._confirmed(progress, event.message.heartbeat)
-        changed = any(event.message.changes.changes for event in events)
+        changed = sum(len(event.message.changes.changes) for event in events)
+        if changed >= _MANY:
+            self._many_at = asyncio.get_running_loop().time()
         async with self._turn:
             if changed:
                 state = self._registry.state()

@@ -7,7 +7,7 @@ between, it is told later, and telling it twice changes nothing.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOK_SECONDS = 2.0
+_LULL_SECONDS = 60.0
 _SEND_SECONDS = 20.0
 
 
@@ -89,10 +90,19 @@ class Reporting:
         self._registry = registry
         self._clock = clock
 
-    async def run(self, channel: grpc.aio.Channel) -> None:
-        """Reports for as long as the node runs."""
+    async def run(
+        self, channel: grpc.aio.Channel, lull: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Reports for as long as the node runs.
+
+        Args:
+            channel: to the consent service.
+            lull: waits until few consents arrive, or so many seconds. What they allow comes
+                before what is told of them.
+        """
         stub: ConsentServiceAsyncStub = ConsentServiceStub(channel)
         while True:
+            await lull(_LULL_SECONDS)
             # Whatever is away now comes back, and the verdicts are still there.
             with suppress(StateStaleError, LogUnavailableError):
                 await self.report(stub)

@@ -38,7 +38,7 @@ from services.node.store.consent_tables import (
     CONSENT_RULES,
 )
 from services.node.store.database import available
-from services.node.store.lists import in_lists
+from services.node.store.lists import in_lists, one_of
 from services.node.store.subject_refs import rotate
 from services.runtime.database import writing
 
@@ -166,9 +166,8 @@ class ConsentStore:
                     _CONSENT.verdict == " ".join(verdict.codes),
                     _CONSENT.last_date.is_not_distinct_from(verdict.last_date),
                 )
-                for some in in_lists(consent_ids):
-                    these = unchanged.where(_CONSENT.consent_id.in_(some))
-                    connection.execute(these.values(report_due=False))
+                these = unchanged.where(one_of(_CONSENT.consent_id, consent_ids))
+                connection.execute(these.values(report_due=False))
 
     # What there is.
 

@@ -1,18 +1,23 @@
 """Following consents: what was read ahead counts by the registry's state in which it is settled."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+import pytest
+
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.consent import make_consents
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
+from homeroom.evidence import signed
 from homeroom.federation import FederationState
 from homeroom.identity import Identity, Role
+from homeroom.signing import Domain
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.consent_book import Arrived, ConsentBook, Progress, Step
 from services.node.domain.consent_problems import ConsentProblem
-from services.node.peers import ConsentFeed, ConsentReading, ReadHere
+from services.node.peers import ConsentFeed, ConsentReading, ReadHere, consent_feed
 from services.runtime.registry_feed import RegistryFeed
 from tests.fakes import FakeClock
 from tests.organizations import NOW, Member
@@ -119,3 +124,35 @@ async def test_a_recorder_whose_key_was_replaced_meanwhile_is_not_believed_any_m
 
     assert [one.problem for one in book.taken] == [ConsentProblem.EVIDENCE_INVALID]
     assert book.by == [registry.now]
+
+
+async def test_what_is_told_waits_while_consents_arrive_by_the_hundred(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And no longer than it is told to: a verdict is late, never lost."""
+    monkeypatch.setattr(consent_feed, "_LULL_SECONDS", 3_600.0)
+    feed = following(Registry(), Book())
+    await feed._take([await feed._read(recorded())])
+    await feed.lull(3_600.0)
+
+    await feed._take([await feed._read(withdrawn(2, 400))])
+
+    waiting = asyncio.ensure_future(feed.lull(3_600.0))
+    await feed.lull(0.05)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+def withdrawn(first: int, count: int) -> pb.WatchConsentsResponse:
+    revocation = pb.Revocation(consent_id="ab" * 16, organization_id=REQUESTER.organization_id)
+    revocation.revoke_time.FromDatetime(NOW)
+    statement = revocation.SerializeToString(deterministic=True)
+    evidence = signed(Domain.REVOCATION, statement, REQUESTER.organization_id, REQUESTER.signing)
+    return pb.WatchConsentsResponse(
+        changes=pb.ConsentChanges(
+            changes=[
+                pb.ConsentChange(sequence=number, previous_sequence=number - 1, revoked=evidence)
+                for number in range(first, first + count)
+            ]
+        )
+    )
