@@ -11,14 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.errors import ServiceUnreachableError
 from services.node.domain.claim_links import Nearby
 from services.node.domain.consent_book import Arrived, Change
-from services.node.domain.matching.match import NOBODY
+from services.node.domain.matching.match import NOBODY, Surroundings
 from services.node.peers.consent_reading import ConsentReading
 from services.node.peers.reading_frames import (
     LENGTH_BYTES,
@@ -166,11 +165,14 @@ class ReadBeside:
         if answer.given_names is not None:
             self._run, self._given_names = answer.run, answer.given_names
         return [
-            replace(change, nearby=Nearby(answer.run, found or NOBODY, self._given_names))
-            if isinstance(change, Arrived)
-            else change
+            self._nearby(change, found, answer.run) if isinstance(change, Arrived) else change
             for change, found in zip(answer.changes, answer.near, strict=True)
         ]
+
+    def _nearby(self, one: Arrived, found: Surroundings | None, run: int) -> Arrived:
+        nearby = Nearby(run, found or NOBODY, self._given_names)
+        kept = (one.consent_id, one.recorder, one.evidence)
+        return Arrived(*kept, one.opened, one.problem, nearby)
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:

@@ -24,7 +24,8 @@ from sqlalchemy import (
 
 from homeroom.errors import AlreadyRecordedError
 from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer, Standing
-from services.node.domain.matching import Identity, Lane, person_of
+from services.node.domain.matching import Identity, Lane
+from services.node.domain.matching.names import person_name
 from services.node.domain.recorder_names import KnownAs
 from services.node.domain.reviewing import Act
 from services.node.store.claim_tables import CLAIM_LINK, MATCHING, REVIEW_ACT, UNDONE_LINK
@@ -66,7 +67,7 @@ class Digests:
 
     def identity(self, claim: Identity) -> str:
         """The same for claims that say the same names and birth date."""
-        name = person_of(claim).name
+        name = person_name(claim.given, claim.middle, claim.family)
         parts = (name.given.joined, name.middle.joined, name.family.joined, str(claim.birth_date))
         return self._of("identity", *parts)
 
