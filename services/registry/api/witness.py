@@ -67,7 +67,9 @@ class WitnessServicer(WitnessServiceServicer):
         content_digest(request, request.request_id)
         _require_size(request.note, request.consistency_path)
         verdict = await asyncio.to_thread(
-            self._store.decide, caller, partial(self._judge, request, self._clock().replace(microsecond=0))
+            self._store.decide,
+            caller,
+            partial(self._judge, request, self._clock().replace(microsecond=0)),
         )
         if isinstance(verdict, FoundContradiction):
             log.error("a log contradicts itself", organization=caller, state=str(verdict.kind))
