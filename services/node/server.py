@@ -53,16 +53,7 @@ from services.node.migrations import (
     STATE,
     STATE_VERSION_TABLE,
 )
-from services.node.peers import (
-    ConsentFeed,
-    ConsentReading,
-    Employer,
-    NodeReplica,
-    ReadBeside,
-    ReadHere,
-    Reporting,
-    Settling,
-)
+from services.node.peers import ConsentFeed, NodeReplica, Reporting, Settling, readers_for
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.accounts import AccountStore
@@ -346,15 +337,6 @@ def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:
     return changed
 
 
-def _consent_readers(settings: NodeSettings, stores: Stores, key: SealingKey) -> ReadBeside:
-    organization_id = settings.organization_id
-    return ReadBeside(
-        ReadHere(ConsentReading(organization_id, key)),
-        Employer(organization_id, key.private.private_bytes_raw(), settings.records_url),
-        stores.roster.is_large,
-    )
-
-
 def _consent_feed(
     settings: NodeSettings,
     stores: Stores,
@@ -372,7 +354,9 @@ def _consent_feed(
     return ConsentFeed(
         settings.identity(Role.NODE),
         bytes.fromhex(settings.consent_key),
-        _consent_readers(settings, stores, sealing_key),
+        readers_for(
+            settings.organization_id, sealing_key, settings.records_url, stores.roster.is_large
+        ),
         book,
         registry,
         clock,

@@ -21,7 +21,7 @@ from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.matching import person_of
 from services.node.domain.matching.match import NOBODY, surroundings
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE
-from services.node.peers import ConsentReading, Employer, ReadBeside, ReadHere
+from services.node.peers import ConsentReading, ReadBeside, ReadHere, readers_for
 from services.node.store.database import bring_up_to_date
 from services.node.store.matcher import identity_of
 from services.node.store.records import RecordStore
@@ -69,10 +69,7 @@ def roster(records_url: str) -> Iterator[RosterKeeper]:
 
 @pytest.fixture
 async def beside(records_url: str) -> AsyncIterator[ReadBeside]:
-    employer = Employer(
-        HOLDER.organization_id, HOLDER.sealing.private.private_bytes_raw(), records_url
-    )
-    readers = ReadBeside(here(), employer, lambda: True)
+    readers = readers_for(HOLDER.organization_id, HOLDER.sealing, records_url, lambda: True)
     yield readers
     await readers.close()
 

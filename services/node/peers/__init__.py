@@ -1,9 +1,8 @@
 """Whom a node follows: the registry, and the consent service."""
 
 from services.node.peers.consent_feed import ConsentFeed
-from services.node.peers.consent_readers import ReadBeside, ReadHere
+from services.node.peers.consent_readers import ReadBeside, ReadHere, readers_for
 from services.node.peers.consent_reading import ConsentReading
-from services.node.peers.reading_frames import Employer
 from services.node.peers.replica import NodeReplica
 from services.node.peers.reporting import Reporting
 from services.node.peers.settling import Settling
@@ -11,10 +10,10 @@ from services.node.peers.settling import Settling
 __all__ = [
     "ConsentFeed",
     "ConsentReading",
-    "Employer",
     "NodeReplica",
     "ReadBeside",
     "ReadHere",
     "Reporting",
     "Settling",
+    "readers_for",
 ]

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.errors import ServiceUnreachableError
+from homeroom.sealing import SealingKey
 from services.node.domain.claim_links import Nearby
 from services.node.domain.consent_book import Arrived, Change
 from services.node.domain.matching.match import NOBODY, Surroundings
@@ -193,6 +194,22 @@ class ReadBeside:
             if self._process.stdin is not None:
                 self._process.stdin.write(frame_of(self._employer))
         return self._process
+
+
+def readers_for(
+    organization_id: str, key: SealingKey, records_url: str, large: Callable[[], bool]
+) -> ReadBeside:
+    """Who reads consents for a holder.
+
+    Args:
+        organization_id: the holder.
+        key: for what is sealed to it.
+        records_url: where its roster is.
+        large: whether that is worth a process of its own.
+    """
+    here = ReadHere(ConsentReading(organization_id, key))
+    employer = Employer(organization_id, key.private.private_bytes_raw(), records_url)
+    return ReadBeside(here, employer, large)
 
 
 async def _exchanged(process: asyncio.subprocess.Process, frame: bytes) -> bytes:
