@@ -7,6 +7,9 @@ import grpc
 
 from homeroom.identity import Identity
 
+_SEVERAL = ("dns:///", "ipv4:", "ipv6:")
+_SPREAD = (("grpc.lb_policy_name", "round_robin"),)
+
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _OPTIONS = (
@@ -38,11 +41,19 @@ class ClientCredentials:
 
 
 def open_channel(address: str, peer: Identity, credentials: ClientCredentials) -> grpc.aio.Channel:
-    """A channel that TLS completes only if the peer's certificate names this peer."""
+    """A channel that TLS completes only if the peer's certificate names this peer.
+
+    Args:
+        address: `host:port`; or `dns:///host:port` or `ipv4:host:port,host:port`, whose calls take
+            turns over all replicas of the peer that are found there.
+        peer: whom to reach.
+        credentials: who calls.
+    """
+    spread = _SPREAD if address.startswith(_SEVERAL) else ()
     return grpc.aio.secure_channel(
         address,
         grpc.ssl_channel_credentials(
             credentials.authorities, credentials.private_key, credentials.certificate
         ),
-        options=(*_OPTIONS, ("grpc.ssl_target_name_override", peer.dns_name)),
+        options=(*_OPTIONS, *spread, ("grpc.ssl_target_name_override", peer.dns_name)),
     )

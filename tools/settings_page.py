@@ -29,6 +29,7 @@ _SERVICES: dict[str, type[ServiceSettings]] = {
 _KINDS: dict[Any, str] = {
     str: "text",
     int: "whole number",
+    int | None: "whole number",
     float: "number",
     Path: "file or folder",
     str | None: "text",

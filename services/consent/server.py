@@ -12,6 +12,7 @@ from services.consent.settings import ConsentSettings
 from services.consent.store import SqlConsentStore, SqlSnapshotShelf, bring_up_to_date
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
+from services.runtime.database import until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
@@ -48,6 +49,7 @@ async def build_server(settings: ConsentSettings) -> Server:
     servicer = ConsentServicer(store, pulse, signer, registry, utc_now)
     add_ConsentServiceServicer_to_server(servicer, server.grpc)
     server.in_background(pulse.run(), "pulse")
+    server.ready_after(lambda: until_it_takes_writes(url, version_table=VERSION_TABLE))
     return server
 
 

@@ -15,7 +15,10 @@ class ConsentSettings(ServiceSettings):
         default="sqlite:///consent.db",
         description="Where sealed consents and revocations are kept, as an SQLAlchemy URL.",
     )
-    registry_address: str = Field(description="Where the registry answers, as host:port.")
+    registry_address: str = Field(
+        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
+        "take turns."
+    )
     registry_organization_id: str = Field(description="The organization that runs the registry.")
     registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
     heartbeat_seconds: float = Field(

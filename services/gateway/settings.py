@@ -11,7 +11,10 @@ from services.runtime.settings import PublicKeyHex, ServiceSettings
 class GatewaySettings(ServiceSettings):
     """The settings of a gateway, read from HOMEROOM_GATEWAY_*."""
 
-    registry_address: str = Field(description="Where the registry answers, as host:port.")
+    registry_address: str = Field(
+        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
+        "take turns."
+    )
     registry_organization_id: str = Field(description="The organization that runs the registry.")
     registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
     policy_engine: Literal["embedded", "server"] = Field(

@@ -25,7 +25,7 @@ from services.node.intake.pulling import SERVICES, pull
 from services.node.intake.rest import Access
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
-from services.node.server import build_server, open_stores
+from services.node.server import bring_tables_up_to_date, build_server, open_stores
 from services.node.settings import IntakeSettings, NodeSettings
 from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
@@ -48,6 +48,12 @@ def serve(context: typer.Context) -> None:
     context.obj = os.environ
     if context.invoked_subcommand is None:
         raise typer.Exit(run_service("node", NodeSettings, build_server))
+
+
+@app.command("migrate")
+def migrate(records_url: RecordsUrl, state_url: StateUrl) -> None:
+    """Brings both databases up to date, so that the node's own account may change no table."""
+    bring_tables_up_to_date(records_url, state_url)
 
 
 @app.command("ingest")

@@ -80,7 +80,7 @@ from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
 from services.runtime.channels import Channels
-from services.runtime.database import open_database
+from services.runtime.database import open_database, until_it_takes_writes
 from services.runtime.policy import PolicyState
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
@@ -161,11 +161,16 @@ class Counts:
         return self.files.federation.state, self.files.local.state
 
 
+def bring_tables_up_to_date(records_url: str, state_url: str) -> None:
+    """Applies to both databases the migrations that they have not seen yet."""
+    bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
+    bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
+
+
 def open_stores(records_url: str, state_url: str, views: Views | None = None) -> Stores:
     """Brings both databases up to date and opens them, with the views beside them."""
     views = views or Views()
-    bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
-    bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
+    bring_tables_up_to_date(records_url, state_url)
     state, records = open_database(state_url), open_database(records_url)
     roster = RosterKeeper(records)
     return Stores(
@@ -383,6 +388,9 @@ def _follow(
     )
     server.ready_after(registry.first_state)
     server.ready_after(consents.first_confirmation)
+    server.ready_after(
+        lambda: until_it_takes_writes(settings.state_url, version_table=STATE_VERSION_TABLE)
+    )
     server.in_background(registry.follow(registry_channel), "registry feed")
     server.in_background(consents.follow(consent_channel), "consent feed")
     server.in_background(reporting.run(consent_channel, consents.lull), "verdicts")

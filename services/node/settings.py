@@ -22,10 +22,16 @@ class NodeSettings(ServiceSettings):
         description="The database of consents, agreements and the log, as an SQLAlchemy URL. "
         "Apart from the records where SQLite keeps both, so that an import delays no revocation."
     )
-    registry_address: str = Field(description="Where the registry answers, as host:port.")
+    registry_address: str = Field(
+        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
+        "take turns."
+    )
     registry_organization_id: str = Field(description="The organization that runs the registry.")
     registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
-    consent_address: str = Field(description="Where the consent service answers, as host:port.")
+    consent_address: str = Field(
+        description="Where the consent service answers, as host:port; as dns:///host:port, its "
+        "replicas take turns."
+    )
     consent_organization_id: str = Field(description="The organization that runs it.")
     consent_key: PublicKeyHex = Field(description="The key the consent service signs with.")
     policy_engine: Literal["embedded", "server"] = Field(

@@ -15,6 +15,7 @@ from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlRegistryStore, SqlWitnessStore, bring_up_to_date
 from services.runtime.access import AccessTable
+from services.runtime.database import until_it_takes_writes
 from services.runtime.server import Server
 
 _SERVICE = "/homeroom.api.registry.v1.RegistryService/"
@@ -66,4 +67,5 @@ async def build_server(settings: RegistrySettings) -> Server:
         WitnessServicer(witnessed, settings.federation, key, utc_now), server.grpc
     )
     server.in_background(publisher.run(), "publisher")
+    server.ready_after(lambda: until_it_takes_writes(url, version_table=VERSION_TABLE))
     return server

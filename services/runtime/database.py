@@ -4,6 +4,7 @@ SQLite is the embedded default; PostgreSQL (`postgresql+psycopg://…`) is for p
 of statements are people's data, so no error text ever carries them.
 """
 
+import asyncio
 import logging
 import threading
 import zlib
@@ -14,9 +15,26 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, text
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    Engine,
+    ExceptionContext,
+    Table,
+    column,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy import table as named_table
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.types import TypeEngine
+
+from homeroom.errors import ServiceUnreachableError
+from services.runtime.logs import log
 
 _BEGIN = "homeroom_begin"
 
@@ -30,6 +48,9 @@ _CHECKPOINT_PAGES = 4_096
 
 # Errors of these SQLSTATE classes quote values: data exceptions and broken constraints.
 _QUOTING_CLASSES = ("22", "23")
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+_TRY_AGAIN_SECONDS = 1.0
 
 
 def open_database(url: str) -> Engine:
@@ -98,19 +119,30 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
     """Applies the migrations of a folder that this database has not seen yet.
 
-    Services that start at the same time take turns; each migration is applied once.
+    Services that start at the same time take turns; each migration is applied once. Where all of
+    them were applied, nothing is written: an account that may change no table is enough.
 
     Args:
         url: the database.
         migrations: the Alembic folder: `env.py` and `versions/`.
         version_table: where the database notes how far it is; one for each folder.
+
+    Raises:
+        ServiceUnreachableError: if the account may not apply them, or the database has seen
+            migrations that are not in the folder.
     """
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["version_table"] = version_table
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    known = ScriptDirectory.from_config(config)
     engine = open_database(url)
     try:
+        applied = _applied(engine, version_table)
+        if applied == set(known.get_heads()):
+            return
+        if not applied <= {script.revision for script in known.walk_revisions()}:
+            raise ServiceUnreachableError("the database is of a newer version than this program")
         with _UPGRADING, writing(engine) as connection:
             if connection.dialect.name == "postgresql":
                 # Held until the transaction ends; named by the version table.
@@ -118,8 +150,39 @@ def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except ProgrammingError as refused:
+        if getattr(refused.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise ServiceUnreachableError(
+            "the database is of an older version, and this account may not change its tables"
+        ) from refused
     finally:
         engine.dispose()
+
+
+def takes_writes(url: str, *, version_table: str) -> bool:
+    """Whether a database that was brought up to date commits what is written now.
+
+    It does not while its disk is full, while it is away, or where it is a copy that is only read.
+    """
+    engine = open_database(url)
+    version: ColumnClause[str] = column("version_num")
+    try:
+        with writing(engine) as connection:
+            versions = named_table(version_table, version)
+            connection.execute(versions.update().values({version: version}))
+    except DBAPIError:
+        return False
+    finally:
+        engine.dispose()
+    return True
+
+
+async def until_it_takes_writes(url: str, *, version_table: str) -> None:
+    """Waits until the database commits what is written."""
+    while not await asyncio.to_thread(takes_writes, url, version_table=version_table):
+        log.warning("the database takes no writes")
+        await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
 
 def run_migrations() -> None:
@@ -131,6 +194,12 @@ def run_migrations() -> None:
         transactional_ddl=True,
     )
     context.run_migrations()
+
+
+def _applied(engine: Engine, version_table: str) -> set[str]:
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection, opts={"version_table": version_table})
+        return set(found.get_current_heads())
 
 
 def _written(table: Table, name: str, values: list[Any], dialect: Dialect) -> list[Any]:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import typer
+
 from homeroom.errors import HomeroomError
 from services.runtime.logs import configure_logs
 from services.runtime.server import Server
@@ -50,6 +52,40 @@ def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitabl
         return EXIT_FAILED
     except OSError as failed:
         sys.stderr.write(f"{failed.strerror}: {failed.filename}\n")
+        return EXIT_FAILED
+    return 0
+
+
+def service_verbs(
+    name: str, told: str, settings_type: type[S], build: Callable[[S], Awaitable[Server]]
+) -> typer.Typer:
+    """The program of a service: it serves where no verb is given; further verbs are added to it.
+
+    Args:
+        name: the service's.
+        told: what `--help` says.
+        settings_type: its settings.
+        build: makes its server.
+    """
+    app = typer.Typer(
+        help=told, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False
+    )
+
+    @app.callback(invoke_without_command=True)
+    def serve(context: typer.Context) -> None:
+        """Serves, when no verb is given."""
+        if context.invoked_subcommand is None:
+            raise typer.Exit(run_service(name, settings_type, build))
+
+    return app
+
+
+def run_verb(app: typer.Typer) -> int:
+    """Runs what the command line says; a failure is one sentence, and exit code 1."""
+    try:
+        app()
+    except HomeroomError as failed:
+        sys.stderr.write(f"{failed.message}\n")
         return EXIT_FAILED
     return 0
 

@@ -1,9 +1,13 @@
-"""Runs a gRPC server: TLS both ways, identity, access and errors for every call, graceful stop."""
+"""Runs a gRPC server: TLS both ways, identity, access and errors for every call, graceful stop.
+
+A stop loses no call that is running: probes hear of it first, then new calls are refused, watches
+end so that their callers go elsewhere, and what else is running has its time.
+"""
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -18,7 +22,11 @@ from services.runtime.identity import ServicerContext, caller_of, remember_calle
 from services.runtime.logs import log
 from services.runtime.settings import ServiceSettings
 
-_STOP_GRACE_SECONDS = 5.0
+LIVE = "live"
+"""The name under which health tells that the process runs, ready or not."""
+
+_READY = ""
+_WATCH = "Watch"
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -34,6 +42,14 @@ class Guard(grpc.aio.ServerInterceptor):
     def __init__(self, federation: str, access: AccessTable) -> None:
         self._federation = federation
         self._access = access
+        self._watches: set[asyncio.Task[Any]] = set()
+        self._draining = False
+
+    def end_watches(self) -> None:
+        """Ends the streams that would never end by themselves, now and from now on."""
+        self._draining = True
+        for watch in self._watches:
+            watch.cancel()
 
     async def intercept_service(
         self,
@@ -71,13 +87,33 @@ class Guard(grpc.aio.ServerInterceptor):
         return guarded
 
     def _guard_stream(self, behavior: Any, method: str) -> Any:
+        is_watch = method.rpartition("/")[2].startswith(_WATCH)
+
         async def guarded(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
             async with translated_errors(context, method):
                 self._admit(context, method)
-                async for response in behavior(request, context):
-                    yield response
+                async with self._until_draining() if is_watch else nullcontext():
+                    async for response in behavior(request, context):
+                        yield response
 
         return guarded
+
+    @asynccontextmanager
+    async def _until_draining(self) -> AsyncIterator[None]:
+        """Runs a watch until the server stops; its caller then watches elsewhere."""
+        task = asyncio.current_task()
+        if task is None or self._draining:
+            raise ServiceUnreachableError("the service is stopping")
+        self._watches.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._draining:
+                raise
+            task.uncancel()
+            raise ServiceUnreachableError("the service is stopping") from None
+        finally:
+            self._watches.discard(task)
 
 
 class Server:
@@ -86,15 +122,16 @@ class Server:
     def __init__(self, settings: ServiceSettings, access: AccessTable) -> None:
         self._settings = settings
         self._health = HealthServicer()
-        self.grpc = grpc.aio.server(
-            interceptors=[Guard(settings.federation, access)], options=_OPTIONS
-        )
+        self._guard = Guard(settings.federation, access)
+        self.options = _options(settings)
+        self.grpc = grpc.aio.server(interceptors=[self._guard], options=self.options)
         self._health_server = grpc.aio.server()
         self._background: list[asyncio.Task[None]] = []
         self._awaited: list[Callable[[], Awaitable[None]]] = []
         self._stopping = asyncio.Event()
         self._failed = ""
         self._started = False
+        self._leaving = False
         self.resources = AsyncExitStack()
         self.port = 0
 
@@ -104,7 +141,8 @@ class Server:
         if self._settings.health_address:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             self._health_server.add_insecure_port(self._settings.health_address)
-            await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+            await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
             await self._health_server.start()
         await self.grpc.start()
         self._started = True
@@ -134,7 +172,9 @@ class Server:
 
     async def ready(self) -> None:
         """Tells health probes that calls will be served."""
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        if self._leaving:
+            return
+        await self._health.set(_READY, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=f"port {self.port}")
 
     def in_background(self, work: Awaitable[None], what: str) -> None:
@@ -152,13 +192,16 @@ class Server:
             # A server that has not started cannot be stopped; whoever serves it sees this instead.
             self._stopping.set()
             if self._started:
-                await self.grpc.stop(_STOP_GRACE_SECONDS)
+                self._guard.end_watches()
+                await self.grpc.stop(self._settings.drain_seconds)
 
     async def stop(self) -> None:
-        """Finishes running calls within the grace, then ends everything."""
-        await self._health.enter_graceful_shutdown()
+        """Finishes running calls within their time, then ends everything."""
+        self._leaving = True
+        await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._started:
-            await self.grpc.stop(_STOP_GRACE_SECONDS)
+            self._guard.end_watches()
+            await self.grpc.stop(self._settings.drain_seconds)
         await self._health_server.stop(None)
         for task in self._background:
             task.cancel()
@@ -182,7 +225,22 @@ class Server:
         await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         log.info("stopping")
+        await self._leave()
         await self.stop()
         await ended
         if self._failed:
             raise InternalError("background work failed", state=self._failed)
+
+    async def _leave(self) -> None:
+        """Has probes send no more calls, and serves those that still come."""
+        if self._failed:
+            return
+        self._leaving = True
+        await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.sleep(self._settings.leave_seconds)
+
+
+def _options(settings: ServiceSettings) -> tuple[tuple[str, int], ...]:
+    if settings.connection_age_seconds is None:
+        return _OPTIONS
+    return (*_OPTIONS, ("grpc.max_connection_age_ms", settings.connection_age_seconds * 1_000))

@@ -54,7 +54,28 @@ class ServiceSettings(Settings):
     authorities: Path = Field(description="The certificates of the federation's authority, PEM.")
     health_address: str | None = Field(
         default=None,
-        description="Where to serve grpc.health.v1 alone, without TLS, for probes; unset: nowhere.",
+        description="Where to serve grpc.health.v1 alone, without TLS, for probes; unset: nowhere. "
+        "The service `live` is whether the process runs, the empty one whether it serves calls.",
+    )
+    leave_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=60,
+        description="How long to go on taking calls after SIGTERM, while probes are told to send "
+        "no more: until whoever spreads the calls has heard of it.",
+    )
+    drain_seconds: float = Field(
+        default=5,
+        ge=0,
+        le=600,
+        description="How long running calls may go on after that; what still runs then is cut.",
+    )
+    connection_age_seconds: int | None = Field(
+        default=None,
+        ge=10,
+        le=86_400,
+        description="After how long a caller's connection makes way for a new one, so that callers "
+        "find replicas that were added; running calls end on the old one. Unset: never.",
     )
 
     def identity(self, role: Role) -> Identity:
