@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Builds the image of all services from the committed tree, twice if asked, and says its id.
+#   tools/image.sh [--twice] [--extras services] [--base IMAGE]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+umask 022
+export SOURCE_DATE_EPOCH=0
+
+twice="" extras=services base=""
+while [ $# -gt 0 ]; do
+    case $1 in
+        --twice) twice=1 ;;
+        --extras) extras=$2; shift ;;
+        --base) base=$2; shift ;;
+        *) echo "image: unknown: $1" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+for tool in buildah $([ -n "$base" ] || echo mmdebstrap); do
+    command -v "$tool" >/dev/null || {
+        echo "image: $tool is not at hand; Debian: apt-get install buildah mmdebstrap" >&2
+        exit 1
+    }
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+build="buildah bud --isolation chroot --timestamp 0 --layers=false --no-cache --format oci"
+
+# Debian's Python and what it needs: neither a shell nor a package manager runs in it. Nothing is
+# executed to make it; what is in it stands in var/lib/dpkg/status.d, where scanners look.
+make_base() {
+    mmdebstrap --quiet --variant=extract \
+        --include=base-files,ca-certificates,libc6,libgomp1,libstdc++6,media-types,netbase,python3,python3.11,tzdata,zlib1g \
+        --extract-hook='mkdir -p "$1/var/lib/dpkg/status.d"; for deb in "$1"/var/cache/apt/archives/*.deb; do
+            dpkg-deb --field "$deb" > "$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"; done' \
+        --customize-hook="$PWD/deploy/images/base.sh \"\$1\"" \
+        bookworm "$work/base.tar"
+    mkdir -p "$work/base"
+    printf 'FROM scratch\nADD base.tar /\n' > "$work/base/Containerfile"
+    mv "$work/base.tar" "$work/base/"
+    $build --quiet -t localhost/homeroom-base:bookworm "$work/base" >/dev/null
+}
+
+# What goes on top: locked packages without their programs, and the servers as they are committed.
+make_root() {
+    rm -rf "$work/image" && mkdir -p "$work/image/root/opt/homeroom/packages" "$work/image/root/opt/homeroom/app"
+    cp deploy/images/Containerfile "$work/image/"
+    .venv/bin/python -m tools.image_lock $extras > "$work/requirements.lock"
+    for lock in "$work/requirements.lock" requirements-opa.lock; do
+        .venv/bin/pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes \
+            --only-binary=:all: --ignore-requires-python --python-version 3.11 --implementation cp \
+            --platform manylinux_2_28_x86_64 --platform manylinux_2_34_x86_64 --platform manylinux_2_17_x86_64 \
+            --platform manylinux2014_x86_64 --upgrade \
+            --target "$work/image/root/opt/homeroom/packages" --requirement "$lock"
+    done
+    rm -rf "$work/image/root/opt/homeroom/packages/bin"
+    git archive HEAD homeroom services policy LICENSE pyproject.toml | tar -x -C "$work/image/root/opt/homeroom/app"
+}
+
+build_once() {
+    [ -n "$base" ] || make_base
+    make_root
+    $build --quiet --build-arg "BASE=${base:-localhost/homeroom-base:bookworm}" -t "$1" "$work/image" >/dev/null
+    buildah inspect --type image --format '{{.FromImageID}}' "$1"
+}
+
+git diff --quiet HEAD -- homeroom services policy || echo "image: what is not committed is not in it"
+id=$(build_once localhost/homeroom:dev)
+echo "image: localhost/homeroom:dev $id"
+if [ -n "$twice" ]; then
+    again=$(build_once localhost/homeroom:again)
+    buildah rmi localhost/homeroom:again >/dev/null
+    [ "$id" = "$again" ] || { echo "image: built again it is another: $again" >&2; exit 1; }
+    echo "image: built again from nothing, it is the same"
+fi
