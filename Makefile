@@ -14,10 +14,10 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy opa only-down law bench fuzz soak clean
+	test-policy mutate-policy k8s-check image opa only-down law bench fuzz soak clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## make .venv from locked, hashed dependencies, and say which policy engine runs here
 	@tools/setup.sh
@@ -40,7 +40,7 @@ test: setup ## every test of the project
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup -q
 
 check: setup ## all that CI runs; what only reads the code goes on while opa is installed
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target opa static
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target opa static k8s-check
 	@$(MAKE) --no-print-directory test-policy test
 
 static: format-check lint types imports proto-check breaking
@@ -76,6 +76,12 @@ test-policy: setup ## format, strictness, tests and coverage of the Rego
 
 mutate-policy: setup ## delete each line of the policies in turn; fail if no test misses one
 	@$(PYTHON) -m tools.policy_mutations
+
+k8s-check: setup ## render every overlay and combination of components; check schemas, rules and settings
+	@tools/install_kustomize.sh && $(PYTHON) -m tools.manifests
+
+image: setup ## build the image of all services from the committed tree, twice; fail if the second is another
+	@tools/image.sh --twice
 
 only-down: setup ## take every fact in turn from every vector of the policies (CI takes a part)
 	@HOMEROOM_ALL_FACTS=1 $(PYTHON) -m pytest -q -n0 tests/policy/test_only_down.py
