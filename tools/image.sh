@@ -33,9 +33,7 @@ build="buildah bud --isolation chroot --timestamp 0 --layers=false --no-cache --
 make_base() {
     mmdebstrap --quiet --variant=extract \
         --include=base-files,ca-certificates,libc6,libgomp1,libstdc++6,media-types,netbase,python3,python3.11,tzdata,zlib1g \
-        --extract-hook='mkdir -p "$1/var/lib/dpkg/status.d"; for deb in "$1"/var/cache/apt/archives/*.deb; do
-            dpkg-deb --field "$deb" > "$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"; done' \
-        --customize-hook="$PWD/deploy/images/base.sh \"\$1\"" \
+        --extract-hook="$PWD/deploy/images/base.sh \"\$1\"" \
         bookworm "$work/base.tar"
     mkdir -p "$work/base"
     printf 'FROM scratch\nADD base.tar /\n' > "$work/base/Containerfile"

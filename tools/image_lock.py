@@ -31,11 +31,13 @@ _TARGET = {
 
 
 def locked(text: str) -> Mapping[str, str]:
-    """Each requirement of a lock by its name, with its hashes."""
-    written = re.split(r"(?<!\\)\n", text)
-    return {
-        canonicalize_name(re.split(r"[=\[ ;]", one, maxsplit=1)[0]): one for one in written if one
-    }
+    """Each requirement of a lock that is for the image, by its name, with its hashes."""
+    found: dict[str, str] = {}
+    for one in filter(None, re.split(r"(?<!\\)\n", text)):
+        requirement = Requirement(one.partition(" \\\n")[0])
+        if requirement.marker is None or requirement.marker.evaluate(_TARGET):
+            found[canonicalize_name(requirement.name)] = one
+    return found
 
 
 def needed(extras: Iterable[str]) -> set[str]:

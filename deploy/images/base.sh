@@ -1,7 +1,12 @@
 #!/bin/sh
-# Finishes the base image: what packages would do when they are installed, and less of what they bring.
+# Finishes the base image once packages are unpacked: does what they would do when they are installed,
+# notes for scanners what is in it, and takes out what a service does not need.
 set -eu
 root=$1
+mkdir -p "$root/var/lib/dpkg/status.d"
+for deb in "$root"/var/cache/apt/archives/*.deb; do
+    dpkg-deb --field "$deb" > "$root/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"
+done
 echo 'root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
 homeroom:x:65532:65532:Homeroom:/var/lib/homeroom:/sbin/nologin' > "$root/etc/passwd"
@@ -13,7 +18,8 @@ mkdir -p "$root/var/lib/homeroom" "$root/tmp"
 chown 65532:65532 "$root/var/lib/homeroom"
 chmod 1777 "$root/tmp"
 rm -rf "$root/usr/share/man" "$root/usr/share/info" "$root/usr/share/locale" "$root/usr/share/lintian" \
-    "$root/usr/lib/python3.11/pydoc_data" "$root/usr/lib/python3.11/lib2to3" "$root/usr/bin/openssl"
-rm -rf "$root"/usr/bin/dpkg* "$root"/usr/sbin/dpkg* "$root"/usr/bin/pydoc* "$root"/usr/bin/pygettext* \
-    "$root"/var/log/* "$root"/var/cache/* "$root"/etc/apt
+    "$root/usr/lib/python3.11/pydoc_data" "$root/usr/lib/python3.11/lib2to3" "$root/usr/share/perl5" \
+    "$root/usr/sbin" "$root/sbin" "$root/bin"
+# Of programs, Python alone is left.
+find "$root/usr/bin" -mindepth 1 ! -name python3 ! -name python3.11 -delete
 find "$root/usr/share/doc" -type f ! -name copyright -delete
