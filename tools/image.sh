@@ -43,7 +43,7 @@ make_base() {
 
 # What goes on top: locked packages without their programs, and the servers as they are committed.
 make_root() {
-    rm -rf "$work/image" && mkdir -p "$work/image/root/opt/homeroom/packages" "$work/image/root/opt/homeroom/app"
+    rm -rf "$work/image" && mkdir -p "$work/image/files/opt/homeroom/packages" "$work/image/files/opt/homeroom/app"
     cp deploy/images/Containerfile "$work/image/"
     .venv/bin/python -m tools.image_lock $extras > "$work/requirements.lock"
     for lock in "$work/requirements.lock" requirements-opa.lock; do
@@ -51,10 +51,10 @@ make_root() {
             --only-binary=:all: --ignore-requires-python --python-version 3.11 --implementation cp \
             --platform manylinux_2_28_x86_64 --platform manylinux_2_34_x86_64 --platform manylinux_2_17_x86_64 \
             --platform manylinux2014_x86_64 --upgrade \
-            --target "$work/image/root/opt/homeroom/packages" --requirement "$lock"
+            --target "$work/image/files/opt/homeroom/packages" --requirement "$lock"
     done
-    rm -rf "$work/image/root/opt/homeroom/packages/bin"
-    git archive HEAD homeroom services policy LICENSE pyproject.toml | tar -x -C "$work/image/root/opt/homeroom/app"
+    rm -rf "$work/image/files/opt/homeroom/packages/bin"
+    git archive HEAD homeroom services policy LICENSE pyproject.toml | tar -x -C "$work/image/files/opt/homeroom/app"
 }
 
 build_once() {

@@ -28,7 +28,7 @@ _MAP: dict[str, Any] = {
     | {
         "HOMEROOM_REGISTRY_FEDERATION": "test.example",
         "HOMEROOM_REGISTRY_ORGANIZATION_ID": "hub",
-        "HOMEROOM_REGISTRY_ADDRESS": "0.0.0.0:50051",
+        "HOMEROOM_REGISTRY_ADDRESS": "127.0.0.1:50051",
     },
 }
 _REGISTRY: dict[str, Any] = {
