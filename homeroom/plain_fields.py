@@ -83,7 +83,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.EndMatterRequest", "matter_id request_id"),
         ("node.v1.GetCheckpointResponse", "consistency_path note"),
         ("node.v1.GetMatterRequest", "matter_id"),
-        ("node.v1.GetNodeStatusResponse", "organization_id policy_engine"),
+        ("node.v1.GetNodeStatusResponse", "log_contradiction organization_id policy_engine"),
         ("node.v1.IntakeRun", "format source"),
         ("node.v1.ListApprovalsRequest", "page_token"),
         ("node.v1.ListApprovalsResponse", "next_page_token"),

@@ -19,6 +19,7 @@ class AuditKind(StrEnum):
     MATTER_SHOWN = "matter_shown"
     APPROVAL_DECIDED = "approval_decided"
     REQUEST_ENTERED = "request_entered"
+    LOG_ACCEPTED = "log_accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,10 @@ EVENTS: Mapping[AuditKind, Event] = {
     AuditKind.REQUEST_ENTERED: Event(
         "A steward entered a request of someone outside the federation.",
         ("request", "requester", *_STEWARD),
+    ),
+    AuditKind.LOG_ACCEPTED: Event(
+        "An administrator let a log go on that had lost witnessed entries.",
+        ("lost_position", "lost_size", "lost_root", "kept", "reason"),
     ),
 }
 """Of `students`, a number alone is written."""

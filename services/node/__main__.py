@@ -18,7 +18,7 @@ from rich.table import Table
 
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
-from services.node.commands import policy, snapshot
+from services.node.commands import backup, log, policy, snapshot
 from services.node.commands.databases import RecordsUrl, StateUrl
 from services.node.intake.export import EXPORTS
 from services.node.intake.pulling import SERVICES, pull
@@ -39,6 +39,9 @@ app = typer.Typer(
 )
 app.add_typer(policy.app, name="policy")
 app.add_typer(snapshot.app, name="snapshot")
+app.command("accept-log")(log.accept_log)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 told = Console(stderr=True)
 
 

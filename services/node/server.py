@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,27 +32,35 @@ from services.node.api import (
 from services.node.api.access import ACCESS
 from services.node.api.outside import Outside
 from services.node.domain.accounting import Accounting
-from services.node.domain.answer import Answerer, Stock
+from services.node.domain.answer import Answerer
 from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.decision_record import forget_old_decisions
-from services.node.domain.extracts import Chance
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.intake_history import Intakes
+from services.node.domain.log import Log
+from services.node.domain.log_standing import LogStanding, WitnessedLog
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
-from services.node.domain.unnamed import UnnamedAnswers
 from services.node.migrations import (
     RECORDS,
     RECORDS_VERSION_TABLE,
     STATE,
     STATE_VERSION_TABLE,
 )
-from services.node.peers import ConsentFeed, NodeReplica, Reporting, Settling, readers_for
+from services.node.peers import (
+    ConsentFeed,
+    LogWitness,
+    NodeReplica,
+    Reporting,
+    Settling,
+    Witnessing,
+    readers_for,
+)
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.accounts import AccountStore
@@ -68,7 +75,6 @@ from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.matters import MatterStore
-from services.node.store.on_file import FileStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.records.history import IntakeHistory
@@ -76,6 +82,7 @@ from services.node.store.register import RegisterStore
 from services.node.store.retractions import RetractionStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
+from services.node.store.stores import Stores
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
@@ -85,48 +92,6 @@ from services.runtime.policy import PolicyState
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
-_CODE_BYTES = 16
-_CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().shuffle)
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything a node keeps."""
-
-    records: RecordStore
-    state: StateStore
-    consents: ConsentStore
-    students: StudentStore
-    roster: RosterKeeper
-    claims: ClaimStore
-    retractions: RetractionStore
-    log: LogStore
-    accounts: AccountStore
-    register: RegisterStore
-    answers: AnswerStore
-    aggregates: AggregateStore
-    decisions: DecisionRecordStore
-    bundles: PolicyBundleStore
-    matters: MatterStore
-    approvals: ApprovalStore
-    views: Views
-    intakes: IntakeHistory
-
-    @property
-    def stock(self) -> Stock:
-        """What answers are made of."""
-        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
-
-    def on_file(self, holder: Holder) -> FileStore:
-        """The holder's file; what is in it counts by the holder's own signature."""
-        own = (holder.organization_id, holder.signing_key)
-        return FileStore(self.matters, self.approvals, *own)
-
-    @property
-    def words(self) -> tuple[ConsentStore, RetractionStore]:
-        """What is kept until the others were told: verdicts and retractions."""
-        return self.consents, self.retractions
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -134,6 +99,7 @@ class Counts:
 
     stores: Stores
     files: PolicyFiles
+    standing: LogStanding
 
     def datasets(self) -> Mapping[str, int]:
         counted = {**self.stores.records.counts(), **self.stores.register.counts()}
@@ -153,6 +119,9 @@ class Counts:
 
     def log_size(self) -> int:
         return self.stores.log.size()
+
+    def log_standing(self) -> LogStanding:
+        return self.standing
 
     def engine(self) -> str:
         return self.files.federation.running.name
@@ -205,6 +174,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     stores = await asyncio.to_thread(
         open_stores, settings.records_url, settings.state_url, _views(settings)
     )
+    log = WitnessedLog(stores.log)
     signing_key = SigningKey.load(settings.signing_key)
     policies, files = await open_policies(
         settings, signing_key.public, stores.bundles, stores.decisions, clock
@@ -217,22 +187,24 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
     judge = Judge(holder, policies, stores.on_file(holder))
-    answerer = Answerer(holder, replica, judge, stores.stock, stores.log, clock)
+    answerer = Answerer(holder, replica, judge, stores.stock, log, clock)
     server = Server(settings, ACCESS)
-    node = NodeApi(holder, signing_key, replica, answerer, Counts(stores, files), clock)
+    node = NodeApi(
+        holder, signing_key, replica, answerer, Counts(stores, files, log.standing), clock
+    )
     add_NodeServiceServicer_to_server(node, server.grpc)
     _serve_beside(
-        server, Premises(holder, signing_key, replica, stores, consents, clock), node, settings
+        server, Premises(holder, signing_key, replica, stores, log, consents, clock), node, settings
     )
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
-    _follow(server, settings, registry, consents, reporting)
+    witnessing = Witnessing.of(settings, stores.log, log.standing)
+    _follow(server, settings, (registry, consents, reporting), witnessing)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
     server.in_background(
         settling.run(lambda: policies.federation.revision), "settling consents again"
     )
-    files.on_change(consents.note_change)
-    server.in_background(files.watch(), "watching policies")
+    _watch_policies(server, files, consents)
     _forget_old_decisions(server, settings, stores.decisions)
     server.ready_after(stores.views.found_right)
     return server
@@ -246,6 +218,7 @@ class Premises:
     signing_key: SigningKey
     replica: NodeReplica
     stores: Stores
+    log: Log
     feed: ConsentFeed
     clock: Clock
 
@@ -267,7 +240,7 @@ def _serve_accounts(server: Server, here: Premises, settings: NodeSettings) -> N
 
 def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
     """What the holder's stewards do at their own node."""
-    stores, beside = here.stores, (here.stores.log, here.feed, here.clock)
+    stores, beside = here.stores, (here.log, here.feed, here.clock)
     stewards = Stewards(here.holder, here.replica, here.clock)
     add_ReviewServiceServicer_to_server(
         ReviewApi(stewards, Reviewing(stores.claims, *beside), stores.roster), server.grpc
@@ -280,7 +253,7 @@ def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
     add_ApprovalServiceServicer_to_server(
         ApprovalApi(here.holder, stewards, approving), server.grpc
     )
-    outside = Outside(here.holder, here.replica, filing, stores.log, here.clock)
+    outside = Outside(here.holder, here.replica, filing, here.log, here.clock)
     add_OutsideServiceServicer_to_server(OutsideApi(stewards, outside, node), server.grpc)
 
 
@@ -291,6 +264,11 @@ def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:
     add_AuditServiceServicer_to_server(AuditApi(settings.organization_id, signer), server.grpc)
     server.resources.push_async_callback(signer.sign_last)
     server.in_background(signer.keep_signing(), "signing the log")
+
+
+def _watch_policies(server: Server, files: PolicyFiles, consents: ConsentFeed) -> None:
+    files.on_change(consents.note_change)
+    server.in_background(files.watch(), "watching policies")
 
 
 def _forget_old_decisions(
@@ -371,10 +349,10 @@ def _consent_feed(
 def _follow(
     server: Server,
     settings: NodeSettings,
-    registry: RegistryFeed,
-    consents: ConsentFeed,
-    reporting: Reporting,
+    following: tuple[RegistryFeed, ConsentFeed, Reporting],
+    witnessing: Witnessing,
 ) -> None:
+    registry, consents, reporting = following
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
     server.resources.push_async_callback(consents.close)
@@ -388,9 +366,12 @@ def _follow(
     )
     server.ready_after(registry.first_state)
     server.ready_after(consents.first_confirmation)
+    server.ready_after(witnessing.first_comparison)
     server.ready_after(
         lambda: until_it_takes_writes(settings.state_url, version_table=STATE_VERSION_TABLE)
     )
     server.in_background(registry.follow(registry_channel), "registry feed")
     server.in_background(consents.follow(consent_channel), "consent feed")
     server.in_background(reporting.run(consent_channel, consents.lull), "verdicts")
+    witness = LogWitness.of(settings, channels)
+    server.in_background(witnessing.run(witness), "having the log witnessed")

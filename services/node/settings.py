@@ -17,6 +17,12 @@ class NodeSettings(ServiceSettings):
     checkpoint_key: Path = Field(
         description="The Ed25519 key that signs checkpoints of the log, PEM; not the signing key."
     )
+    checkpoint_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="How often the log is shown to its witness, where it has grown.",
+    )
     records_url: str = Field(description="The database of records, as an SQLAlchemy URL.")
     state_url: str = Field(
         description="The database of consents, agreements and the log, as an SQLAlchemy URL. "

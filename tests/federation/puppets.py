@@ -22,6 +22,7 @@ from deploy.local.processes import Processes
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
+from homeroom.api.registry.v1 import witness_service_pb2 as witness_pb
 from homeroom.errors import HomeroomError
 from homeroom.evidence import signed
 from homeroom.identity import Role
@@ -38,6 +39,7 @@ PATIENCE_SECONDS = 2
 _BEAT_SECONDS = 0.05
 _DAY = dt.timedelta(days=1)
 _REGISTRY = "homeroom.api.registry.v1.RegistryService"
+_WITNESS = "homeroom.api.registry.v1.WitnessService"
 _CONSENT = "homeroom.api.consent.v1.ConsentService"
 
 
@@ -311,6 +313,8 @@ def _served(layout: Layout, role: Role, puppet: PuppetRegistry | PuppetConsent) 
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {name: handler}),)
     )
+    if isinstance(puppet, PuppetRegistry):
+        server.add_generic_rpc_handlers((_forgetful_witness(),))
     pair = ((hub / f"{role}_key.pem").read_bytes(), (hub / f"{role}.pem").read_bytes())
     authorities = (hub / "authorities.pem").read_bytes()
     port = server.add_secure_port(
@@ -323,6 +327,16 @@ def _served(layout: Layout, role: Role, puppet: PuppetRegistry | PuppetConsent) 
     finally:
         puppet.ended.set()
         server.stop(0).wait()
+
+
+def _forgetful_witness() -> grpc.GenericRpcHandler:
+    """A witness that has seen no log and takes no checkpoint."""
+    listing: Any = grpc.unary_unary_rpc_method_handler(
+        lambda _request, _context: witness_pb.ListCheckpointsResponse(),
+        witness_pb.ListCheckpointsRequest.FromString,
+        lambda response: response.SerializeToString(),
+    )
+    return grpc.method_handlers_generic_handler(_WITNESS, {"ListCheckpoints": listing})
 
 
 def parties_of(snapshot: registry_pb.Snapshot, *names: str) -> Sequence[registry_pb.Organization]:

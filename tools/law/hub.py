@@ -18,9 +18,14 @@ from homeroom.api.consent.v1.consent_service_pb2_grpc import (
     add_ConsentServiceServicer_to_server,
 )
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.api.registry.v1 import witness_service_pb2 as witness_pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     RegistryServiceServicer,
     add_RegistryServiceServicer_to_server,
+)
+from homeroom.api.registry.v1.witness_service_pb2_grpc import (
+    WitnessServiceServicer,
+    add_WitnessServiceServicer_to_server,
 )
 from homeroom.evidence import signed
 from homeroom.merkle import leaf_hash, tree_of
@@ -33,7 +38,7 @@ _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass
-class Hub(RegistryServiceServicer, ConsentServiceServicer):
+class Hub(RegistryServiceServicer, WitnessServiceServicer, ConsentServiceServicer):
     """What both services say, for one case after the other.
 
     Attributes:
@@ -66,6 +71,11 @@ class Hub(RegistryServiceServicer, ConsentServiceServicer):
             snapshot=signed(Domain.SNAPSHOT, statement, HUB, self.registry_key)
         )
         await asyncio.Event().wait()
+
+    async def ListCheckpoints(
+        self, request: witness_pb.ListCheckpointsRequest, context: Any
+    ) -> witness_pb.ListCheckpointsResponse:
+        return witness_pb.ListCheckpointsResponse()
 
     async def WatchConsents(
         self, request: consent_pb.WatchConsentsRequest, context: Any
@@ -100,5 +110,6 @@ def serve(hub: Hub, credentials: grpc.ServerCredentials) -> tuple[grpc.aio.Serve
     """A server that says it, and its port; it still has to be started."""
     server = grpc.aio.server()
     add_RegistryServiceServicer_to_server(hub, server)
+    add_WitnessServiceServicer_to_server(hub, server)
     add_ConsentServiceServicer_to_server(hub, server)
     return server, server.add_secure_port("127.0.0.1:0", credentials)

@@ -17,6 +17,7 @@ from services.node.api.intakes import tell_intakes
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
+from services.node.domain.log_standing import LogStanding
 from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
@@ -48,6 +49,8 @@ class NodeCounts(Protocol):
     def problems(self) -> Mapping[ConsentProblem, int]: ...
 
     def log_size(self) -> int: ...
+
+    def log_standing(self) -> LogStanding: ...
 
     def engine(self) -> str:
         """The policy engine."""
@@ -195,8 +198,16 @@ class NodeApi(NodeServiceServicer):
             log_size=self._counts.log_size(),
         )
         _confirm(status, evidence)
+        _tell_witnessed(status, self._counts.log_standing())
         tell_intakes(status, self._counts.intakes())
         return status
+
+
+def _tell_witnessed(status: pb.GetNodeStatusResponse, standing: LogStanding) -> None:
+    status.log_contradiction = standing.contradiction or ""
+    if standing.witnessed is not None:
+        status.witnessed_size = standing.witnessed.checkpoint.size
+        status.witness_time.FromDatetime(standing.witnessed.at)
 
 
 def _policy(state: PolicyState) -> pb.PolicyStatus:

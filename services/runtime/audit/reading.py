@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Engine, select
 
 from homeroom.audit import AuditEntry
-from homeroom.merkle import HASH_BYTES, root_of
+from homeroom.merkle import HASH_BYTES, consistency_path, root_of
 from homeroom.signing import SigningKey
 from services.runtime.audit.checkpoints import CheckpointSigner
 from services.runtime.audit.tables import LogTables, Tiles, entry_of
@@ -29,6 +29,12 @@ class LogReader:
         """The root over the first entries."""
         with self._engine.connect() as connection:
             return root_of(TiledTree(Tiles(connection, self._tables.tile)), size)
+
+    def path(self, known_size: int, size: int) -> bytes:
+        """What proves that the first entries are the beginning of more."""
+        with self._engine.connect() as connection:
+            tree = TiledTree(Tiles(connection, self._tables.tile))
+            return consistency_path(tree, known_size, size)
 
     def entries(self) -> Iterator[AuditEntry]:
         """Every entry, oldest first."""

@@ -111,6 +111,9 @@ class GetNodeStatusResponse(_message.Message):
     CHANGE_SEQUENCE_FIELD_NUMBER: _builtins.int
     INTAKES_FIELD_NUMBER: _builtins.int
     SCHOOLS_FIELD_NUMBER: _builtins.int
+    WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
+    WITNESS_TIME_FIELD_NUMBER: _builtins.int
+    LOG_CONTRADICTION_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization whose node it is."""
     registry_sequence: _builtins.int
@@ -125,6 +128,10 @@ class GetNodeStatusResponse(_message.Message):
     """How many entries the log has."""
     change_sequence: _builtins.int
     """The newest number of the records' change sequence; 0 before the first intake."""
+    witnessed_size: _builtins.int
+    """How many entries of the log were witnessed; 0 for none."""
+    log_contradiction: _builtins.str
+    """Why the log takes no entry and nothing is answered: `shortened` or `forked`; empty where it continues."""
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetCount]:
         """How many records of each dataset it holds."""
@@ -157,6 +164,10 @@ class GetNodeStatusResponse(_message.Message):
     def schools(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchoolAttendance]:
         """How far each school's attendance is reported."""
 
+    @_builtins.property
+    def witness_time(self) -> _timestamp_pb2.Timestamp:
+        """When the witness last cosigned the log, by its clock."""
+
     def __init__(
         self,
         *,
@@ -175,10 +186,13 @@ class GetNodeStatusResponse(_message.Message):
         change_sequence: _builtins.int = ...,
         intakes: _abc.Iterable[Global___IntakeRun] | None = ...,
         schools: _abc.Iterable[Global___SchoolAttendance] | None = ...,
+        witnessed_size: _builtins.int = ...,
+        witness_time: _timestamp_pb2.Timestamp | None = ...,
+        log_contradiction: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_contradiction", b"log_contradiction", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools", "witness_time", b"witness_time", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

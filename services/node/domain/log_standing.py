@@ -1,0 +1,106 @@
+"""Whether the node's log is the one that was witnessed: an older copy of it must not go on.
+
+A node whose database was restored from a backup would sign another history than the one that its
+partners know. So nothing is written to a log, and with that nothing answered, before it was
+compared with its newest witnessed checkpoint, nor after one that it does not continue.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from homeroom.audit import AuditKind
+from homeroom.audit.checkpoint import Checkpoint
+from homeroom.audit.growth import Contradiction
+from homeroom.errors import LogUnavailableError
+from services.node.domain.log import Log, Note, Position
+
+
+class LogTree(Protocol):
+    """The tree over the node's log."""
+
+    def size(self) -> int:
+        """How many entries there are."""
+        ...
+
+    def root(self, size: int) -> bytes:
+        """The root over the first entries."""
+        ...
+
+    def path(self, known_size: int, size: int) -> bytes:
+        """What proves that the first entries are the beginning of more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """The newest checkpoint of the node's log that was witnessed.
+
+    Attributes:
+        position: its place among those that were witnessed.
+    """
+
+    position: int
+    checkpoint: Checkpoint
+    at: dt.datetime
+
+
+def contradiction_of(log: LogTree, witnessed: Checkpoint | None) -> Contradiction | None:
+    """What is wrong with a log that does not continue what was witnessed of it."""
+    if witnessed is None:
+        return None
+    if log.size() < witnessed.size:
+        return Contradiction.SHORTENED
+    return None if log.root(witnessed.size) == witnessed.root else Contradiction.FORKED
+
+
+class LogStanding:
+    """What is known of the node's own log since it started.
+
+    Attributes:
+        witnessed: the newest witnessed checkpoint; None while there is none.
+        contradiction: why nothing more may be written; None where the log continues.
+    """
+
+    def __init__(self) -> None:
+        self.compared = False
+        self.witnessed: Witnessed | None = None
+        self.contradiction: Contradiction | None = None
+
+    def settle(self, witnessed: Witnessed | None, contradiction: Contradiction | None) -> None:
+        """Notes what a comparison found; a contradiction stays until the node starts again."""
+        self.compared = True
+        self.witnessed = witnessed
+        self.contradiction = self.contradiction or contradiction
+
+    def require(self) -> None:
+        """Lets a write pass to a log that is known to continue.
+
+        Raises:
+            LogUnavailableError: if it is not.
+        """
+        if not self.compared:
+            raise LogUnavailableError("the log was not compared with its witnesses yet")
+        if self.contradiction is not None:
+            raise LogUnavailableError(
+                "the log is not the one that was witnessed", kind=str(self.contradiction)
+            )
+
+
+class WitnessedLog:
+    """A log that takes entries only while it continues what was witnessed; implements `Log`."""
+
+    def __init__(self, log: Log, standing: LogStanding | None = None) -> None:
+        self._log = log
+        self.standing = standing or LogStanding()
+
+    async def append(
+        self,
+        kind: AuditKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        notes: Sequence[Note] = (),
+    ) -> Position:
+        self.standing.require()
+        return await self._log.append(kind, query_digest, content, notes)

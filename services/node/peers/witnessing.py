@@ -1,0 +1,189 @@
+"""Has the registry witness the node's log, away from queries: a failure only ages what it has."""
+
+import asyncio
+import datetime as dt
+import secrets
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from homeroom.api.registry.v1 import witness_service_pb2 as pb
+from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceStub
+from homeroom.audit.beginning import sign_beginning
+from homeroom.audit.checkpoint import (
+    Checkpoint,
+    log_origin,
+    open_cosignatures,
+    read_checkpoint,
+    registry_witness_name,
+    sign_checkpoint,
+    witness_key,
+)
+from homeroom.audit.growth import Contradiction, LogBeginning
+from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, HomeroomError
+from homeroom.identity import Identity, Role
+from homeroom.remote import error_of
+from homeroom.signing import SigningKey
+from services.node.domain.log_standing import LogStanding, LogTree, Witnessed, contradiction_of
+from services.node.settings import NodeSettings
+from services.runtime.channels import Channels
+from services.runtime.logs import log
+
+if TYPE_CHECKING:
+    from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
+
+A = TypeVar("A")
+
+_CALL_SECONDS = 5.0
+_REQUEST_BYTES = 16
+_TELL_AFTER = 3
+
+
+async def _answered(calling: Awaitable[A]) -> A:
+    try:
+        return await calling
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from None
+
+
+class LogWitness:
+    """The registry, as a node calls it about its own log."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, federation: str, organization_id: str, registry_key: bytes
+    ) -> None:
+        self._stub: WitnessServiceAsyncStub = WitnessServiceStub(channel)
+        self._federation = federation
+        self._organization_id = organization_id
+        self._key = witness_key(registry_witness_name(federation), registry_key)
+        self.origin = log_origin(federation, organization_id)
+
+    @classmethod
+    def of(cls, settings: NodeSettings, channels: Channels) -> "LogWitness":
+        registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
+        return cls(
+            channels.to(settings.registry_address, registry),
+            settings.federation,
+            settings.organization_id,
+            bytes.fromhex(settings.registry_key),
+        )
+
+    async def newest(self) -> Witnessed | None:
+        """The newest checkpoint that it has of the log.
+
+        Raises:
+            EvidenceInvalidError: if it did not cosign what it shows, or that is of another log.
+        """
+        request = pb.ListCheckpointsRequest(organization_id=self._organization_id, newest=True)
+        answer = await _answered(self._stub.ListCheckpoints(request, timeout=_CALL_SECONDS))
+        return self._witnessed(answer.checkpoints[0]) if answer.checkpoints else None
+
+    async def show(
+        self,
+        note: str,
+        known: Witnessed | None,
+        path: bytes,
+        beginning: tuple[LogBeginning, SigningKey] | None = None,
+    ) -> Witnessed:
+        """Shows it a checkpoint that continues what it has, or begins anew by the owner's word."""
+        request = pb.SubmitCheckpointRequest(
+            note=note,
+            known_size=known.checkpoint.size if known else 0,
+            consistency_path=path,
+            request_id=secrets.token_hex(_REQUEST_BYTES),
+        )
+        if beginning is not None:
+            said, key = beginning
+            statement = sign_beginning(said, self._federation, self._organization_id, key)
+            request.beginning.CopyFrom(statement)
+        answer = await _answered(self._stub.SubmitCheckpoint(request, timeout=_CALL_SECONDS))
+        return self._witnessed(answer.checkpoint)
+
+    def _witnessed(self, shown: pb.WitnessedCheckpoint) -> Witnessed:
+        checkpoint = read_checkpoint(shown.note)
+        cosigned = open_cosignatures(shown.note, [self._key])
+        if checkpoint.origin != self.origin or not cosigned:
+            raise EvidenceInvalidError("the registry shows what it did not witness")
+        return Witnessed(shown.position, checkpoint, cosigned[0].at)
+
+
+class Witnessing:
+    """Compares the log with what was witnessed, and has it witnessed as it grows."""
+
+    def __init__(
+        self, tree: LogTree, standing: LogStanding, key: SigningKey, every: dt.timedelta
+    ) -> None:
+        self._tree = tree
+        self._standing = standing
+        self._key = key
+        self._every = every
+        self._compared = asyncio.Event()
+
+    @classmethod
+    def of(cls, settings: NodeSettings, tree: LogTree, standing: LogStanding) -> "Witnessing":
+        key = SigningKey.load(settings.checkpoint_key)
+        return cls(tree, standing, key, dt.timedelta(seconds=settings.checkpoint_seconds))
+
+    async def first_comparison(self) -> None:
+        """Waits until the log was compared with its newest witnessed checkpoint."""
+        await self._compared.wait()
+
+    async def run(self, witness: LogWitness) -> None:
+        """Goes on for as long as the service runs; whatever fails is tried again."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((HomeroomError, OSError)),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+        ):
+            with attempt:
+                if attempt.retry_state.attempt_number == _TELL_AFTER:
+                    log.warning("the witness of the log does not answer")
+                await self._compare(witness)
+                while self._standing.contradiction is None:
+                    await self._show(witness)
+                    await asyncio.sleep(self._every.total_seconds())
+                return
+
+    async def _compare(self, witness: LogWitness) -> None:
+        witnessed = await witness.newest()
+        await self._hold_to(witnessed)
+        self._compared.set()
+
+    async def _hold_to(self, witnessed: Witnessed | None) -> None:
+        known = witnessed.checkpoint if witnessed else None
+        found = await asyncio.to_thread(contradiction_of, self._tree, known)
+        self._settle(witnessed, found)
+
+    async def _show(self, witness: LogWitness) -> None:
+        """Shows what the log has grown to since it was witnessed, if it has."""
+        known = self._standing.witnessed
+        await self._hold_to(known)
+        if self._standing.contradiction is not None:
+            return
+        note, path = await asyncio.to_thread(self._grown, witness.origin, known)
+        if not note:
+            return
+        try:
+            self._settle(await witness.show(note, known, path), None)
+        except ChangedMeanwhileError:
+            # Another process of this node was quicker.
+            await self._hold_to(await witness.newest())
+        except EvidenceInvalidError as refused:
+            kind = refused.metadata.get("kind", "")
+            if kind in set(Contradiction):
+                self._settle(known, Contradiction(kind))
+            else:
+                raise
+
+    def _grown(self, origin: str, known: Witnessed | None) -> tuple[str, bytes]:
+        size, before = self._tree.size(), known.checkpoint.size if known else 0
+        if size == before:
+            return "", b""
+        checkpoint = Checkpoint(origin, size, self._tree.root(size))
+        return sign_checkpoint(checkpoint, origin, self._key), self._tree.path(before, size)
+
+    def _settle(self, witnessed: Witnessed | None, found: Contradiction | None) -> None:
+        if found is not None and self._standing.contradiction is None:
+            log.error("the log is not the one that was witnessed", state=str(found))
+        self._standing.settle(witnessed, found)

@@ -1,0 +1,70 @@
+"""All the stores of a node together, and what answers are made of."""
+
+import secrets
+from dataclasses import dataclass
+
+from services.node.domain.answer import Stock
+from services.node.domain.extracts import Chance
+from services.node.domain.ruling import Holder
+from services.node.domain.unnamed import UnnamedAnswers
+from services.node.store.accounts import AccountStore
+from services.node.store.aggregates import AggregateStore
+from services.node.store.answers import AnswerStore
+from services.node.store.approvals import ApprovalStore
+from services.node.store.claims import ClaimStore
+from services.node.store.consents import ConsentStore
+from services.node.store.decision_records import DecisionRecordStore
+from services.node.store.log import LogStore
+from services.node.store.matters import MatterStore
+from services.node.store.on_file import FileStore
+from services.node.store.policy_bundles import PolicyBundleStore
+from services.node.store.records import RecordStore
+from services.node.store.records.history import IntakeHistory
+from services.node.store.register import RegisterStore
+from services.node.store.retractions import RetractionStore
+from services.node.store.rosters import RosterKeeper
+from services.node.store.state import StateStore
+from services.node.store.students import StudentStore
+from services.node.store.views import Views
+
+_CODE_BYTES = 16
+_CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().shuffle)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything a node keeps."""
+
+    records: RecordStore
+    state: StateStore
+    consents: ConsentStore
+    students: StudentStore
+    roster: RosterKeeper
+    claims: ClaimStore
+    retractions: RetractionStore
+    log: LogStore
+    accounts: AccountStore
+    register: RegisterStore
+    answers: AnswerStore
+    aggregates: AggregateStore
+    decisions: DecisionRecordStore
+    bundles: PolicyBundleStore
+    matters: MatterStore
+    approvals: ApprovalStore
+    views: Views
+    intakes: IntakeHistory
+
+    @property
+    def stock(self) -> Stock:
+        """What answers are made of."""
+        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
+
+    def on_file(self, holder: Holder) -> FileStore:
+        """The holder's file; what is in it counts by the holder's own signature."""
+        own = (holder.organization_id, holder.signing_key)
+        return FileStore(self.matters, self.approvals, *own)
+
+    @property
+    def words(self) -> tuple[ConsentStore, RetractionStore]:
+        """What is kept until the others were told: verdicts and retractions."""
+        return self.consents, self.retractions

@@ -1,0 +1,78 @@
+"""A node that was restored from a backup: its log goes on, or it says why it does not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from homeroom import Client, Outcome
+from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse
+from tests.federation.records import HARBOR
+from tests.federation.running import Federation, eventually
+
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
+
+
+def run(federation: Federation, *verb: str) -> str:
+    """A verb of the node's administrator, where the node runs; what it says."""
+    environment = federation.layout.processes[HARBOR].environment
+    done = subprocess.run(
+        [sys.executable, "-m", "services.node", *verb],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def status(federation: Federation) -> GetNodeStatusResponse:
+    with Client(federation.layout.profile(HARBOR)) as client:
+        return client.node_status()
+
+
+def put_back(federation: Federation, copy: Path) -> None:
+    """Starts the node on the databases of a backup."""
+    federation.processes.stop(HARBOR)
+    for file in federation.layout.organization(HARBOR).glob("*.db*"):
+        file.unlink()
+    run(federation, "restore", str(copy))
+    federation.restart(HARBOR, checkpoint_seconds="0.2")
+
+
+def test_an_older_copy_answers_nothing_until_its_organization_says_so(
+    federation: Federation, tmp_path: Path
+) -> None:
+    """What was witnessed and is lost stays told; a copy that lacks nothing simply goes on."""
+    federation.restart(HARBOR, checkpoint_seconds="0.2")
+    assert federation.attendance().complete
+    run(federation, "backup", str(tmp_path / "older"))
+    kept = federation.log_size(HARBOR)
+    assert federation.attendance().complete
+    size = federation.log_size(HARBOR)
+    eventually(lambda: status(federation).witnessed_size, lambda witnessed: witnessed == size)
+    run(federation, "backup", str(tmp_path / "newer"))
+
+    put_back(federation, tmp_path / "older")
+    answer = federation.attendance()
+    told = status(federation)
+
+    assert answer.sources[HARBOR].outcome is not Outcome.ANSWERED
+    assert federation.log_size(HARBOR) == kept
+    assert (told.log_contradiction, told.witnessed_size) == ("shortened", size)
+
+    put_back(federation, tmp_path / "newer")
+    assert federation.attendance().complete
+
+    put_back(federation, tmp_path / "older")
+    federation.processes.stop(HARBOR)
+    said = run(federation, "accept-log", "--reason", "The disk died; restored from the night.")
+    federation.restart(HARBOR)
+
+    assert f"{kept + 1:,} entries" in said
+    assert federation.attendance().complete
+    assert status(federation).log_contradiction == ""
+    assert federation.log_is_whole(HARBOR)
