@@ -26,6 +26,7 @@ from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceStub
 from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceStub
 from homeroom.api.registry.v1 import registry_service_pb2
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceStub
 from homeroom.channel import open_channel
 from homeroom.clock import utc_now
 from homeroom.consent_log_view import ConsentLogView
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceAsyncStub
     from homeroom.api.node.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
 
 R = TypeVar("R")
 
@@ -137,6 +139,10 @@ class Session:
     @cached_property
     def registry(self) -> "RegistryServiceAsyncStub":
         return RegistryServiceStub(self._channel(Role.REGISTRY, self.profile.registry))
+
+    @cached_property
+    def witness(self) -> "WitnessServiceAsyncStub":
+        return WitnessServiceStub(self._channel(Role.REGISTRY, self.profile.registry))
 
     @cached_property
     def node(self) -> "NodeServiceAsyncStub":

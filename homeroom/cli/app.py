@@ -15,6 +15,7 @@ from homeroom.cli import (
     agreement_file,
     agreement_restore,
     audit,
+    audit_checkpoints,
     audit_receipts,
     audit_reconcile,
     consent,
@@ -111,6 +112,7 @@ app.add_typer(organization.app, name="org")
 agreement_file.register(agreement.app)
 agreement_restore.register(agreement.app)
 app.add_typer(agreement.app, name="agreement")
+audit_checkpoints.register(audit.app)
 audit_receipts.register(audit.app)
 audit_reconcile.register(audit.app)
 app.add_typer(audit.app, name="audit")

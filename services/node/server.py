@@ -56,6 +56,7 @@ from services.node.peers import (
     ConsentFeed,
     LogWitness,
     NodeReplica,
+    PartnerLogs,
     Reporting,
     Settling,
     Witnessing,
@@ -75,6 +76,7 @@ from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.matters import MatterStore
+from services.node.store.partner_logs import PartnerLogStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.records.history import IntakeHistory
@@ -159,6 +161,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         bundles=PolicyBundleStore(state),
         matters=MatterStore(state, records),
         approvals=ApprovalStore(state),
+        partner_logs=PartnerLogStore(state),
         views=views,
         intakes=IntakeHistory(records),
     )
@@ -198,13 +201,11 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     )
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
-    witnessing = Witnessing.of(settings, stores.log, log.standing)
-    _follow(server, settings, (registry, consents, reporting), witnessing)
+    partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
+    logs = Logs(Witnessing.of(settings, stores.log, log.standing), partners)
+    _follow(server, settings, (registry, consents, reporting), logs)
     settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
-    server.in_background(
-        settling.run(lambda: policies.federation.revision), "settling consents again"
-    )
-    _watch_policies(server, files, consents)
+    _watch_policies(server, (policies, files), consents, settling)
     _forget_old_decisions(server, settings, stores.decisions)
     server.ready_after(stores.views.found_right)
     return server
@@ -266,7 +267,16 @@ def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:
     server.in_background(signer.keep_signing(), "signing the log")
 
 
-def _watch_policies(server: Server, files: PolicyFiles, consents: ConsentFeed) -> None:
+def _watch_policies(
+    server: Server,
+    deciding: tuple[NodePolicies, PolicyFiles],
+    consents: ConsentFeed,
+    settling: Settling,
+) -> None:
+    policies, files = deciding
+    server.in_background(
+        settling.run(lambda: policies.federation.revision), "settling consents again"
+    )
     files.on_change(consents.note_change)
     server.in_background(files.watch(), "watching policies")
 
@@ -346,11 +356,19 @@ def _consent_feed(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The node's own log before its witness, and its partners' before this node."""
+
+    witnessing: Witnessing
+    partners: PartnerLogs
+
+
 def _follow(
     server: Server,
     settings: NodeSettings,
     following: tuple[RegistryFeed, ConsentFeed, Reporting],
-    witnessing: Witnessing,
+    logs: Logs,
 ) -> None:
     registry, consents, reporting = following
     channels = Channels.of(settings)
@@ -366,7 +384,7 @@ def _follow(
     )
     server.ready_after(registry.first_state)
     server.ready_after(consents.first_confirmation)
-    server.ready_after(witnessing.first_comparison)
+    server.ready_after(logs.witnessing.first_comparison)
     server.ready_after(
         lambda: until_it_takes_writes(settings.state_url, version_table=STATE_VERSION_TABLE)
     )
@@ -374,4 +392,5 @@ def _follow(
     server.in_background(consents.follow(consent_channel), "consent feed")
     server.in_background(reporting.run(consent_channel, consents.lull), "verdicts")
     witness = LogWitness.of(settings, channels)
-    server.in_background(witnessing.run(witness), "having the log witnessed")
+    server.in_background(logs.witnessing.run(witness), "having the log witnessed")
+    server.in_background(logs.partners.run(registry_channel), "following partners' logs")

@@ -3,6 +3,7 @@
 from services.node.peers.consent_feed import ConsentFeed
 from services.node.peers.consent_readers import ReadBeside, ReadHere, readers_for
 from services.node.peers.consent_reading import ConsentReading
+from services.node.peers.partner_logs import PartnerLogs
 from services.node.peers.replica import NodeReplica
 from services.node.peers.reporting import Reporting
 from services.node.peers.settling import Settling
@@ -13,6 +14,7 @@ __all__ = [
     "ConsentReading",
     "LogWitness",
     "NodeReplica",
+    "PartnerLogs",
     "ReadBeside",
     "ReadHere",
     "Reporting",

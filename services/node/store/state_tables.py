@@ -163,6 +163,24 @@ class PolicyBundleRow(StateTable, table=True):
     taken_at: int = Field(sa_type=BigInteger)
 
 
+class PartnerLogRow(StateTable, table=True):
+    """How far a partner's log was followed, and the evidence where it contradicted itself."""
+
+    __tablename__ = "partner_log"
+
+    organization_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger)
+    origin: str
+    size: int = Field(sa_type=BigInteger)
+    root: bytes = Field(sa_type=LargeBinary)
+    note: str
+    checkpoint_key: bytes = Field(sa_type=LargeBinary)
+    begun_anew: int = Field(sa_type=BigInteger)
+    seen_at: int = Field(sa_type=BigInteger)
+    contradiction: str
+    refused_note: str
+
+
 def table_of(row: type[StateTable]) -> Table:
     """The table of a row."""
     return StateTable.metadata.tables[str(row.__tablename__)]
@@ -179,3 +197,4 @@ LOG_TILE = table_of(LogTileRow)
 LOG_CHECKPOINT = table_of(LogCheckpointRow)
 DECISION_RECORD = table_of(DecisionRecordRow)
 POLICY_BUNDLE = table_of(PolicyBundleRow)
+PARTNER_LOG = table_of(PartnerLogRow)

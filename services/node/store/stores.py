@@ -17,6 +17,7 @@ from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matters import MatterStore
 from services.node.store.on_file import FileStore
+from services.node.store.partner_logs import PartnerLogStore
 from services.node.store.policy_bundles import PolicyBundleStore
 from services.node.store.records import RecordStore
 from services.node.store.records.history import IntakeHistory
@@ -51,6 +52,7 @@ class Stores:
     bundles: PolicyBundleStore
     matters: MatterStore
     approvals: ApprovalStore
+    partner_logs: PartnerLogStore
     views: Views
     intakes: IntakeHistory
 

@@ -1,0 +1,145 @@
+"""Reads how an organization's log grew from the registry that witnessed it, and checks each step.
+
+Nothing is believed of the registry but when it saw what: every step is proven by the path from the
+one before, and whoever cosigned did so with the key of its own record.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from homeroom.api.registry.v1 import witness_service_pb2 as pb
+from homeroom.audit.beginning import open_beginning
+from homeroom.audit.checkpoint import (
+    Checkpoint,
+    log_origin,
+    open_cosignatures,
+    read_checkpoint,
+    registry_witness_name,
+    witness_key,
+    witness_name,
+)
+from homeroom.audit.growth import Contradiction, contradiction_between
+from homeroom.audit.note import NoteKey
+from homeroom.errors import EvidenceInvalidError, NotPermittedError
+from homeroom.federation import FederationState, Organization
+from homeroom.session import Session, call
+
+_KINDS = {
+    pb.CONTRADICTION_KIND_SHORTENED: Contradiction.SHORTENED,
+    pb.CONTRADICTION_KIND_FORKED: Contradiction.FORKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One checkpoint that was taken.
+
+    Attributes:
+        cosigned_by: the organizations whose lines check, and `registry`.
+        reason: why the log began anew here; empty where it continues.
+    """
+
+    position: int
+    checkpoint: Checkpoint
+    note: str
+    witnessed_at: dt.datetime
+    cosigned_by: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A checkpoint that was refused, beside the one that it contradicts."""
+
+    kind: str
+    known_note: str
+    refused_note: str
+    refused_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedLog:
+    """How a log grew, and what was refused of it."""
+
+    steps: tuple[Step, ...]
+    contradictions: tuple[Refused, ...]
+
+
+async def read_log(session: Session, organization_id: str, after: int = 0) -> WitnessedLog:
+    """The log of an organization after a place, every step of it checked.
+
+    Raises:
+        NotPermittedError: if no such organization keeps a log.
+        EvidenceInvalidError: if a step does not follow from the one before.
+    """
+    state = await session.registry_view.state(session.seen.registry)
+    organization = state.organizations.get(organization_id)
+    if organization is None or not organization.checkpoint_key:
+        raise NotPermittedError("no such organization keeps a log")
+    witnesses = _witnesses(state, session.profile.registry_key)
+    steps: list[Step] = []
+    while True:
+        request = pb.ListCheckpointsRequest(
+            organization_id=organization_id,
+            after_position=steps[-1].position if steps else after,
+        )
+        page = (await call(session.witness.ListCheckpoints, request)).checkpoints
+        for one in page:
+            before = steps[-1].checkpoint if steps else None
+            steps.append(_checked(one, before, organization, state.federation, witnesses))
+        if not page:
+            break
+    return WitnessedLog(tuple(steps), await _refused(session, organization_id))
+
+
+def _checked(
+    one: pb.WitnessedCheckpoint,
+    before: Checkpoint | None,
+    organization: Organization,
+    federation: str,
+    witnesses: dict[str, NoteKey],
+) -> Step:
+    name = organization.organization_id
+    checkpoint, reason = read_checkpoint(one.note), ""
+    if checkpoint.origin != log_origin(federation, name):
+        raise EvidenceInvalidError("a checkpoint is of another log")
+    if one.HasField("beginning"):
+        said = open_beginning(one.beginning, federation, name, organization.signing_key)
+        reason = said.reason
+        wrong = said.now != checkpoint or (before is not None and said.lost != before)
+    else:
+        # Of the first that is shown, what came before it is not known here.
+        wrong = before is not None and bool(
+            contradiction_between(before, checkpoint, one.consistency_path)
+        )
+    lines = open_cosignatures(one.note, witnesses.values())
+    named = {key.name: who for who, key in witnesses.items()}
+    who = tuple(named[line.witness] for line in lines)
+    if wrong or "registry" not in who:
+        raise EvidenceInvalidError("the log does not continue", position=str(one.position))
+    at = one.witness_time.ToDatetime(dt.UTC)
+    return Step(one.position, checkpoint, one.note, at, who, reason)
+
+
+def _witnesses(state: FederationState, registry_key: bytes) -> dict[str, NoteKey]:
+    """Whoever may cosign, by the name that is told."""
+    federation = state.federation
+    found = {"registry": witness_key(registry_witness_name(federation), registry_key)}
+    for name, one in state.organizations.items():
+        if one.checkpoint_key:
+            found[name] = witness_key(witness_name(federation, name), one.checkpoint_key)
+    return found
+
+
+async def _refused(session: Session, organization_id: str) -> tuple[Refused, ...]:
+    request = pb.ListContradictionsRequest(organization_id=organization_id)
+    found = (await call(session.witness.ListContradictions, request)).contradictions
+    return tuple(
+        Refused(
+            str(_KINDS.get(one.kind, "unknown")),
+            one.known_note,
+            one.refused_note,
+            one.refuse_time.ToDatetime(dt.UTC),
+        )
+        for one in found
+    )

@@ -1,0 +1,198 @@
+"""A node follows its partners' logs, remembers them, and cosigns what it could follow."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from homeroom.api.registry.v1 import witness_service_pb2 as pb
+from homeroom.audit.checkpoint import (
+    Checkpoint,
+    cosign,
+    open_cosignatures,
+    registry_witness_name,
+    witness_key,
+    witness_name,
+)
+from homeroom.audit.following import FollowedLog
+from homeroom.errors import EvidenceInvalidError, NotPermittedError
+from homeroom.federation import FederationState
+from homeroom.identity import Identity, Role
+from homeroom.signing import SigningKey
+from homeroom.witnessed_logs import read_log
+from services.node.domain.partner_logs import PartnerLog, partners_of
+from services.node.peers.partner_logs import CheckpointKeys, PartnerLogs
+from services.node.store.partner_logs import PartnerLogStore
+from services.runtime.database import open_database
+from tests.contract.node_stores import Urls, urls
+from tests.growing_logs import GrowingLog
+from tests.organizations import NOW
+from tests.unit.node.federation import HOLDER, REQUESTER, federation
+
+__all__ = ["urls"]
+
+REGISTRY = SigningKey.generate()
+NAME = HOLDER.organization_id
+FEDERATION = federation().federation
+OWN = Identity(FEDERATION, REQUESTER.organization_id, Role.NODE)
+
+
+@dataclass
+class ScriptedWitness:
+    """What a registry would show of one log, and what it was told."""
+
+    shown: list[pb.WitnessedCheckpoint] = field(default_factory=list)
+    told: list[pb.SubmitCosignatureRequest] = field(default_factory=list)
+
+    def show(self, log: GrowingLog, before: int) -> None:
+        note = log.note()
+        line = cosign(note, registry_witness_name(FEDERATION), REGISTRY, NOW)
+        self.shown.append(
+            pb.WitnessedCheckpoint(
+                position=len(self.shown) + 1,
+                note=note + line,
+                consistency_path=log.path(before),
+            )
+        )
+
+    async def ListContradictions(self, request: Any, timeout: float) -> Any:  # gRPC's
+        refused = pb.LogContradiction(
+            position=1,
+            kind=pb.CONTRADICTION_KIND_FORKED,
+            known_note="known",
+            refused_note="refused",
+        )
+        return pb.ListContradictionsResponse(contradictions=[refused])
+
+    async def ListCheckpoints(self, request: Any, timeout: float = 0) -> Any:  # gRPC's
+        assert request.organization_id == NAME
+        after = self.shown[-1:] if request.newest else self.shown[request.after_position :]
+        return pb.ListCheckpointsResponse(checkpoints=after)
+
+    async def SubmitCosignature(self, request: Any, timeout: float) -> Any:  # gRPC's
+        self.told.append(request)
+        return pb.SubmitCosignatureResponse()
+
+
+@pytest.fixture
+def store(urls: Urls) -> Iterator[PartnerLogStore]:
+    engine = open_database(urls.state)
+    yield PartnerLogStore(engine)
+    engine.dispose()
+
+
+def state_of() -> FederationState:
+    """The federation, whose organizations have checkpoint keys."""
+    known = federation()
+    keys = {one.organization_id: one.checkpoint.public for one in (HOLDER, REQUESTER)}
+    organizations = {
+        name: replace(one, checkpoint_key=keys.get(name, b""))
+        for name, one in known.organizations.items()
+    }
+    return replace(known, organizations=organizations)
+
+
+def following(store: PartnerLogStore) -> PartnerLogs:
+    keys = CheckpointKeys(REQUESTER.checkpoint, REGISTRY.public)
+    return PartnerLogs(OWN, keys, state_of, store, lambda: NOW)
+
+
+def log_of(entries: int) -> GrowingLog:
+    log = GrowingLog(FEDERATION, NAME, HOLDER.checkpoint)
+    log.grow(*(b"%d" % number for number in range(entries)))
+    return log
+
+
+def test_partners_are_who_shares_an_agreement_and_keeps_a_log() -> None:
+    named = [one.organization_id for one in partners_of(state_of(), OWN.organization_id)]
+
+    assert named == [NAME]
+    assert partners_of(federation(), OWN.organization_id) == []
+    assert partners_of(state_of(), "stranger") == []
+
+
+def test_what_was_followed_comes_back(store: PartnerLogStore) -> None:
+    root = b"\x00\xff" * 16
+    known = PartnerLog(
+        FollowedLog(7, Checkpoint("origin", 2**40, root), "note\n", b"\x00" * 32, 1), NOW
+    )
+    store.keep_partner_log("anytown", known)
+    assert store.partner_logs() == {"anytown": replace(known, seen_at=NOW)}
+
+    refused = replace(known, contradiction="forked", refused_note="other\n")
+    store.keep_partner_log("anytown", refused)
+    assert store.partner_logs() == {"anytown": refused}
+
+
+async def test_a_partner_cosigns_each_checkpoint_that_it_could_follow(
+    store: PartnerLogStore,
+) -> None:
+    """Also after a restart it goes on from what it knew."""
+    log, witness = log_of(3), ScriptedWitness()
+    witness.show(log, 0)
+    await following(store).look(witness)  # type: ignore[arg-type]  # speaks the stub's methods
+    log.grow(b"more")
+    witness.show(log, 3)
+    for _ in range(2):
+        await following(store).look(witness)  # type: ignore[arg-type]  # likewise
+
+    key = witness_key(witness_name(FEDERATION, OWN.organization_id), REQUESTER.checkpoint.public)
+    assert [one.position for one in witness.told] == [1, 2]
+    for one in witness.told:
+        note = witness.shown[one.position - 1].note
+        assert len(open_cosignatures(note + one.line, [key])) == 1
+    assert store.partner_logs()[NAME].followed.checkpoint == log.checkpoint()
+
+
+async def test_a_log_that_became_another_is_remembered_and_never_cosigned(
+    store: PartnerLogStore,
+) -> None:
+    """The registry itself shows it, and signs for it: the partner remembers better."""
+    log, witness = log_of(3), ScriptedWitness()
+    witness.show(log, 0)
+    await following(store).look(witness)  # type: ignore[arg-type]  # speaks the stub's methods
+    forked = log.copy(2)
+    forked.grow(b"other", b"and more")
+    witness.show(forked, 3)
+    await following(store).look(witness)  # type: ignore[arg-type]  # likewise
+
+    kept = store.partner_logs()[NAME]
+    assert (kept.contradiction, kept.refused_note) == ("forked", witness.shown[1].note)
+    assert kept.followed.checkpoint == log.checkpoint()
+    assert [one.position for one in witness.told] == [1]
+
+
+async def test_whoever_asks_reads_each_step_and_what_was_refused() -> None:
+    """`homeroom audit checkpoints` takes nothing on the registry's word but when it saw what."""
+    log, witness = log_of(3), ScriptedWitness()
+    witness.show(log, 0)
+    log.grow(b"more")
+    witness.show(log, 3)
+
+    read = await read_log(AskingSession(witness), NAME)  # type: ignore[arg-type]  # what it uses
+
+    assert [(one.position, one.checkpoint.size) for one in read.steps] == [(1, 3), (2, 4)]
+    assert [one.cosigned_by for one in read.steps] == [("registry",), ("registry",)]
+    assert [one.kind for one in read.contradictions] == ["forked"]
+    forked = log.copy(2)
+    forked.grow(b"other", b"and more", b"on")
+    witness.show(forked, 4)
+    with pytest.raises(EvidenceInvalidError):
+        await read_log(AskingSession(witness), NAME)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(NotPermittedError):
+        await read_log(AskingSession(witness), "nobody")  # type: ignore[arg-type]  # likewise
+
+
+class AskingSession:
+    """As much of a session as reading a log needs."""
+
+    def __init__(self, witness: ScriptedWitness) -> None:
+        self.witness = witness
+        self.seen = SimpleNamespace(registry=0)
+        self.profile = SimpleNamespace(registry_key=REGISTRY.public)
+        self.registry_view = self
+
+    async def state(self, _sequence: int) -> FederationState:
+        return state_of()
