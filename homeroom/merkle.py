@@ -166,6 +166,31 @@ def extended_root(size_before: int, roots_before: bytes, leaves: Sequence[bytes]
     return found
 
 
+class GrowingTree:
+    """The root of a list that grows, kept as the roots of its largest whole trees alone."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._roots: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Adds the hash of the next entry."""
+        found, left = leaf, self.size
+        while left & 1:
+            found, left = node_hash(self._roots.pop(), found), left >> 1
+        self._roots.append(found)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root over all entries so far."""
+        if not self._roots:
+            return EMPTY_ROOT
+        found = self._roots[-1]
+        for left in reversed(self._roots[:-1]):
+            found = node_hash(left, found)
+        return found
+
+
 def _grown(old_size: int, size: int, steps: Sequence[bytes]) -> tuple[bytes, bytes] | None:
     place, last = old_size - 1, size - 1
     while place & 1:

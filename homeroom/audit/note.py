@@ -15,6 +15,7 @@ from homeroom.errors import EvidenceInvalidError
 
 ED25519, COSIGNATURE = 1, 4
 KEY_ID_BYTES = 4
+_KEY_BYTES = 32
 _MOST_CHARACTERS = 65_536
 _MOST_SIGNATURES = 100
 _DASH = "— "
@@ -40,6 +41,21 @@ class NoteKey:
         """The key as other tools of the C2SP are told of it."""
         material = b64encode(bytes([self.kind]) + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{material}"
+
+    @classmethod
+    def parse(cls, verifier_key: str) -> "NoteKey":
+        """Reads a key as `verifier_key` writes it.
+
+        Raises:
+            EvidenceInvalidError: if it is written in another way.
+        """
+        name, _, rest = verifier_key.partition("+")
+        material = strict_base64(rest.partition("+")[2])
+        read = cls(name, material[1:], material[0] if material else 0)
+        right = is_key_name(name) and len(read.public_key) == _KEY_BYTES
+        if not right or read.verifier_key() != verifier_key:
+            raise EvidenceInvalidError("a verifier key is malformed")
+        return read
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from homeroom.cli import (
     audit_checkpoints,
     audit_receipts,
     audit_reconcile,
+    audit_verify,
     consent,
     development,
     matter,
@@ -115,6 +116,7 @@ app.add_typer(agreement.app, name="agreement")
 audit_checkpoints.register(audit.app)
 audit_receipts.register(audit.app)
 audit_reconcile.register(audit.app)
+audit_verify.register(audit.app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")

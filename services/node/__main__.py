@@ -18,7 +18,7 @@ from rich.table import Table
 
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
-from services.node.commands import backup, log, policy, snapshot
+from services.node.commands import backup, log, log_verifying, policy, snapshot
 from services.node.commands.databases import RecordsUrl, StateUrl
 from services.node.intake.export import EXPORTS
 from services.node.intake.pulling import SERVICES, pull
@@ -42,6 +42,7 @@ app.add_typer(snapshot.app, name="snapshot")
 app.command("accept-log")(log.accept_log)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+log_verifying.register(app)
 told = Console(stderr=True)
 
 
@@ -260,21 +261,6 @@ def keep_agreements(
     with out.open("xb") as file:
         out.chmod(0o600)
         file.write(kept)
-
-
-@app.command("check-log")
-def check_log(records_url: RecordsUrl, state_url: StateUrl, as_json: AsJson = False) -> None:
-    """Checks that no entry of the node's log is missing or was changed."""
-    stores = open_stores(records_url, state_url)
-    broken, size = stores.log.first_broken(), stores.log.size()
-    if as_json:
-        sys.stdout.write(json.dumps({"entries": size, "first_broken": broken}) + "\n")
-    elif broken is None:
-        told.print(f"the log is whole: {size:,} entries")
-    else:
-        told.print(f"the log is broken at entry {broken} of {size:,}")
-    if broken is not None:
-        raise typer.Exit(EXIT_FAILED)
 
 
 def _require_rights(

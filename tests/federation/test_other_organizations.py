@@ -222,7 +222,7 @@ def test_an_organization_cannot_make_its_own_token_for_anothers_user(
 
 @pytest.mark.parametrize("rewriting", ["changed", "removed", "swapped"])
 def test_a_rewritten_log_is_found(federation: Federation, tmp_path: Path, rewriting: str) -> None:
-    """`check-log` names the first entry that was changed, removed or put elsewhere."""
+    """`verify-log` names the first entry that was changed, removed or put elsewhere."""
     federation.attendance()
     state = _copy_of_state(federation, tmp_path)
     with closing(sqlite3.connect(state)) as log, log:
@@ -240,25 +240,26 @@ def test_a_rewritten_log_is_found(federation: Federation, tmp_path: Path, rewrit
     assert _first_broken(federation, state) == 1
 
 
-def test_check_log_fails_on_a_rewritten_log_and_passes_a_whole_one(
+def test_verify_log_fails_on_a_rewritten_log_and_passes_a_whole_one(
     federation: Federation, tmp_path: Path
 ) -> None:
     """The command that an auditor runs: exit code 1 and the entry, or 0."""
     federation.attendance()
     state = _copy_of_state(federation, tmp_path)
-    whole = _check_log(federation, state)
+    whole = _verify_log(federation, state)
     with closing(sqlite3.connect(state)) as log, log:
         log.execute("UPDATE log_entry SET written_at = written_at - 1 WHERE log_index = 0")
-    rewritten = _check_log(federation, state)
+    rewritten = _verify_log(federation, state)
 
-    assert (whole.returncode, json.loads(whole.stdout)["first_broken"]) == (0, None)
-    assert (rewritten.returncode, json.loads(rewritten.stdout)["first_broken"]) == (1, 0)
+    assert (whole.returncode, json.loads(whole.stdout)["findings"]) == (0, [])
+    (finding,) = json.loads(rewritten.stdout)["findings"]
+    assert (rewritten.returncode, finding["fault"], finding["first"]) == (1, "changed", 0)
 
 
 def test_a_log_that_is_rewritten_throughout_differs_from_the_receipts(
     federation: Federation, tmp_path: Path
 ) -> None:
-    """Who recomputes every digest cannot recompute those in the receipts that requesters keep."""
+    """Who makes every hash anew cannot sign it, nor change the receipts that requesters keep."""
     token = user_token(federation.layout)
     keys = Keys.of(federation.layout, ASKER)
     query = keys.sign(
@@ -291,9 +292,9 @@ def _first_broken(federation: Federation, state: Path) -> int | None:
     ).log.first_broken()
 
 
-def _check_log(federation: Federation, state: Path) -> "subprocess.CompletedProcess[str]":
+def _verify_log(federation: Federation, state: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "services.node", "check-log", "--json"],
+        [sys.executable, "-m", "services.node", "verify-log", "--json"],
         cwd=PROJECT,
         env={
             "PATH": os.environ["PATH"],
@@ -313,8 +314,9 @@ def _digest_at(state: Path, log_index: int) -> str:
 
 
 def _rewrite_from_the_start(state: Path) -> None:
-    """Another log in the same place, with every hash as it has to be."""
+    """Another log in the same place, with every hash as it has to be, and nothing signed."""
     with closing(sqlite3.connect(state)) as log, log:
+        log.execute("DELETE FROM log_checkpoint")
         rows = log.execute(
             "SELECT log_index, written_at, kind, query_digest, salt, content FROM log_entry"
             " ORDER BY log_index"

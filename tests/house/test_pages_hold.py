@@ -167,7 +167,7 @@ def test_the_page_about_nodes_names_every_format_verb_and_problem() -> None:
     group = typer.main.get_command(node_command)
     verbs = getattr(group, "commands", {}).keys()
 
-    assert verbs >= {"ingest", "check-log"}
+    assert verbs >= {"ingest", "verify-log"}
     assert [verb for verb in verbs if f"services.node {verb}" not in page] == []
     assert {c[0].strip("`") for c in rows(_DOCS / "node.md")} >= set(FORMATS) | set(ConsentProblem)
 

@@ -2,10 +2,15 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from homeroom.audit import AuditEntry
+from homeroom.audit.checkpoint import read_checkpoint
+from homeroom.audit.exported import Header, export_lines
+from homeroom.audit.findings import Fault, Subject
+from homeroom.audit.verifying import LogKeys, Verified, Verifier
 from homeroom.merkle import HASH_BYTES, consistency_path, root_of
 from homeroom.signing import SigningKey
 from services.runtime.audit.checkpoints import CheckpointSigner
@@ -54,18 +59,40 @@ class LogReader:
         """What signs checkpoints of this log."""
         return CheckpointSigner(self._engine, self._tables, origin, private_key)
 
-    def first_broken(self) -> int | None:
-        """The index of the first entry that is missing or was changed; None if none was.
+    def verify(self, origin: str = "", key: bytes | None = None) -> Verified:
+        """Verifies every entry, checkpoint and tile against the others.
 
-        A tile that is not the one over its entries counts as a change of the first of them.
+        Args:
+            origin: the name of the log; by default whatever its checkpoints say.
+            key: the key that signed its checkpoints; without it no signature is checked.
         """
         with self._engine.connect() as connection:
-            leaves: list[bytes] = []
+            notes = list(connection.execute(select(self._tables.checkpoint)))
+            verifier = Verifier(origin or _origin_of(notes), LogKeys(key))
+            for row in notes:
+                verifier.checkpoint(row.note, in_place=False, kept_at=row.size)
+            leaves = []
             for entry, leaf in self._rows(connection):
-                if entry.index != len(leaves) or entry.leaf() != leaf:
-                    return len(leaves)
+                verifier.entry(entry.encode(), leaf)
                 leaves.append(leaf)
-            return _first_wrong_tile(connection, self._tables, leaves)
+            for first in _wrong_tiles(connection, self._tables, leaves):
+                verifier.findings.note(Fault.CHANGED, first, subject=Subject.TILE)
+            return verifier.finish()
+
+    def first_broken(self) -> int | None:
+        """The first entry that anything is wrong with; None if nothing is."""
+        return self.verify().first_broken
+
+    def export(self, header: Header) -> Iterator[bytes]:
+        """The lines of the exported log, of as many entries as its first line says."""
+        kept = self._tables.entry
+        chosen = select(kept).where(kept.c.log_index < header.size).order_by(kept.c.log_index)
+        with self._engine.connect() as connection:
+            notes = [
+                note for note in self.checkpoints() if read_checkpoint(note).size <= header.size
+            ]
+            rows = ((entry_of(row), bytes(row.leaf)) for row in connection.execute(chosen))
+            yield from export_lines(header, rows, notes)
 
     def _rows(self, connection: Connection) -> Iterator[tuple[AuditEntry, bytes]]:
         kept = self._tables.entry
@@ -73,10 +100,13 @@ class LogReader:
             yield entry_of(row), bytes(row.leaf)
 
 
-def _first_wrong_tile(
-    connection: Connection, tables: LogTables, leaves: Sequence[bytes]
-) -> int | None:
-    """The first entry under a tile that is not what the leaves make it."""
+def _origin_of(notes: Sequence[Row[Any]]) -> str:
+    """The name that the first checkpoint bears."""
+    return min(notes, key=lambda row: row.size).note.partition("\n")[0] if notes else ""
+
+
+def _wrong_tiles(connection: Connection, tables: LogTables, leaves: Sequence[bytes]) -> list[int]:
+    """The first entry under each tile that is not what the leaves make it."""
     rows = connection.execute(select(tables.tile))
     kept = {(row.level, row.place): bytes(row.hashes) for row in rows}
     level, hashes, wrong = 0, leaves, list[int]()
@@ -92,7 +122,7 @@ def _first_wrong_tile(
         level, hashes = level + 1, whole
     # What is left covers no entry: of a log that was cut off, the tiles of what it lacks.
     wrong += [place * TILE ** (level + 1) for level, place in kept]
-    return min(wrong, default=None)
+    return sorted(wrong)
 
 
 def _first_difference(hashes: bytes, expected: Sequence[bytes]) -> int | None:

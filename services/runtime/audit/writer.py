@@ -11,9 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -40,14 +41,16 @@ class ToAppend(Generic[NoteT]):
         query_digest: hexadecimal.
         content: as `encode_content` writes it.
         notes: what is kept beside it, written with it or not at all.
-        appended: the entry and its leaf, once they are durable.
+        appended: the entry and its leaf, once they are durable; a future of the loop that waits.
     """
 
     kind: str
     query_digest: str
     content: str
     notes: Sequence[NoteT] = ()
-    appended: "Future[Appended]" = field(default_factory=Future)
+    appended: "asyncio.Future[Appended]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
     @property
     def once(self) -> tuple[str, str]:
@@ -93,16 +96,19 @@ class GroupWriter(Generic[NoteT]):
             idle, self._at_work = not self._at_work, True
         if idle:
             self._thread.submit(self._work)
-        return await asyncio.wrap_future(entry.appended)
+        return await entry.appended
 
     def _work(self) -> None:
         """Writes group after group until nobody waits."""
         while group := self._next_group():
+            # Once for each loop: to wake it for each entry would cost as much as to write it.
+            waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = {}
             for entry, outcome in self._outcomes(group).items():
-                if isinstance(outcome, BaseException):
-                    entry.appended.set_exception(outcome)
-                else:
-                    entry.appended.set_result(outcome)
+                future = entry.appended
+                waiting.setdefault(future.get_loop(), []).append((future, outcome))
+            for loop, outcomes in waiting.items():
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any longer
+                    loop.call_soon_threadsafe(_tell, outcomes)
 
     def _next_group(self) -> list[ToAppend[NoteT]]:
         """Those that wait, oldest first; none if there are none, and then this thread is done."""
@@ -111,8 +117,8 @@ class GroupWriter(Generic[NoteT]):
                 most = min(len(self._waiting), MOST_IN_GROUP)
                 taken = [self._waiting.popleft() for _ in range(most)]
                 self._at_work = bool(taken)
-            # Who has gone meanwhile gets no entry; from here on nobody can take it back.
-            group = [entry for entry in taken if entry.appended.set_running_or_notify_cancel()]
+            # Who has gone meanwhile gets no entry; who goes from here on has been written down.
+            group = [entry for entry in taken if not entry.appended.cancelled()]
             if group or not taken:
                 return group
 
@@ -164,6 +170,17 @@ class GroupWriter(Generic[NoteT]):
         except Exception as failure:  # of this entry alone: the others have done nothing wrong
             return failure
         return None
+
+
+def _tell(outcomes: "Sequence[tuple[asyncio.Future[Any], Outcome]]") -> None:
+    """Tells those who still wait; runs in their loop."""
+    for future, outcome in outcomes:
+        if future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _entry(index: int, waiting: ToAppend[NoteT]) -> AuditEntry:

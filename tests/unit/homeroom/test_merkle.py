@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from homeroom.errors import EvidenceInvalidError
 from homeroom.merkle import (
     EMPTY_ROOT,
+    GrowingTree,
     check_consistency,
     check_inclusion,
     consistency_path,
@@ -111,6 +112,15 @@ def test_roots_are_those_of_the_published_vectors(size: int) -> None:
 
     assert root_of(Kept(ENTRIES), size) == root
     assert tree_of([leaf_hash(entry) for entry in ENTRIES[:size]])[0] == root
+
+
+def test_a_tree_that_grows_has_at_each_size_the_root_of_the_published_vectors() -> None:
+    tree = GrowingTree()
+
+    assert tree.root() == EMPTY_ROOT
+    for size, root in enumerate(ROOTS, 1):
+        tree.append(leaf_hash(ENTRIES[size - 1]))
+        assert (tree.size, tree.root().hex()) == (size, root)
 
 
 def test_an_empty_list_has_the_root_of_the_standard() -> None:
