@@ -138,7 +138,7 @@ def make_layout(
     write_secret(hub_folder / "consent_signing_key.pem", consent_key.to_pem())
     (folder / "logs").mkdir()
     names = ["registry", "consent", "gateway", *(member.organization_id for member in members)]
-    addresses = dict(zip(names, _free_addresses(len(names)), strict=True))
+    addresses = dict(zip(names, free_addresses(len(names)), strict=True))
     hub = Hub(
         HUB,
         registry_address=addresses["registry"],
@@ -267,7 +267,7 @@ class _Plans:
         policies: Mapping[str, Path] | None = None,
     ) -> ProcessPlan:
         service, own = str(identity.role), self.folder / identity.organization_id
-        (health_address,) = _free_addresses(1)
+        (health_address,) = free_addresses(1)
         sockets = self._sockets(policies or {})
         whole = {
             **settings,
@@ -301,7 +301,8 @@ class _Plans:
         }
 
 
-def _free_addresses(count: int) -> list[str]:
+def free_addresses(count: int) -> list[str]:
+    """Addresses of this machine at which nobody listens."""
     with ExitStack() as held:
         addresses = []
         for _ in range(count):

@@ -20,6 +20,19 @@ class AuditKind(StrEnum):
     APPROVAL_DECIDED = "approval_decided"
     REQUEST_ENTERED = "request_entered"
     LOG_ACCEPTED = "log_accepted"
+    PERSON_ADMITTED = "person_admitted"
+    PERSON_REFUSED = "person_refused"
+    CONSENTS_ARRIVED = "consents_arrived"
+    CONSENTS_SETTLED = "consents_settled"
+    AGREEMENT_SEEN = "agreement_seen"
+    POLICY_TAKEN = "policy_taken"
+    POLICY_REFUSED = "policy_refused"
+    NODE_STARTED = "node_started"
+    RECORDS_IMPORTED = "records_imported"
+    RECORDS_EXPORTED = "records_exported"
+    CODES_MADE = "codes_made"
+    TABLES_FROZEN = "tables_frozen"
+    RIGHTS_NOTED = "rights_noted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class Event:
 _WHO = ("requester", "user", "role")
 _STEWARD = ("user", "role")
 _QUESTION = ("agreement", "purpose", "basis", "dataset", "elements", "validate_only")
+_SETTLED = ("settled", "allowing", "problems")
 _SEQUENCES = ("registry_sequence", "consent_sequence")
 
 EVENTS: Mapping[AuditKind, Event] = {
@@ -117,6 +131,60 @@ EVENTS: Mapping[AuditKind, Event] = {
     AuditKind.LOG_ACCEPTED: Event(
         "An administrator let a log go on that had lost witnessed entries.",
         ("lost_position", "lost_size", "lost_root", "kept", "reason"),
+    ),
+    AuditKind.PERSON_ADMITTED: Event(
+        "A person's token was accepted for the first time; `query_digest` is the token's.", _WHO
+    ),
+    AuditKind.PERSON_REFUSED: Event(
+        "A query that a known organization signed was not admitted; at most one a minute for each "
+        "organization and reason.",
+        ("requester", "reason"),
+    ),
+    AuditKind.CONSENTS_ARRIVED: Event(
+        "Consents and withdrawals arrived and were kept, many at once; the digest is over their "
+        "identifiers in their order.",
+        (*_SETTLED, "revoked", "narrowed", "rotated", "changes_digest", "consent_sequence"),
+    ),
+    AuditKind.CONSENTS_SETTLED: Event(
+        "Consents that had arrived before were settled again, many at once.",
+        (*_SETTLED, "changes_digest"),
+    ),
+    AuditKind.AGREEMENT_SEEN: Event(
+        "An agreement's history grew: a version came in force, or a party suspended, resumed or "
+        "ended its part.",
+        ("agreement", "version", "length", "head", "suspended_by", "ended_by", "joined"),
+    ),
+    AuditKind.POLICY_TAKEN: Event(
+        "A new bundle of a policy was taken and decides from now on.",
+        ("scope", "sequence", "bundle_digest"),
+    ),
+    AuditKind.POLICY_REFUSED: Event(
+        "A policy's file was not taken; the policy before it goes on deciding.", ("scope", "why")
+    ),
+    AuditKind.NODE_STARTED: Event(
+        "A node started: its keys, settings and policies; the digest is over the settings without "
+        "addresses of databases.",
+        (
+            "signing_key",
+            "sealing_key",
+            "settings_digest",
+            "federation_revision",
+            "local_revision",
+            "views",
+        ),
+    ),
+    AuditKind.RECORDS_IMPORTED: Event(
+        "The node found an import that it had not noted yet.",
+        ("run", "source", "format", "finished_at", "tables", "rejected"),
+    ),
+    AuditKind.RECORDS_EXPORTED: Event(
+        "The records are about to be written to a file.", ("format", "students")
+    ),
+    AuditKind.CODES_MADE: Event("Link codes were made for forms.", ("students",)),
+    AuditKind.TABLES_FROZEN: Event("Tables of counts were frozen.", ("tables",)),
+    AuditKind.RIGHTS_NOTED: Event(
+        "Who holds the rights over a student's records was noted, or a note taken back.",
+        ("right", "cleared"),
     ),
 }
 """Of `students`, a number alone is written."""

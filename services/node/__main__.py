@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from homeroom.audit import AuditKind
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
 from services.node.commands import backup, log, log_verifying, policy, snapshot
@@ -115,6 +116,7 @@ def ingest_files(  # noqa: PLR0913, PLR0917  # each argument is one option of th
 def export_records(
     out: Annotated[Path, typer.Argument(help="The archive to write.")],
     records_url: RecordsUrl,
+    state_url: StateUrl,
     format_name: Annotated[
         Literal["oneroster", "edfi_json"],
         typer.Option("--format", help="OneRoster 1.2 CSV, or lines of Ed-Fi JSON."),
@@ -126,6 +128,8 @@ def export_records(
     """
     out.touch(mode=0o600, exist_ok=False)
     with closing(RecordStore(records_url)) as store:
+        said = {"format": format_name, "students": store.counts()["student"]}
+        open_stores(records_url, state_url).acts.note(AuditKind.RECORDS_EXPORTED, said)
         written = EXPORTS[format_name](store, out)
     for name, count in written.items():
         told.print(f"{name}: {count:,}")

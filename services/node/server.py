@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
@@ -32,6 +32,8 @@ from services.node.api import (
 from services.node.api.access import ACCESS
 from services.node.api.outside import Outside
 from services.node.domain.accounting import Accounting
+from services.node.domain.administration import Administration, started_content
+from services.node.domain.admissions import Admissions
 from services.node.domain.answer import Answerer
 from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
@@ -65,6 +67,7 @@ from services.node.peers import (
 from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
 from services.node.settings import NodeSettings
 from services.node.store.accounts import AccountStore
+from services.node.store.acts import ActLog
 from services.node.store.aggregates import AggregateStore
 from services.node.store.answers import AnswerStore
 from services.node.store.approvals import ApprovalStore
@@ -154,6 +157,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         retractions=RetractionStore(state),
         log=LogStore(state),
         accounts=AccountStore(state),
+        acts=ActLog(state),
         register=RegisterStore(state),
         answers=AnswerStore(records_url, state_url, SubjectRefStore(state), views),
         aggregates=AggregateStore(state),
@@ -167,6 +171,11 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
     )
 
 
+async def _opened(settings: NodeSettings) -> Stores:
+    views = Views.open(settings.views_url, settings.views, settings.view_seconds)
+    return await asyncio.to_thread(open_stores, settings.records_url, settings.state_url, views)
+
+
 async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server:
     """A node that listens once it is started, and is ready once it has started to follow.
 
@@ -174,9 +183,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         settings: what it was told.
         clock: by which it decides; another than the machine's only where a case sets the time.
     """
-    stores = await asyncio.to_thread(
-        open_stores, settings.records_url, settings.state_url, _views(settings)
-    )
+    stores = await _opened(settings)
     log = WitnessedLog(stores.log)
     signing_key = SigningKey.load(settings.signing_key)
     policies, files = await open_policies(
@@ -193,7 +200,12 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     answerer = Answerer(holder, replica, judge, stores.stock, log, clock)
     server = Server(settings, ACCESS)
     node = NodeApi(
-        holder, signing_key, replica, answerer, Counts(stores, files, log.standing), clock
+        holder,
+        signing_key,
+        replica,
+        answerer,
+        Counts(stores, files, log.standing),
+        Admissions(log, clock),
     )
     add_NodeServiceServicer_to_server(node, server.grpc)
     _serve_beside(
@@ -204,9 +216,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
     logs = Logs(Witnessing.of(settings, stores.log, log.standing), partners)
     _follow(server, settings, (registry, consents, reporting), logs)
-    settling = Settling(consents, stores.consents, registry, _changed_consents(stores))
+    settling = Settling(consents, stores.consents, registry, stores.changed_consents)
     _watch_policies(server, (policies, files), consents, settling)
-    _forget_old_decisions(server, settings, stores.decisions)
+    await _keep_house(server, settings, stores, files, holder)
     server.ready_after(stores.views.found_right)
     return server
 
@@ -281,23 +293,21 @@ def _watch_policies(
     server.in_background(files.watch(), "watching policies")
 
 
-def _forget_old_decisions(
-    server: Server, settings: NodeSettings, decisions: DecisionRecordStore
+async def _keep_house(
+    server: Server, settings: NodeSettings, stores: Stores, files: PolicyFiles, holder: Holder
 ) -> None:
+    """Forgets old decisions, and has the log tell of the start, of imports and of policies."""
     # By the machine's clock, by which the log notes when an entry was written.
     kept = dt.timedelta(days=settings.decision_record_days)
-    server.in_background(forget_old_decisions(decisions, kept, utc_now), "forgetting old decisions")
-
-
-def _views(settings: NodeSettings) -> Views:
-    """The datasets that come from the organization's own database.
-
-    Raises:
-        RequestInvalidError: if a file there is of no dataset, or the URL of no such database.
-    """
-    if settings.views is None:
-        return Views()
-    return Views.open(settings.views_url, settings.views, settings.view_seconds)
+    forgetting = forget_old_decisions(stores.decisions, kept, utc_now)
+    server.in_background(forgetting, "forgetting old decisions")
+    administration = Administration(stores.acts, stores.intakes)
+    # Without what may be secret, or be guessed from a digest: how a database is reached.
+    known = settings.model_dump_json(exclude={"records_url", "state_url", "views_url"})
+    keys, revisions = (holder.signing_key, holder.sealing_key), files.revisions
+    await administration.begin(started_content(keys, known, revisions, stores.views.names))
+    files.on_refusal(administration.refused)
+    server.in_background(administration.run(), "noting imports")
 
 
 def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> Holder:
@@ -318,16 +328,6 @@ def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> H
         keeping=Keeping(own.ferpa_covered is not False, own.jurisdiction or ""),
         own=own,
     )
-
-
-def _changed_consents(stores: Stores) -> Callable[[], Sequence[int]]:
-    """What an import may have changed the answer for: links by name, and birth dates."""
-
-    def changed() -> Sequence[int]:
-        stores.claims.note_roster()
-        return stores.answers.changed_consents()
-
-    return changed
 
 
 def _consent_feed(

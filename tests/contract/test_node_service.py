@@ -16,12 +16,13 @@ from homeroom.api.common.v1 import answer_pb2, evidence_pb2, query_pb2
 from homeroom.api.node.v1 import audit_service_pb2 as audit_pb
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.audit_service_pb2_grpc import AuditServiceStub
+from homeroom.audit import AuditEntry
 from homeroom.audit.checkpoint import Checkpoint, log_origin, open_checkpoint, read_checkpoint
 from homeroom.errors import HomeroomError, NotPermittedError, Reason
 from homeroom.identity import Role
 from homeroom.merkle import check_consistency
 from homeroom.remote import error_of
-from homeroom.signing import SigningKey
+from homeroom.signing import SigningKey, digest_of
 from services.node.api.access import ACCESS
 from services.node.store.log import LogStore
 from services.node.store.register import RegisterStore
@@ -47,6 +48,14 @@ NO_PERMITTED_ANSWER = answer_pb2.OUTCOME_NO_PERMITTED_ANSWER
 async def federation(tmp_path: Path) -> AsyncIterator[NodeFederation]:
     async with node_federation(tmp_path) as made:
         yield made
+
+
+def entries_of(federation: NodeFederation, query_digest: bytes) -> list[AuditEntry]:
+    """What the node's log tells of one query."""
+    state = open_database(federation.settings.state_url)
+    entries = [e for e in LogStore(state).entries() if e.query_digest == query_digest.hex()]
+    state.dispose()
+    return entries
 
 
 async def refused(federation: NodeFederation, request: pb.AnswerRequest) -> HomeroomError:
@@ -97,8 +106,10 @@ async def test_a_permitted_question_gets_the_rows_that_families_allow(
     assert receipt.agreement_version == 1
     assert receipt.agreement_length > 0
     assert len(receipt.agreement_head) == 32
-    assert receipt.log_index == 1
-    assert (await federation.status()).log_size == 2
+    entries = entries_of(federation, receipt.query_digest)
+    assert [entry.kind for entry in entries] == ["decided", "released"]
+    assert (entries[1].index, entries[1].leaf()) == (receipt.log_index, receipt.log_entry_digest)
+    assert (await federation.status()).log_size > receipt.log_index
 
 
 async def test_who_names_a_student_without_a_consent_learns_nothing(
@@ -271,10 +282,12 @@ async def test_a_policy_that_does_not_decide_releases_nothing(tmp_path: Path) ->
     shutil.copytree("policy/local", silent)
     (silent / "data.json").write_text('{"local": {}}')
     async with node_federation(tmp_path, local_policy=silent) as federation:
-        refusal = await refused(federation, federation.asker.request())
+        request = federation.asker.request()
+        refusal = await refused(federation, request)
 
         assert refusal.reason is Reason.POLICY_UNAVAILABLE
-        assert (await federation.status()).log_size == 1
+        (entry,) = entries_of(federation, digest_of(request.query.statement))
+        assert entry.kind == "undecided"
 
 
 async def test_a_policy_that_decides_too_late_releases_nothing(tmp_path: Path) -> None:
@@ -419,9 +432,10 @@ async def test_the_log_is_shown_signed_to_members_and_grows_from_what_they_know(
     now, path = await checkpoint(federation, earlier.size)
     ahead, nothing = await checkpoint(federation, 10**6)
 
-    assert (earlier.size, now.size) == (2, 4)
+    assert now.size >= earlier.size + 2
     check_consistency(earlier.size, earlier.root, now.size, now.root, path)
-    assert (ahead, nothing) == (now, b"")
+    assert ahead.size >= now.size
+    assert not nothing
     with pytest.raises(NotPermittedError):
         await checkpoint(federation, by=(ASKER, Role.APP))
 
@@ -432,9 +446,10 @@ async def test_a_node_signs_its_log_when_it_stops(federation: NodeFederation) ->
     await federation.stop_node()
     state = open_database(federation.settings.state_url)
     *_, last = LogStore(state).checkpoints()
+    size = LogStore(state).size()
     state.dispose()
 
-    assert read_checkpoint(last).size == 2
+    assert read_checkpoint(last).size == size > 2
 
 
 # What leaks.

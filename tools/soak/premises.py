@@ -145,9 +145,14 @@ class Got:
 
 @dataclass
 class Asker:
-    """Asks the node as the gateway does, and reads the answers as the requester does."""
+    """Asks the node as the gateway does, and reads the answers as the requester does.
+
+    Attributes:
+        address: where the node is, if not where its organization says.
+    """
 
     at: Premises
+    address: str = ""
     _channel: grpc.aio.Channel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +163,7 @@ class Asker:
         own = layout.organization(HOLDER)
         self._holder_key = SigningKey.load(own / "signing_key.pem").public
         self._channel = open_channel(
-            layout.node_addresses[HOLDER],
+            self.address or layout.node_addresses[HOLDER],
             Identity(layout.federation, HOLDER, Role.NODE),
             ClientCredentials.load(
                 hub / "gateway.pem", hub / "gateway_key.pem", hub / "authorities.pem"

@@ -5,15 +5,20 @@ import datetime as dt
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Protocol
 
-from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.common.v1 import answer_pb2, query_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceServicer
-from homeroom.clock import Clock
-from homeroom.errors import NotPermittedError, RequestInvalidError
-from homeroom.evidence import signed
+from homeroom.errors import (
+    CallerUnknownError,
+    ClockSkewedError,
+    NotPermittedError,
+    RequestInvalidError,
+)
+from homeroom.evidence import decode, signed
 from homeroom.query import read_question
 from homeroom.signing import Domain, SigningKey
 from services.node.api.intakes import tell_intakes
+from services.node.domain.admissions import Admissions
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
@@ -71,14 +76,15 @@ class NodeApi(NodeServiceServicer):
         replica: Replica,
         answerer: Answerer,
         counts: NodeCounts,
-        clock: Clock,
+        admissions: Admissions,
     ) -> None:
         self._holder = holder
         self._signing_key = signing_key
         self._replica = replica
         self._answerer = answerer
         self._counts = counts
-        self._clock = clock
+        self._admissions = admissions
+        self._clock = admissions.clock
 
     async def Answer(
         self, request: pb.AnswerRequest, context: ServicerContext
@@ -122,13 +128,23 @@ class NodeApi(NodeServiceServicer):
         now = self._clock()
         evidence = self._replica.evidence()
         evidence.registry.require("registry", now, self._holder.max_state_age)
-        return prove_query(
-            request.query,
-            request.user_token,
-            evidence.federation,
-            now,
-            self._holder.max_clock_skew,
+        try:
+            proved = prove_query(
+                request.query,
+                request.user_token,
+                evidence.federation,
+                now,
+                self._holder.max_clock_skew,
+            )
+        except (CallerUnknownError, ClockSkewedError) as refused:
+            # Its organization is proved by then.
+            signer = decode(query_pb2.Query, request.query.statement).requester
+            self._admissions.refused(signer, refused.reason)
+            raise
+        self._admissions.admitted(
+            proved.requester.organization_id, proved.user, proved.query.user_token_digest
         )
+        return proved
 
     def _last_frame(self, asked: Asked, closing: Closing) -> answer_pb2.AnswerFrame:
         receipt = signed(

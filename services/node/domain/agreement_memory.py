@@ -6,6 +6,7 @@ does not begin with all that was seen here before is not believed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from homeroom.federation import FederationState
 from homeroom.lifecycle import AgreementHistory
@@ -41,6 +42,21 @@ def grown(state: FederationState, remembered: Mapping[str, Remembered]) -> Mappi
         if continues(known.history, remembered.get(name))
     }
     return {name: one for name, one in seen.items() if remembered.get(name) != one}
+
+
+def seen_content(history: AgreementHistory) -> Mapping[str, Any]:
+    """What the log tells of an agreement's history: how far it goes, and what is in force."""
+    version = history.in_force
+    ended_whole = {history.ended_whole_by} if history.ended_whole_by else set[str]()
+    return {
+        "agreement": history.agreement_id,
+        "version": version.terms.version if version else 0,
+        "length": len(history.statements),
+        "head": history.head.hex(),
+        "suspended_by": sorted(history.suspended_by),
+        "ended_by": sorted(history.ended_by | ended_whole),
+        "joined": len(history.joined),
+    }
 
 
 def without_forgotten(

@@ -1,11 +1,16 @@
 """Joins the registry's state and the consents that are known: the node's replica."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from homeroom.errors import StateBehindError
 from homeroom.federation import FederationState
-from services.node.domain.agreement_memory import Remembered, grown, without_forgotten
+from services.node.domain.agreement_memory import (
+    Remembered,
+    grown,
+    seen_content,
+    without_forgotten,
+)
 from services.node.domain.replica import Evidence, Freshness
 from services.node.peers.consent_feed import ConsentFeed
 from services.runtime.registry_feed import RegistryFeed
@@ -18,7 +23,11 @@ class AgreementShelf(Protocol):
 
     def remembered(self) -> Mapping[str, Remembered]: ...
 
-    def remember(self, seen: Mapping[str, Remembered]) -> None: ...
+    def remember(
+        self, seen: Mapping[str, Remembered], entries: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Remembers how far histories were seen, and what the log tells of that."""
+        ...
 
 
 class NodeReplica:
@@ -59,6 +68,7 @@ class NodeReplica:
     def _remembering(self, state: FederationState) -> FederationState:
         new = grown(state, self._remembered)
         if new:
-            self._shelf.remember(new)
+            entries = [seen_content(state.known[name].history) for name in sorted(new)]
+            self._shelf.remember(new, entries)
             self._remembered |= new
         return without_forgotten(state, self._remembered)

@@ -31,6 +31,16 @@ class PolicyFiles:
         """Has something done when another policy decides."""
         self.federation.on_change = self.local.on_change = noted
 
+    def on_refusal(self, noted: Callable[[str, str], None]) -> None:
+        """Has something done when a file is not taken: of which scope, and why; also one before."""
+        for policy in (self.federation, self.local):
+            policy.tell_refusals(noted)
+
+    @property
+    def revisions(self) -> tuple[str, str]:
+        """Of the federation's policy and of the organization's own."""
+        return self.federation.state.revision, self.local.state.revision
+
     async def watch(self) -> None:
         """Takes up new bundles for as long as the node runs."""
         await asyncio.gather(self.federation.watch(), self.local.watch())

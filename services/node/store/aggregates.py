@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from homeroom.audit import AuditEntry
+from homeroom.audit import AuditEntry, AuditKind
 from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
 from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.aggregates import AskedTable, FrozenTable, Settled, TableRelease
@@ -25,6 +25,7 @@ from services.node.domain.disclosure.table import (
     outcomes,
     students,
 )
+from services.node.store.acts import write_act
 from services.node.store.aggregate_tables import (
     AGGREGATE_CELL,
     AGGREGATE_LINE,
@@ -52,8 +53,11 @@ class AggregateStore:
         """Keeps tables that were counted at one instant; returns the snapshot's key."""
         with writing(self._state) as connection:
             snapshot = _added(connection, AGGREGATE_SNAPSHOT, taken_at=int(taken_at.timestamp()))
+            names = []
             for table in tables:
                 _keep(connection, snapshot, table)
+                names.append(table.name)
+            write_act(connection, AuditKind.TABLES_FROZEN, {"tables": names})
         return snapshot
 
     def note_contribution(self, requester: str, name: str, n: int, cell_id: str = "") -> None:

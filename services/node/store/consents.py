@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from homeroom.audit import AuditKind
 from services.node.domain.consent_book import (
     Arrived,
     Narrowed,
@@ -28,8 +29,10 @@ from services.node.domain.consent_book import (
     Told,
     Verdict,
 )
+from services.node.domain.consent_entries import arrived_content, settled_content
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.replica import SeenLog
+from services.node.store.acts import write_act
 from services.node.store.consent_rows import drop_grants, keep_settled, narrow, revoke
 from services.node.store.consent_tables import (
     CONSENT,
@@ -92,6 +95,7 @@ class ConsentStore:
                         _take_away(connection, step)
             if progress is not None:
                 _write_progress(connection, progress)
+            _write_entry(connection, steps, progress)
 
     # Settling again.
 
@@ -232,6 +236,16 @@ def _take_away(connection: Connection, step: Step) -> None:
             narrow(connection, step)
         case Rotated():
             rotate(connection, step.recipient, step.refs, step.rotated_at)
+
+
+def _write_entry(connection: Connection, steps: Sequence[Step], progress: Progress | None) -> None:
+    """Notes in the log what was kept, all of it in one entry."""
+    if not steps:
+        return
+    if progress is None:
+        write_act(connection, AuditKind.CONSENTS_SETTLED, settled_content(steps))
+    else:
+        write_act(connection, AuditKind.CONSENTS_ARRIVED, arrived_content(steps, progress))
 
 
 def _write_progress(connection: Connection, progress: Progress) -> None:

@@ -12,6 +12,7 @@ from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, Note, Position
 from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord
+from services.node.store.acts import LOG
 from services.node.store.aggregates import write_release
 from services.node.store.approvals import open_requests
 from services.node.store.decision_records import keep_decision
@@ -19,14 +20,8 @@ from services.node.store.state_tables import (
     DISCLOSED,
     DISCLOSURE_RECORD,
     DISCLOSURE_REFUSED,
-    LOG_CHECKPOINT,
-    LOG_ENTRY,
-    LOG_TILE,
 )
-from services.runtime.audit import GroupWriter, LogReader, LogTables, ToAppend
-
-LOG = LogTables(LOG_ENTRY, LOG_TILE, LOG_CHECKPOINT)
-"""Where the node keeps its log."""
+from services.runtime.audit import GroupWriter, LogReader, ToAppend
 
 
 class LogStore(LogReader):

@@ -4,6 +4,9 @@ import time
 
 from sqlalchemy import Engine, delete, insert, select
 
+from homeroom.audit import AuditKind
+from homeroom.signing import digest_of
+from services.node.store.acts import write_act
 from services.node.store.database import available
 from services.node.store.state_tables import POLICY_BUNDLE
 from services.runtime.database import writing
@@ -32,3 +35,9 @@ class PolicyBundleStore:
                     scope=scope, sequence=sequence, packed=packed, taken_at=int(time.time())
                 )
             )
+            told = {
+                "scope": scope,
+                "sequence": sequence,
+                "bundle_digest": digest_of(packed).hex(),
+            }
+            write_act(connection, AuditKind.POLICY_TAKEN, told)

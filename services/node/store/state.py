@@ -1,12 +1,15 @@
 """Keeps a node's own state: the registry's evidence, and the link codes it printed."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select
 
+from homeroom.audit import AuditKind
 from services.node.domain.agreement_memory import Remembered
+from services.node.store.acts import write_act
 from services.node.store.consent_rows import digest_of_code
 from services.node.store.consent_tables import CONSENT
 from services.node.store.consents import mark_due
@@ -62,7 +65,9 @@ class StateStore:
             return {row.agreement_id: Remembered(row.length, row.head) for row in rows}
 
     @_available()
-    def remember(self, seen: Mapping[str, Remembered]) -> None:
+    def remember(
+        self, seen: Mapping[str, Remembered], entries: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         """Remembers how far histories were seen, whatever the registry says later."""
         with writing(self._state) as connection:
             for name, one in sorted(seen.items()):
@@ -74,6 +79,8 @@ class StateStore:
                         agreement_id=name, length=one.length, head=one.head
                     )
                 )
+            for entry in entries:
+                write_act(connection, AuditKind.AGREEMENT_SEEN, entry)
 
     # Link codes.
 
@@ -111,3 +118,4 @@ class StateStore:
             connection.execute(insert(LINK_CODE), rows)
             named = CONSENT.c.code_digest.in_([row["code_digest"] for row in rows])
             mark_due(connection, named)
+            write_act(connection, AuditKind.CODES_MADE, {"students": len(rows)})

@@ -1,6 +1,7 @@
 """All the stores of a node together, and what answers are made of."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.node.domain.answer import Stock
@@ -8,6 +9,7 @@ from services.node.domain.extracts import Chance
 from services.node.domain.ruling import Holder
 from services.node.domain.unnamed import UnnamedAnswers
 from services.node.store.accounts import AccountStore
+from services.node.store.acts import ActLog
 from services.node.store.aggregates import AggregateStore
 from services.node.store.answers import AnswerStore
 from services.node.store.approvals import ApprovalStore
@@ -45,6 +47,7 @@ class Stores:
     retractions: RetractionStore
     log: LogStore
     accounts: AccountStore
+    acts: ActLog
     register: RegisterStore
     answers: AnswerStore
     aggregates: AggregateStore
@@ -70,3 +73,8 @@ class Stores:
     def words(self) -> tuple[ConsentStore, RetractionStore]:
         """What is kept until the others were told: verdicts and retractions."""
         return self.consents, self.retractions
+
+    def changed_consents(self) -> Sequence[int]:
+        """What an import may have changed the answer for: links by name, and birth dates."""
+        self.claims.note_roster()
+        return self.answers.changed_consents()

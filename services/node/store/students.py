@@ -3,11 +3,13 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select
 
+from homeroom.audit import AuditKind
 from homeroom.consent_terms import OpenedConsent
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Student
+from services.node.store.acts import write_act
 from services.node.store.consent_rows import digest_of_code
 from services.node.store.consent_tables import STUDENT_RIGHTS
 from services.node.store.consents import suspend_student
@@ -84,6 +86,7 @@ class StudentStore:
                 )
             )
             suspend_student(connection, student_key)
+            _write_entry(connection, kind, cleared=False)
 
     @available()
     def clear(self, student_key: int, kind: RightsKind, person: str) -> bool:
@@ -93,6 +96,7 @@ class StudentStore:
                 delete(STUDENT_RIGHTS).where(*_this(student_key, kind, person))
             )
             suspend_student(connection, student_key)
+            _write_entry(connection, kind, cleared=True)
         return bool(gone.rowcount)
 
     def noted(self, student_key: int) -> Sequence[NotedRight]:
@@ -109,6 +113,10 @@ class StudentStore:
         if not consent.link_code:
             return ConsentProblem.STUDENT_NOT_FOUND
         return students.get(keys.get(consent.link_code, -1), ConsentProblem.LINK_CODE_UNKNOWN)
+
+
+def _write_entry(connection: Connection, kind: RightsKind, *, cleared: bool) -> None:
+    write_act(connection, AuditKind.RIGHTS_NOTED, {"right": str(kind), "cleared": cleared})
 
 
 def _this(student_key: int, kind: RightsKind, person: str) -> tuple[ColumnElement[bool], ...]:

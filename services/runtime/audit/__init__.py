@@ -3,6 +3,7 @@
 from services.runtime.audit.checkpoints import CheckpointSigner, SignedCheckpoint
 from services.runtime.audit.reading import LogReader
 from services.runtime.audit.tables import LogTables
+from services.runtime.audit.within import append_within
 from services.runtime.audit.writer import GroupWriter, ToAppend
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "LogTables",
     "SignedCheckpoint",
     "ToAppend",
+    "append_within",
 ]

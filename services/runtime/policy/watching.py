@@ -112,6 +112,7 @@ class WatchedPolicy:
         self._running: RunningPolicy | None = None
         self.trial: Trial = NoTrial()
         self.on_change: Callable[[], None] = lambda: None
+        self._on_refusal: Callable[[str, str], None] = lambda _scope, _why: None
 
     @property
     def running(self) -> RunningPolicy:
@@ -123,6 +124,12 @@ class WatchedPolicy:
     @property
     def state(self) -> PolicyState:
         return PolicyState(self.running.revision, self.running.release, self._problem)
+
+    def tell_refusals(self, noted: Callable[[str, str], None]) -> None:
+        """Has it noted why a file is not taken; also of the one that is there now."""
+        self._on_refusal = noted
+        if self._problem:
+            noted(self._trust.scope, self._problem)
 
     async def begin(self) -> None:
         """Lets the folder decide, or the bundle: the file's, or the one that was taken last.
@@ -166,6 +173,7 @@ class WatchedPolicy:
                 # No fault of the file: a full disk, or a database that is away for a moment.
                 self._looked_at = ()
             self._problem = refused.message
+            self._on_refusal(self._trust.scope, refused.message)
             log.error("a policy was not taken", state=self._trust.scope, reason=refused.message)
 
     async def _take(self, bundle: PolicyBundle) -> None:

@@ -1,7 +1,7 @@
 """The node's replica: what was said of an agreement stays said, whatever the registry says."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -50,7 +50,9 @@ class Shelf:
     def remembered(self) -> Mapping[str, Remembered]:
         return dict(self.kept)
 
-    def remember(self, seen: Mapping[str, Remembered]) -> None:
+    def remember(
+        self, seen: Mapping[str, Remembered], entries: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.kept.update(seen)
 
 

@@ -120,6 +120,23 @@ async def test_a_new_bundle_takes_over(place: Place) -> None:
     assert [engine.closed for engine in place.engines] == [True, False]
 
 
+async def test_who_wants_to_know_is_told_which_file_was_refused_and_why(place: Place) -> None:
+    place.publish(sequence=3)
+    policy = place.watched()
+    await policy.begin()
+    told: list[tuple[str, str]] = []
+    policy.tell_refusals(lambda scope, why: told.append((scope, why)))
+
+    place.publish(sequence=2)
+    await policy.look()
+    await policy.look()
+
+    policy.tell_refusals(lambda scope, why: told.append((scope, why)))
+
+    assert told == [("anytown", policy.state.problem)] * 2
+    assert policy.state.problem
+
+
 @pytest.mark.parametrize(
     ("changed", "keys", "why"),
     [

@@ -44,12 +44,14 @@ class Views:
         self._right: set[str] = set()
 
     @classmethod
-    def open(cls, url: str, folder: Path, seconds: float) -> "Views":
-        """The views of a folder, of the database at a URL; nothing is asked of it yet.
+    def open(cls, url: str, folder: Path | None, seconds: float) -> "Views":
+        """The views of a folder, if any, of the database at a URL; nothing is asked of it yet.
 
         Raises:
             RequestInvalidError: if the folder or the URL is not as it has to be.
         """
+        if folder is None:
+            return cls()
         return cls(read_views(folder), OrganizationDatabase(url, seconds))
 
     @property

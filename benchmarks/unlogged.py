@@ -1,0 +1,30 @@
+"""A node whose log is nothing, to measure by; it exists in the benchmarks alone."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeroom.audit import AuditKind
+from services.node import server
+from services.node.domain.log import Note, Position
+from services.node.settings import NodeSettings
+from services.node.store.log import LogStore
+from services.runtime.process import run_service
+
+
+class NoLog(LogStore):
+    """Takes every entry and keeps none, nor what goes with it."""
+
+    async def append(
+        self,
+        kind: AuditKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        notes: Sequence[Note] = (),
+    ) -> Position:
+        return Position(0, "00" * 32)
+
+
+if __name__ == "__main__":
+    setattr(server, "LogStore", NoLog)  # noqa: B010  # a type checker would rightly refuse it
+    sys.exit(run_service("node", NodeSettings, server.build_server))
