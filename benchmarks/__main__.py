@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_NOT_BENCHMARKS = {"__main__", "families", "forms", "ground"}
+_NOT_BENCHMARKS = {"__main__", "families", "forms", "ground", "overhead", "unlogged"}
 
 
 def benchmarks() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a log costs: entries appended durably in groups, and an exported log verified."""
+"""What a log costs: entries in groups, an export verified, a question with it; and it holds."""
 
 import asyncio
 import hashlib
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.overhead import measure
 from homeroom.audit import AuditKind
 from homeroom.audit.exported import Header, verify_export
 from homeroom.audit.verifying import LogKeys
@@ -16,6 +17,7 @@ from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.store.database import bring_up_to_date
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
+from tools.soak.deaths import cutting, killing
 
 _ORIGIN = "homeroom/bench.example/holder/log"
 _APPENDERS = 256
@@ -46,7 +48,15 @@ _CONTENT: dict[str, Any] = {
 """An entry of real size: what is said of a decision."""
 
 
-def run(entries: int = 60_000) -> dict[str, Any]:
+def run(entries: int = 60_000, kills: int = 400, pairs: int = 40) -> dict[str, Any]:
+    """Appends, exports and verifies entries; asks with a log and without; kills a node."""
+    died = cutting(kills, seed=1)
+    died.add(killing(max(1, kills // 50), seed=1))
+    soaked = {"kills": died.deaths, "unrecorded": died.wrong.total()}
+    return {**_appended(entries), **measure(pairs), **soaked}
+
+
+def _appended(entries: int) -> dict[str, Any]:
     """Appends as many entries as are given, in rounds, then exports and verifies all of them."""
     key = SigningKey.generate()
     with tempfile.TemporaryDirectory() as folder:

@@ -18,21 +18,20 @@ from tools.soak.premises import HOLDER, Asker, Premises, premises
 from tools.soak.work import Work
 
 AT_ONCE = 32
-_PAIRS = 40
 _QUESTIONS = 96
 _WARM_UP = 3
 _UNLOGGED = "unlogged"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def measure() -> dict[str, Any]:
+def measure(pairs: int) -> dict[str, Any]:
     """How many times as long questions take with a log, and as much of the node's processor."""
     with (
         tempfile.TemporaryDirectory(prefix="homeroom-") as folder,
         premises(Path(folder) / "federation") as at,
         _both(at) as both,
     ):
-        seconds, cpu = asyncio.run(_measure(both))
+        seconds, cpu = asyncio.run(_measure(both, pairs))
     for name, took in seconds.items():
         each = statistics.median(took) / _QUESTIONS * 1000
         print(
@@ -79,7 +78,9 @@ def _unlogged(layout: Layout, plan: ProcessPlan) -> ProcessPlan:
     )
 
 
-async def _measure(at: Premises) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+async def _measure(
+    at: Premises, pairs: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     work = Work(at, lambda _promise: None, random.Random(1))  # noqa: S311  # nothing secret is drawn
     sequence = await work.allow_all()
     plans = at.processes.layout.processes
@@ -88,7 +89,7 @@ async def _measure(at: Premises) -> tuple[dict[str, list[float]], dict[str, list
     refs = [ref for names in at.families.refs.values() for ref in names][:3]
     seconds: dict[str, list[float]] = {name: [] for name in askers}
     cpu: dict[str, list[float]] = {name: [] for name in askers}
-    for number in range(_WARM_UP + _PAIRS):
+    for number in range(_WARM_UP + pairs):
         # In turn also within the pairs: whoever comes second may find the machine warmer.
         for name in list(askers)[:: 1 if number % 2 else -1]:
             took, used = await _timed(at, name, askers[name], refs, sequence)

@@ -1,5 +1,6 @@
 """A node whose log is nothing, to measure by; it exists in the benchmarks alone."""
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from homeroom.audit import AuditKind
 from services.node import server
 from services.node.domain.log import Note, Position
+from services.node.peers import LogWitness, Witnessing
 from services.node.settings import NodeSettings
 from services.node.store.log import LogStore
 from services.runtime.process import run_service
@@ -25,6 +27,16 @@ class NoLog(LogStore):
         return Position(0, "00" * 32)
 
 
+class NoWitness(Witnessing):
+    """Shows nobody a log that is nothing; its organization has another node, with a log."""
+
+    async def run(self, witness: LogWitness) -> None:
+        self._standing.settle(None, None)
+        self._compared.set()
+        await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
-    setattr(server, "LogStore", NoLog)  # noqa: B010  # a type checker would rightly refuse it
+    for name, nothing in (("LogStore", NoLog), ("Witnessing", NoWitness)):
+        setattr(server, name, nothing)
     sys.exit(run_service("node", NodeSettings, server.build_server))
