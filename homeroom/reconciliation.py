@@ -80,13 +80,15 @@ async def reconcile(
     Args:
         session: of the app that asked.
         holders: those to ask; empty asks every organization that runs a node.
-        since: only what was asked then or later.
+        since: only what was asked in that second or later.
 
     Raises:
         RequestInvalidError: if the profile keeps no receipts.
         NotPermittedError: if a named holder is not known.
     """
     files = required(session.receipts, "receipts")
+    # A log tells whole seconds.
+    since = since.replace(microsecond=0)
     state = await session.registry_view.state(session.seen.registry)
     asked = [_known(state, name) for name in sorted(set(holders))] or _holders(state, session)
     before = await asyncio.to_thread(lambda: OwnRecords(files.kept()))

@@ -411,7 +411,7 @@ async def test_an_undone_link_ends_at_once_and_lists_what_was_disclosed(holder: 
     key = holder.key("s1")
     told = {"requester": "helpers", "user": "ana", "purpose": "direct_service", "dataset": "x"}
     disclosed = Disclosed([(key, mask_of([Element.DAILY_ATTENDANCE]))])
-    await holder.stores.log.append(AuditKind.DECIDED, b"1", told, [disclosed])
+    position = await holder.stores.log.append(AuditKind.DECIDED, b"1", told, [disclosed])
     other = {**told, "requester": "strangers"}
     await holder.stores.log.append(AuditKind.DECIDED, b"2", other, [disclosed])
 
@@ -421,7 +421,9 @@ async def test_an_undone_link_ends_at_once_and_lists_what_was_disclosed(holder: 
 
     assert set(undone.consent_ids) == {wrong, same}
     assert undone.recipients == ("helpers",)
-    assert [(one.recipient, one.log_index) for one in undone.disclosed] == [("helpers", 0)]
+    assert [(one.recipient, one.log_index) for one in undone.disclosed] == [
+        ("helpers", position.log_index)
+    ]
     assert undone.disclosed[0].elements == (Element.DAILY_ATTENDANCE,)
     waiting = holder.stores.retractions
     (due,) = waiting.retractions(["helpers", "strangers"], 10)

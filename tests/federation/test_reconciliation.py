@@ -1,6 +1,8 @@
 """A requester holds the logs of real nodes to its receipts, through the gateway."""
 
+import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,13 @@ def keeping_in(federation: Federation, folder: Path) -> Iterator[Client]:
         yield client
 
 
+def next_second() -> dt.datetime:
+    """The second that has just begun: in it nobody has asked anything yet."""
+    now = utc_now()
+    time.sleep(1 - now.microsecond / 1_000_000)
+    return utc_now()
+
+
 def by_holder(client: Client, since: object = None) -> dict[str, Reconciled]:
     found = client.reconcile(since=since)  # type: ignore[arg-type]  # an instant or None
     return {one.holder: one for one in found.holders}
@@ -36,7 +45,7 @@ def test_receipts_agree_with_the_logs_until_one_is_lost(
     federation: Federation, tmp_path: Path
 ) -> None:
     """Answers reconcile; a lost receipt, then a lost question, is named."""
-    begun = utc_now()
+    begun = next_second()
     with keeping_in(federation, tmp_path) as client:
         federation.attendance(client=client)
         client.query(AGREEMENT, PURPOSE, "students", [GRADE_LEVEL])
@@ -75,7 +84,7 @@ def test_a_node_that_is_down_is_told_apart_from_one_that_agrees(
     federation: Federation, tmp_path: Path
 ) -> None:
     """Its log is unknown; the others are reconciled all the same."""
-    begun = utc_now()
+    begun = next_second()
     with keeping_in(federation, tmp_path) as client:
         federation.attendance(client=client)
         federation.processes.stop(MILL_RIVER)

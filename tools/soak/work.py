@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from homeroom import AsyncClient
-from homeroom.errors import HomeroomError
+from homeroom.errors import HomeroomError, InternalError, StateStaleError
 from tools.soak.premises import ASKER, STUDENTS, Asker, Premises, bring
 from tools.soak.promises import Promises
 
 _AT_ONCE = 6
 _PAUSE_SECONDS = 0.05
+_HUB_SECONDS = 60.0
 
 Promise: TypeAlias = Callable[[Promises], None]
 """Notes one promise among the others."""
@@ -44,7 +46,10 @@ class Work:
         """Every family allows that does not yet; returns the consent service's sequence then."""
         silent = [one for one in range(STUDENTS) if one not in self.at.families.consents]
         async with AsyncClient(self.at.layout.profile(ASKER)) as families:
-            return await self._allow(families, silent) if silent else 0
+            async for attempt in _while_the_hub_begins():
+                with attempt:
+                    return await self._allow(families, silent) if silent else 0
+        raise InternalError("nobody could allow anything")
 
     async def go_on(self, questions: Iterable[int]) -> None:
         """Asks until there are no more questions; meanwhile families revoke and allow anew."""
@@ -115,3 +120,13 @@ class Work:
 
     def _revoked(self, consent_id: str, sequence: int) -> None:
         self.promised(lambda promises: promises.revoked.update({consent_id: sequence}))
+
+
+def _while_the_hub_begins() -> AsyncRetrying:
+    """Tries again while the consent service has not heard from the registry yet."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(StateStaleError),
+        wait=wait_fixed(_PAUSE_SECONDS),
+        stop=stop_after_delay(_HUB_SECONDS),
+        reraise=True,
+    )

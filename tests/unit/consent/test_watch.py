@@ -160,7 +160,7 @@ async def test_a_long_way_is_caught_up_in_pages() -> None:
             seen += sequences_of(await anext(stream))
 
     assert seen == list(range(1, 1_001))
-    assert order.largest_page <= 200
+    assert order.largest_page <= 500
 
 
 async def test_others_changes_cost_a_watcher_no_reading() -> None:
