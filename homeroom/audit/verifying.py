@@ -67,8 +67,12 @@ class Verified:
 
     @property
     def first_broken(self) -> int | None:
-        """The first entry that anything is wrong with; None if nothing is."""
-        return min((finding.first for finding in self.findings), default=None)
+        """The first entry that is wrong, else that a wrong checkpoint or tile is about, if any.
+
+        Hashes far above a wrong entry are wrong with it, and cover others that come before it.
+        """
+        entries = [found.first for found in self.findings if found.subject is Subject.ENTRY]
+        return min(entries or (found.first for found in self.findings), default=None)
 
 
 @dataclass(slots=True)
