@@ -37,8 +37,7 @@ lasting contains approval if {
 # What was approved ends with the approval, and the node asks again.
 ends contains approval.valid_to if {
 	some approval in lasting
-	approval.element in input.query.elements
-	approval.element in settings.approval_required
+	approval.element in (asked & awaiting)
 }
 
 instant(text) := text if {
@@ -48,17 +47,19 @@ instant(text) := text if {
 
 # The ages from which records of a kind are shared.
 min_ages[element] := age if {
-	some element in input.query.elements
-	age := settings.min_ages[element]
+	some element, age in settings.min_ages
+	asked[element]
 }
 
-withheld contains {"element": element, "reason": "local_rule_withheld"} if {
-	some element in input.query.elements
-	element in settings.never_share
-}
+withheld contains {"element": element, "reason": "local_rule_withheld"} if some element in (asked & never_shared)
 
 withheld contains {"element": element, "reason": "approval_not_granted"} if {
-	some element in input.query.elements
-	element in settings.approval_required
+	some element in (asked & awaiting)
 	not approved[element]
 }
+
+asked := {element | some element in input.query.elements}
+
+never_shared := {element | some element in settings.never_share}
+
+awaiting := {element | some element in settings.approval_required}

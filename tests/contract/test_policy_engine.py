@@ -17,6 +17,7 @@ from services.runtime.policy import (
     OpaServer,
     PolicyEngine,
     PolicyFolder,
+    decide_by_each,
     find_opa,
     open_engine,
     start_opa_server,
@@ -41,6 +42,8 @@ ENGINES = [
 
 RULES = """\
 package homeroom.local.trial
+
+constant := {"constant": true}
 
 document := {"asked": input.asked}
 
@@ -178,6 +181,38 @@ async def test_many_decisions_at_once_keep_apart(engine: PolicyEngine) -> None:
         *(engine.decide("homeroom/local/trial/document", question) for question in questions)
     )
     assert answers == questions
+
+
+async def test_several_policies_are_asked_about_the_same_facts(
+    engine: PolicyEngine, trial_folder: Path
+) -> None:
+    """Each answers for itself, in the order in which they are asked, wherever its engine runs."""
+    other = await open_engine("embedded", trial_folder, decision_seconds=AMPLE_SECONDS)
+    questions = [{"asked": number} for number in range(20)]
+    asked = [
+        (engine, "homeroom/local/trial/document"),
+        (other, "homeroom/local/trial/constant"),
+    ]
+    answers = await asyncio.gather(*(decide_by_each(asked, question) for question in questions))
+    await other.close()
+    assert answers == [[question, {"constant": True}] for question in questions]
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+async def test_one_silent_policy_leaves_no_decision(
+    engine: PolicyEngine, trial_folder: Path, silent: int
+) -> None:
+    """What the others say does not count without it; afterwards all are asked as before."""
+    other = await open_engine("embedded", trial_folder, decision_seconds=AMPLE_SECONDS)
+    asked = [(engine, "homeroom/local/trial/constant"), (other, "homeroom/local/trial/constant")]
+    broken = list(asked)
+    broken[silent] = (asked[silent][0], "homeroom/local/trial/nothing")
+    for _ in range(4):
+        with pytest.raises(PolicyUnavailableError):
+            await decide_by_each(broken, {"asked": 1})
+    answers = await decide_by_each(asked, {"asked": 1})
+    await other.close()
+    assert answers == [{"constant": True}, {"constant": True}]
 
 
 async def test_closed_engine_decides_nothing(engine: PolicyEngine) -> None:

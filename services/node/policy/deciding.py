@@ -1,6 +1,5 @@
 """Asks the federation's and the organization's own policy, apart, and meets their decisions."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from services.node.domain.decision import (
     require_enforced,
 )
 from services.node.policy.remembering import DecisionMemory
-from services.runtime.policy import PolicyEngine, RunningPolicy
+from services.runtime.policy import PolicyEngine, RunningPolicy, decide_by_each
 
 CONSENT_CHECK = "homeroom/federation/consent_check/document"
 FEDERATION_DECISION = "homeroom/federation/decision/document"
@@ -59,9 +58,8 @@ async def decided(federation: PolicyEngine, local: PolicyEngine, facts: Facts) -
     Raises:
         PolicyUnavailableError: if one of them gave no usable decision.
     """
-    permitted, left = await asyncio.gather(
-        federation.decide(FEDERATION_DECISION, facts), local.decide(LOCAL_DECISION, facts)
-    )
+    asked = [(federation, FEDERATION_DECISION), (local, LOCAL_DECISION)]
+    permitted, left = await decide_by_each(asked, facts)
     met = meet(parse_federation(permitted, facts["query"]["elements"]), parse_local(left))
     return replace(met, revisions=Revisions(federation.revision, local.revision))
 

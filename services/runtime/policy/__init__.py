@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from homeroom.errors import PolicyUnavailableError
+from services.runtime.policy.asking import decide_by_each
 from services.runtime.policy.bundle import PolicyBundle
 from services.runtime.policy.embedded import OPA_VERSION, ROOM_FOR_GARBAGE, EmbeddedOpa
 from services.runtime.policy.engine import DECISION_SECONDS, PolicyEngine
@@ -45,6 +46,7 @@ __all__ = [
     "SignedRelease",
     "Trace",
     "WatchedPolicy",
+    "decide_by_each",
     "find_opa",
     "open_engine",
     "open_rules",
