@@ -48,12 +48,19 @@ _CONTENT: dict[str, Any] = {
 """An entry of real size: what is said of a decision."""
 
 
-def run(entries: int = 60_000, kills: int = 400, pairs: int = 40) -> dict[str, Any]:
+def run(entries: int = 60_000, kills: int = 400, pairs: int = 20) -> dict[str, Any]:
     """Appends, exports and verifies entries; asks with a log and without; kills a node."""
+    result = _told(_appended(entries))
+    result |= _told(measure(pairs))
     died = cutting(kills, seed=1)
     died.add(killing(max(1, kills // 50), seed=1))
-    soaked = {"kills": died.deaths, "unrecorded": died.wrong.total()}
-    return {**_appended(entries), **measure(pairs), **soaked}
+    return result | _told({"kills": died.deaths, "unrecorded": died.wrong.total()})
+
+
+def _told(figures: dict[str, Any]) -> dict[str, Any]:
+    """Prints what a part measured: the whole takes minutes, and silence looks like a hang."""
+    print(", ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
+    return figures
 
 
 def _appended(entries: int) -> dict[str, Any]:

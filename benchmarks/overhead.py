@@ -18,8 +18,10 @@ from tools.soak.premises import HOLDER, Asker, Premises, premises
 from tools.soak.work import Work
 
 AT_ONCE = 32
-_QUESTIONS = 96
+_QUESTIONS = 64
 _WARM_UP = 3
+_MOST_SECONDS = 120.0
+"""For one round; on a machine that needs longer nothing can be measured."""
 _UNLOGGED = "unlogged"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -35,7 +37,8 @@ def measure(pairs: int) -> dict[str, Any]:
     for name, took in seconds.items():
         each = statistics.median(took) / _QUESTIONS * 1000
         print(
-            f"{name}: {each:.2f} ms a question, {statistics.median(cpu[name]):.2f} ms of the node"
+            f"{name}: {each:.2f} ms a question, {statistics.median(cpu[name]):.2f} ms of the node",
+            flush=True,
         )
     return {
         "overhead": round(_ratio(seconds), 3),
@@ -96,9 +99,16 @@ async def _measure(
             if number >= _WARM_UP:
                 seconds[name].append(took)
                 cpu[name].append(used)
+        _tell(number + 1, _WARM_UP + pairs)
     for asker in askers.values():
         await asker.close()
     return seconds, cpu
+
+
+def _tell(rounds: int, of: int) -> None:
+    """Says how far it is: the rounds take minutes."""
+    if rounds % 5 == 0 or rounds == of:
+        print(f"asked {rounds} of {of} rounds", flush=True)
 
 
 async def _timed(
@@ -114,7 +124,9 @@ async def _timed(
             assert len(answered.refs) == len(refs)
 
     began, before = time.perf_counter(), _cpu_ms(process)
-    await asyncio.gather(*(ask_on() for _ in range(AT_ONCE)))
+    async with asyncio.timeout(_MOST_SECONDS), asyncio.TaskGroup() as asking:
+        for _ in range(AT_ONCE):
+            asking.create_task(ask_on())
     return time.perf_counter() - began, (_cpu_ms(process) - before) / _QUESTIONS
 
 
