@@ -8,8 +8,10 @@ import asyncio
 import logging
 import threading
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +93,8 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     """
     if not rows:
         return
-    names = [column.name for column in table.columns]
-    compiled = table.insert().compile(dialect=connection.dialect, column_keys=names)
-    given: Any = rows
-    if not compiled.positional:
-        given = [dict(zip(names, row, strict=True)) for row in rows]
-    connection.exec_driver_sql(str(compiled), given)
+    inserting = _insert_of(table, tuple(table.columns.keys()), connection.dialect)
+    inserting.execute(connection, rows)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -106,14 +104,13 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """
     if not rows:
         return
-    dialect = connection.dialect
-    names = [column.name for column in table.columns if column.name in rows[0]]
-    compiled = table.insert().compile(dialect=dialect, column_keys=names)
-    written = (_written(table, name, [row[name] for row in rows], dialect) for name in names)
-    given: Any = list(zip(*written, strict=True))
-    if not compiled.positional:
-        given = [dict(zip(names, row, strict=True)) for row in given]
-    connection.exec_driver_sql(str(compiled), given)
+    names = tuple(column.name for column in table.columns if column.name in rows[0])
+    inserting = _insert_of(table, names, connection.dialect)
+    written = [
+        [row[name] for row in rows] if process is None else [process(row[name]) for row in rows]
+        for name, process in inserting.processes
+    ]
+    inserting.execute(connection, list(zip(*written, strict=True)))
 
 
 def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
@@ -202,11 +199,36 @@ def _applied(engine: Engine, version_table: str) -> set[str]:
         return set(found.get_current_heads())
 
 
-def _written(table: Table, name: str, values: list[Any], dialect: Dialect) -> list[Any]:
-    """Values of a column as the driver takes them."""
-    column_type: TypeEngine[Any] = table.columns[name].type
-    process = column_type.dialect_impl(dialect).bind_processor(dialect)
-    return values if process is None else list(map(process, values))
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """How rows of some columns of a table are added.
+
+    Attributes:
+        text: the statement as the driver takes it.
+        processes: each column, and what makes of a value one that the driver takes, if it must.
+        positional: whether the driver takes rows, and not mappings.
+    """
+
+    text: str
+    processes: Sequence[tuple[str, Callable[[Any], Any] | None]]
+    positional: bool
+
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        given: Any = rows
+        if not self.positional:
+            names = [name for name, _process in self.processes]
+            given = [dict(zip(names, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(self.text, given)
+
+
+@lru_cache(512)
+def _insert_of(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Insert:
+    """Written once: what answers a question adds a few rows to each of several tables."""
+    compiled = table.insert().compile(dialect=dialect, column_keys=names)
+    types: list[TypeEngine[Any]] = [table.columns[name].type for name in names]
+    processes = [one.dialect_impl(dialect).bind_processor(dialect) for one in types]
+    paired = list(zip(names, processes, strict=True))
+    return _Insert(str(compiled), paired, bool(compiled.positional))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -41,10 +41,16 @@ class TiledTree:
             new = self._extend(level, first, new)
             level, first = level + 1, first // TILE
 
+    def tile(self, level: int, place: int) -> bytes:
+        """The hashes of one tile; empty if there is none."""
+        if (level, place) not in self._read:
+            self._read[level, place] = self._shelf.load(level, place)
+        return self._read[level, place]
+
     def subtree(self, level: int, index: int) -> bytes:
         tile_level, within = divmod(level, _LEVELS)
         place, start = divmod(index << within, TILE)
-        hashes = self._tile(tile_level, place)
+        hashes = self.tile(tile_level, place)
         wanted = hashes[start * HASH_BYTES : (start + (1 << within)) * HASH_BYTES]
         if len(wanted) != HASH_BYTES << within:
             raise InternalError("the log lacks a hash")
@@ -54,7 +60,7 @@ class TiledTree:
         """Adds hashes to the tiles of one level; returns the roots of those that became full."""
         full = []
         place, within = divmod(first, TILE)
-        hashes = self._tile(level, place)[: within * HASH_BYTES] if within else b""
+        hashes = self.tile(level, place)[: within * HASH_BYTES] if within else b""
         if len(hashes) != within * HASH_BYTES:
             raise InternalError("the log lacks a hash")
         start = 0
@@ -67,11 +73,6 @@ class TiledTree:
                 full.append(tile_root(hashes))
             start, place, within, hashes = start + len(more), place + 1, 0, b""
         return full
-
-    def _tile(self, level: int, place: int) -> bytes:
-        if (level, place) not in self._read:
-            self._read[level, place] = self._shelf.load(level, place)
-        return self._read[level, place]
 
 
 def tile_root(hashes: bytes) -> bytes:

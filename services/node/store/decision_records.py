@@ -5,14 +5,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, select
 
 from homeroom.audit import AuditEntry
 from services.node.domain.decision import Revisions
 from services.node.domain.decision_record import DecisionRecord, KeptDecision
 from services.node.store.database import available
 from services.node.store.state_tables import DECISION_RECORD
-from services.runtime.database import writing
+from services.runtime.database import insert_rows, writing
 
 _KEPT = DECISION_RECORD.c
 _AT_ONCE = 500
@@ -62,17 +62,16 @@ class DecisionRecordStore:
 
 def keep_decision(connection: Connection, entry: AuditEntry, record: DecisionRecord) -> None:
     """Keeps a decision with its log entry: both are written, or neither is."""
-    connection.execute(
-        insert(DECISION_RECORD).values(
-            log_index=entry.index,
-            decided_at=entry.at,
-            query_digest=entry.query_digest,
-            facts=_written(record.facts),
-            decision=_written(record.document),
-            federation_revision=record.revisions.federation,
-            local_revision=record.revisions.local,
-        )
-    )
+    kept = {
+        "log_index": entry.index,
+        "decided_at": entry.at,
+        "query_digest": entry.query_digest,
+        "facts": _written(record.facts),
+        "decision": _written(record.document),
+        "federation_revision": record.revisions.federation,
+        "local_revision": record.revisions.local,
+    }
+    insert_rows(connection, DECISION_RECORD, [kept])
 
 
 def _written(content: Any) -> str:

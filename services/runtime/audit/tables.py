@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, text
+from sqlalchemy import BindParameter, Connection, Row, Table, bindparam, func, select, text
 
 from homeroom.audit import AuditEntry
 from homeroom.errors import LogUnavailableError
 from homeroom.merkle import HASH_BYTES
+from services.runtime.audit.statements import Statement
 from services.runtime.database import insert_many
 from services.runtime.tiles import TILE, TiledTree
 
@@ -30,15 +32,17 @@ class LogTables:
 
     def size(self, connection: Connection) -> int:
         """How many entries there are; of a log that lacks some, up to the last."""
-        places = self.entry.c.log_index
-        last = connection.scalar(select(places).order_by(places.desc()).limit(1))
+        last = _last_of(self.entry).execute(connection, {}).scalar_one()
         return 0 if last is None else int(last) + 1
 
     def known(self, connection: Connection, digests: Sequence[str]) -> set[tuple[str, str]]:
         """Which entries there are about these queries: the kind and the digest of each."""
-        kept = self.entry.c
-        chosen = select(kept.kind, kept.query_digest).where(kept.query_digest.in_(set(digests)))
-        return {(row.kind, row.query_digest) for row in connection.execute(chosen)}
+        # One is named several times, so that there are few statements and each is written once.
+        places = 1 << (len(digests) - 1).bit_length()
+        filled = [*digests, *[digests[-1]] * (places - len(digests))]
+        given = {_place(number): digest for number, digest in enumerate(filled)}
+        found = _known_of(self.entry, places).execute(connection, given)
+        return {(row.kind, row.query_digest) for row in found}
 
     def note_at(self, connection: Connection, size: int) -> str | None:
         """The checkpoint of a size, if that was signed."""
@@ -67,12 +71,12 @@ class LogTables:
             for e, leaf in zip(entries, leaves, strict=True)
         ]
         size = entries[0].index
-        shelf = Tiles(connection, self.tile)
+        tree = TiledTree(Tiles(connection, self.tile))
         place, within = divmod(size, TILE)
-        if len(shelf.load(0, place)) != within * HASH_BYTES:
+        if len(tree.tile(0, place)) != within * HASH_BYTES:
             raise LogUnavailableError("the log was cut off or lengthened by hand")
         insert_many(connection, self.entry, rows)
-        TiledTree(shelf).append(size, leaves)
+        tree.append(size, leaves)
         return leaves
 
 
@@ -84,15 +88,43 @@ class Tiles:
         self._table = table
 
     def load(self, level: int, place: int) -> bytes:
-        tile = self._table.c
-        chosen = select(tile.hashes).where(tile.level == level, tile.place == place)
-        return bytes(self._connection.execute(chosen).scalar_one_or_none() or b"")
+        found = _tile_of(self._table).execute(self._connection, {"level": level, "place": place})
+        return bytes(found.scalar_one_or_none() or b"")
 
     def save(self, level: int, place: int, hashes: bytes) -> None:
-        tile = self._table
-        chosen = delete(tile).where(tile.c.level == level, tile.c.place == place)
-        self._connection.execute(chosen)
-        self._connection.execute(insert(tile).values(level=level, place=place, hashes=hashes))
+        kept = {"at_level": level, "at_place": place, "longer": hashes}
+        if not _longer_tile(self._table).execute(self._connection, kept).rowcount:
+            insert_many(self._connection, self._table, [(level, place, hashes)])
+
+
+def _place(number: int) -> str:
+    return f"digest_{number}"
+
+
+@cache
+def _last_of(entry: Table) -> Statement:
+    return Statement(select(func.max(entry.c.log_index)))
+
+
+@cache
+def _known_of(entry: Table, places: int) -> Statement:
+    kept = entry.c
+    named: list[BindParameter[str]] = [bindparam(_place(number)) for number in range(places)]
+    return Statement(select(kept.kind, kept.query_digest).where(kept.query_digest.in_(named)))
+
+
+@cache
+def _tile_of(tile: Table) -> Statement:
+    kept = tile.c
+    of_place = (kept.level == bindparam("level"), kept.place == bindparam("place"))
+    return Statement(select(kept.hashes).where(*of_place))
+
+
+@cache
+def _longer_tile(tile: Table) -> Statement:
+    kept = tile.c
+    of_place = (kept.level == bindparam("at_level"), kept.place == bindparam("at_place"))
+    return Statement(tile.update().where(*of_place).values(hashes=bindparam("longer")))
 
 
 def entry_of(row: Row[Any]) -> AuditEntry:

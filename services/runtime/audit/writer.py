@@ -159,17 +159,23 @@ class GroupWriter(Generic[NoteT]):
         """Keeps what goes with an entry; what was wrong with it, and then nothing of it is kept."""
         if not notes:
             return None
+        # Written as they are: SQLAlchemy's own would cost more than a note.
+        connection.exec_driver_sql("SAVEPOINT beside")
+        refusal: BaseException | None = None
         try:
-            with connection.begin_nested():
-                for note in notes:
-                    self._keep(connection, entry, note)
+            for note in notes:
+                self._keep(connection, entry, note)
         except (OperationalError, InterfaceError):
             raise  # the database itself: then no other entry can be written either
         except SQLAlchemyError:
-            return LogUnavailableError("what goes with the entry cannot be written")
+            refusal = LogUnavailableError("what goes with the entry cannot be written")
         except Exception as failure:  # of this entry alone: the others have done nothing wrong
-            return failure
-        return None
+            refusal = failure
+        if refusal is not None:
+            # Where even this fails, so does the group: nothing half written is committed.
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT beside")
+        connection.exec_driver_sql("RELEASE SAVEPOINT beside")
+        return refusal
 
 
 def _tell(outcomes: "Sequence[tuple[asyncio.Future[Any], Outcome]]") -> None:
