@@ -218,6 +218,15 @@ def write_secret(path: Path, content: bytes, *, force: bool = False) -> None:
     _write(path, content, 0o600, force=force)
 
 
+def write_private(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Writes a file that its owner alone may read.
+
+    Raises:
+        AlreadyRecordedError: if it is there already, and `force` is not given.
+    """
+    _write(path, content, 0o600, force=force)
+
+
 def write_public(path: Path, content: bytes, *, force: bool = False) -> None:
     """Writes a file that anyone may read.
 

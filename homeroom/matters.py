@@ -127,13 +127,21 @@ class AuditFacts(MatterFacts):
 
 
 class OrderFacts(MatterFacts):
-    """A judicial order or a subpoena."""
+    """A judicial order or a subpoena.
+
+    `nondisclosure_until` is the last day of secrecy, where the order says one. It is for the
+    holder's disclosure record; policies read only whether secrecy was ordered.
+    """
 
     kind: _Words | None = None
     issued_by_court_or_lawful_authority: bool | None = None
     notice_effort_made: bool | None = None
     nondisclosure_ordered: bool | None = None
+    nondisclosure_until: dt.date | None = None
     parent_is_party_in_dependency_case: bool | None = None
+
+    def told(self) -> Facts:
+        return self.model_dump(mode="json", exclude_none=True, exclude={"nondisclosure_until"})
 
 
 class EmergencyFacts(MatterFacts):

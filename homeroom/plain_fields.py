@@ -73,6 +73,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("gateway.v1.SourceFrame", "holder"),
         ("gateway.v1.SourceOutcome", "error_reason holder"),
         ("node.v1.AddMatterRequest", "request_id"),
+        ("node.v1.AnswerEnd", "frames_digest"),
         ("node.v1.Approval", "agreement_id approval_id decided_by element purpose requester"),
         ("node.v1.ApprovalStatement", "agreement_id approval_id element holder purpose requester"),
         ("node.v1.ConsentProblem", "reason_code"),
@@ -80,6 +81,14 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.DecideApprovalRequest", "approval_id request_id"),
         ("node.v1.DecideReviewRequest", "consent_id request_id"),
         ("node.v1.Disclosure", "dataset elements purpose recipient user_id"),
+        (
+            "node.v1.DisclosureEntry",
+            "agreement_id authorities basis consent_ids dataset elements event "
+            "federation_revision first_day last_day local_revision matter_id obligations "
+            "purpose query_digest reasons regimes released released_by releaser_key "
+            "releaser_role requester role user_id",
+        ),
+        ("node.v1.DisclosureEntry.WithheldEntry", "key value"),
         ("node.v1.EndMatterRequest", "matter_id request_id"),
         ("node.v1.GetCheckpointResponse", "consistency_path note"),
         ("node.v1.GetMatterRequest", "matter_id"),
@@ -87,11 +96,14 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.IntakeRun", "format source"),
         ("node.v1.ListApprovalsRequest", "page_token"),
         ("node.v1.ListApprovalsResponse", "next_page_token"),
+        ("node.v1.ListDisclosuresRequest", "agreement_id element page_token requester user_id"),
+        ("node.v1.ListDisclosuresResponse", "next_page_token"),
         ("node.v1.ListMattersRequest", "page_token requester"),
         ("node.v1.ListMattersResponse", "next_page_token"),
         ("node.v1.ListReviewsRequest", "page_token"),
         ("node.v1.ListReviewsResponse", "next_page_token"),
         ("node.v1.Matter", "entered_by evidence_digest kind matter_id requester"),
+        ("node.v1.OnwardParty", "organization_id"),
         ("node.v1.OutsideDelegation", "by elements valid_to"),
         ("node.v1.OutsidePerson", "role training_valid_to"),
         (

@@ -7,6 +7,7 @@ sealed by AES-256-GCM under one content key, which HPKE wraps to the requester: 
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +89,11 @@ class AnswerSealer:
     """Seals the frames of one answer to its requester, in order."""
 
     def __init__(self, public_key: bytes, context: AnswerContext) -> None:
-        content_key = os.urandom(_CONTENT_KEY_BYTES)
-        self._cipher = AESGCM(content_key)
+        self.content_key = os.urandom(_CONTENT_KEY_BYTES)
+        self._cipher = AESGCM(self.content_key)
         self._context = context.encode()
-        self._tags = hashlib.sha256(_commitment(content_key))
-        self.sealed_key = seal(content_key, public_key, self._context)
+        self._tags = hashlib.sha256(_commitment(self.content_key))
+        self.sealed_key = seal(self.content_key, public_key, self._context)
 
     def seal_rows(self, sequence: int, rows: bytes) -> bytes:
         """Seals one frame's piece of the Arrow stream."""
@@ -114,6 +115,18 @@ class AnswerSealer:
 
     def _seal(self, kind: int, sequence: int, content: bytes) -> bytes:
         return self._cipher.encrypt(_nonce(kind, sequence), content, self._context)
+
+
+def frames_digest_of(content_key: bytes, context: AnswerContext, rows: Iterable[bytes]) -> bytes:
+    """The digest of an answer whose frames hold these rows, sealed under this key.
+
+    A frame's place and key decide how it is sealed: the same rows again give the same digest.
+    """
+    cipher, bound = AESGCM(content_key), context.encode()
+    tags = hashlib.sha256(_commitment(content_key))
+    for sequence, piece in enumerate(rows):
+        tags.update(cipher.encrypt(_nonce(_ROWS, sequence), piece, bound)[-_TAG_BYTES:])
+    return tags.digest()
 
 
 class AnswerOpener:

@@ -20,6 +20,7 @@ from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceStub
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceStub
+from homeroom.api.node.v1.disclosure_service_pb2_grpc import DisclosureServiceStub
 from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceStub
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
+    from homeroom.api.node.v1.disclosure_service_pb2_grpc import DisclosureServiceAsyncStub
     from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
     from homeroom.api.node.v1.outside_service_pb2_grpc import OutsideServiceAsyncStub
@@ -159,6 +161,10 @@ class Session:
     @cached_property
     def approvals(self) -> "ApprovalServiceAsyncStub":
         return ApprovalServiceStub(self._channel(Role.NODE, self.profile.node))
+
+    @cached_property
+    def disclosures(self) -> "DisclosureServiceAsyncStub":
+        return DisclosureServiceStub(self._channel(Role.NODE, self.profile.node))
 
     @cached_property
     def outside(self) -> "OutsideServiceAsyncStub":

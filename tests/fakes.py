@@ -16,12 +16,13 @@ from homeroom.facts import Facts
 from homeroom.federation import FederationState
 from homeroom.vocabulary import Element
 from services.node.domain.aggregates import AskedTable, TableRelease
+from services.node.domain.copies import CopiedPiece
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.extracts import STUDENT_KEY
 from services.node.domain.log import Disclosed, Note, Position
 from services.node.domain.on_file import NOTHING_ON_FILE, Looked, OnFile, Waiting
-from services.node.domain.register import DisclosureRecord
+from services.node.domain.register import DisclosureRecord, Manifest
 from services.node.domain.replica import Evidence, Freshness
 from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
 
@@ -117,6 +118,9 @@ class FakeLog:
     register: list[DisclosureRecord] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     tables: list[TableRelease] = field(default_factory=list)
+    manifests: list[Manifest] = field(default_factory=list)
+    copies: list[CopiedPiece] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     async def append(
         self,
@@ -134,6 +138,7 @@ class FakeLog:
         salt, written = bytes(SALT_BYTES), encode_content(content)
         entry = AuditEntry(index, 0, kind, query_digest.hex(), salt, written)
         self.entries.append((kind, query_digest, content))
+        self.notes += notes
         for note in notes:
             self._keep(note)
         self.events.append(str(kind))
@@ -151,6 +156,10 @@ class FakeLog:
                 self.waiting.append(note)
             case TableRelease():
                 self.tables.append(note)
+            case Manifest():
+                self.manifests.append(note)
+            case CopiedPiece():
+                self.copies.append(note)
 
     def content_of(self, kind: AuditKind) -> Mapping[str, Any]:
         """What the only entry of a kind says."""
@@ -262,3 +271,31 @@ class FakeExtracts:
             columns = [*selection.dataset.schema_of(selection.elements)][1:]
             return pa.schema([pa.field(STUDENT_KEY, pa.int64()), *columns]).empty_table()
         return self.rows.slice(0, at_most)
+
+
+@dataclass
+class FakeCopies:
+    """Copies in memory, not sealed; implements `Copies`.
+
+    Attributes:
+        kept: the newest piece of each place that was kept for itself, beside no log entry.
+        broken: whether nothing can be kept.
+    """
+
+    events: list[str] = field(default_factory=list)
+    kept: dict[int, CopiedPiece] = field(default_factory=dict)
+    broken: bool = False
+    content_key: bytes = b""
+
+    def seal(
+        self, query_digest: bytes, sequence: int, content_key: bytes, piece: bytes
+    ) -> CopiedPiece:
+        self.content_key = content_key
+        return CopiedPiece(query_digest.hex(), sequence, "", 0, piece)
+
+    async def keep(self, copied: CopiedPiece) -> None:
+        await asyncio.sleep(0)
+        if self.broken:
+            raise LogUnavailableError("a copy cannot be kept")
+        self.kept[copied.sequence] = copied
+        self.events.append("copied")

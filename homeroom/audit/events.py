@@ -33,6 +33,7 @@ class AuditKind(StrEnum):
     CODES_MADE = "codes_made"
     TABLES_FROZEN = "tables_frozen"
     RIGHTS_NOTED = "rights_noted"
+    RECORD_SHOWN = "record_shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,11 @@ EVENTS: Mapping[AuditKind, Event] = {
     AuditKind.RIGHTS_NOTED: Event(
         "Who holds the rights over a student's records was noted, or a note taken back.",
         ("right", "cleared"),
+    ),
+    AuditKind.RECORD_SHOWN: Event(
+        "A person asked to read the disclosure record, or for a copy of what left.",
+        ("view", "at", "allowed", *_STEWARD),
+        ("about", "copy_of", "entries", "of_requester", "of_agreement", "of_element", "of_user"),
     ),
 }
 """Of `students`, a number alone is written."""

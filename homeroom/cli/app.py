@@ -21,6 +21,7 @@ from homeroom.cli import (
     audit_verify,
     consent,
     development,
+    disclosure,
     matter,
     node,
     organization,
@@ -121,6 +122,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")
 app.add_typer(request.app, name="request")
+app.add_typer(disclosure.app, name="disclosure")
 app.add_typer(node.app, name="node")
 app.add_typer(policy.app, name="policy")
 app.add_typer(development.app, name="dev-ca")

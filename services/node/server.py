@@ -2,18 +2,19 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
 from homeroom.api.node.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
+from homeroom.api.node.v1.disclosure_service_pb2_grpc import (
+    add_DisclosureServiceServicer_to_server,
+)
 from homeroom.api.node.v1.matter_service_pb2_grpc import add_MatterServiceServicer_to_server
 from homeroom.api.node.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 from homeroom.api.node.v1.outside_service_pb2_grpc import add_OutsideServiceServicer_to_server
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.audit.checkpoint import log_origin
-from homeroom.catalog import CATALOG
 from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
@@ -23,6 +24,7 @@ from services.node.api import (
     AccountApi,
     ApprovalApi,
     AuditApi,
+    DisclosureApi,
     MatterApi,
     NodeApi,
     OutsideApi,
@@ -38,20 +40,17 @@ from services.node.domain.answer import Answerer
 from services.node.domain.approving import Approving
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
-from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.copies import forget_old_copies
 from services.node.domain.decision_record import forget_old_decisions
+from services.node.domain.disclosing import Disclosing, Shelves
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
-from services.node.domain.intake_history import Intakes
 from services.node.domain.log import Log
-from services.node.domain.log_standing import LogStanding, WitnessedLog
+from services.node.domain.log_standing import WitnessedLog
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
 from services.node.migrations import (
-    RECORDS,
-    RECORDS_VERSION_TABLE,
-    STATE,
     STATE_VERSION_TABLE,
 )
 from services.node.peers import (
@@ -64,116 +63,23 @@ from services.node.peers import (
     Witnessing,
     readers_for,
 )
-from services.node.policy import ConsentPolicy, NodePolicies, PolicyFiles, open_policies
+from services.node.policy import (
+    ConsentPolicy,
+    NodePolicies,
+    PolicyFiles,
+    ReadingPolicy,
+    open_policies,
+)
 from services.node.settings import NodeSettings
-from services.node.store.accounts import AccountStore
-from services.node.store.acts import ActLog
-from services.node.store.aggregates import AggregateStore
-from services.node.store.answers import AnswerStore
-from services.node.store.approvals import ApprovalStore
-from services.node.store.claims import ClaimStore
-from services.node.store.consents import ConsentStore
-from services.node.store.database import bring_up_to_date
-from services.node.store.datasets import SOURCES
-from services.node.store.decision_records import DecisionRecordStore
+from services.node.store.copies import CopyStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
-from services.node.store.matters import MatterStore
-from services.node.store.partner_logs import PartnerLogStore
-from services.node.store.policy_bundles import PolicyBundleStore
-from services.node.store.records import RecordStore
-from services.node.store.records.history import IntakeHistory
-from services.node.store.register import RegisterStore
-from services.node.store.retractions import RetractionStore
-from services.node.store.rosters import RosterKeeper
-from services.node.store.state import StateStore
 from services.node.store.stores import Stores
-from services.node.store.students import StudentStore
-from services.node.store.subject_refs import SubjectRefStore
-from services.node.store.views import Views
+from services.node.stores import Counts
 from services.runtime.channels import Channels
-from services.runtime.database import open_database, until_it_takes_writes
-from services.runtime.policy import PolicyState
+from services.runtime.database import until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What a node's status counts; implements `NodeCounts`."""
-
-    stores: Stores
-    files: PolicyFiles
-    standing: LogStanding
-
-    def datasets(self) -> Mapping[str, int]:
-        counted = {**self.stores.records.counts(), **self.stores.register.counts()}
-        return {dataset.name: counted[SOURCES[dataset.name].stored.name] for dataset in CATALOG}
-
-    def views(self) -> Collection[str]:
-        return self.stores.views.names
-
-    def intakes(self) -> Intakes:
-        return self.stores.intakes
-
-    def active_consents(self, now: dt.datetime) -> int:
-        return self.stores.consents.active_consents(now)
-
-    def problems(self) -> Mapping[ConsentProblem, int]:
-        return self.stores.consents.problems()
-
-    def log_size(self) -> int:
-        return self.stores.log.size()
-
-    def log_standing(self) -> LogStanding:
-        return self.standing
-
-    def engine(self) -> str:
-        return self.files.federation.running.name
-
-    def policies(self) -> tuple[PolicyState, PolicyState]:
-        return self.files.federation.state, self.files.local.state
-
-
-def bring_tables_up_to_date(records_url: str, state_url: str) -> None:
-    """Applies to both databases the migrations that they have not seen yet."""
-    bring_up_to_date(records_url, RECORDS, RECORDS_VERSION_TABLE)
-    bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
-
-
-def open_stores(records_url: str, state_url: str, views: Views | None = None) -> Stores:
-    """Brings both databases up to date and opens them, with the views beside them."""
-    views = views or Views()
-    bring_tables_up_to_date(records_url, state_url)
-    state, records = open_database(state_url), open_database(records_url)
-    roster = RosterKeeper(records)
-    return Stores(
-        records=RecordStore(records_url),
-        state=StateStore(state, records),
-        consents=ConsentStore(state),
-        students=StudentStore(state, records),
-        roster=roster,
-        claims=ClaimStore(state, roster),
-        retractions=RetractionStore(state),
-        log=LogStore(state),
-        accounts=AccountStore(state),
-        acts=ActLog(state),
-        register=RegisterStore(state),
-        answers=AnswerStore(records_url, state_url, SubjectRefStore(state), views),
-        aggregates=AggregateStore(state),
-        decisions=DecisionRecordStore(state),
-        bundles=PolicyBundleStore(state),
-        matters=MatterStore(state, records),
-        approvals=ApprovalStore(state),
-        partner_logs=PartnerLogStore(state),
-        views=views,
-        intakes=IntakeHistory(records),
-    )
-
-
-async def _opened(settings: NodeSettings) -> Stores:
-    views = Views.open(settings.views_url, settings.views, settings.view_seconds)
-    return await asyncio.to_thread(open_stores, settings.records_url, settings.state_url, views)
 
 
 async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server:
@@ -183,7 +89,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         settings: what it was told.
         clock: by which it decides; another than the machine's only where a case sets the time.
     """
-    stores = await _opened(settings)
+    stores = await open_from(settings)
     log = WitnessedLog(stores.log)
     signing_key = SigningKey.load(settings.signing_key)
     policies, files = await open_policies(
@@ -197,7 +103,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
     judge = Judge(holder, policies, stores.on_file(holder))
-    answerer = Answerer(holder, replica, judge, stores.stock, log, clock)
+    copies = await asyncio.to_thread(stores.begin_copies, sealing_key, holder)
+    stock = stores.stock(copies if settings.released_copy_days else None)
+    answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
     node = NodeApi(
         holder,
@@ -207,10 +115,8 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         Counts(stores, files, log.standing),
         Admissions(log, clock),
     )
-    add_NodeServiceServicer_to_server(node, server.grpc)
-    _serve_beside(
-        server, Premises(holder, signing_key, replica, stores, log, consents, clock), node, settings
-    )
+    own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation))
+    _serve(server, Premises(holder, signing_key, replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
     partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
@@ -219,6 +125,8 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     settling = Settling(consents, stores.consents, registry, stores.changed_consents)
     _watch_policies(server, (policies, files), consents, settling)
     await _keep_house(server, settings, stores, files, holder)
+    copied_for = dt.timedelta(days=settings.released_copy_days)
+    server.in_background(forget_old_copies(copies, copied_for, utc_now), "forgetting old copies")
     server.ready_after(stores.views.found_right)
     return server
 
@@ -234,10 +142,13 @@ class Premises:
     log: Log
     feed: ConsentFeed
     clock: Clock
+    copies: CopyStore
+    reading: ReadingPolicy
 
 
-def _serve_beside(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
-    """What is served beside answers."""
+def _serve(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
+    """Answers, and what is served beside them."""
+    add_NodeServiceServicer_to_server(node, server.grpc)
     _serve_accounts(server, here, settings)
     _serve_log(server, settings, here.stores.log)
     _serve_stewards(server, here, node)
@@ -268,6 +179,15 @@ def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
     )
     outside = Outside(here.holder, here.replica, filing, here.log, here.clock)
     add_OutsideServiceServicer_to_server(OutsideApi(stewards, outside, node), server.grpc)
+    _serve_disclosures(server, here, stewards)
+
+
+def _serve_disclosures(server: Server, here: Premises, stewards: Stewards) -> None:
+    """The disclosure record, for the holder's own people."""
+    stores = here.stores
+    shelves = Shelves(stores.register, here.copies, stores.students, stores.names)
+    disclosing = Disclosing(here.holder, here.reading, shelves, here.log, here.clock)
+    add_DisclosureServiceServicer_to_server(DisclosureApi(stewards, disclosing), server.grpc)
 
 
 def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:

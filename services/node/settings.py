@@ -98,6 +98,13 @@ class NodeSettings(ServiceSettings):
         le=3650,
         description="How long to keep what each decision was made from, for trying other policies.",
     )
+    released_copy_days: int = Field(
+        default=2_555,
+        ge=0,
+        le=36_500,
+        description="How long to keep a sealed copy of what left about students, so that a family "
+        "can be given it (34 CFR 99.30(c)); 0 keeps none.",
+    )
     max_state_age_seconds: int = Field(
         default=30,
         ge=1,

@@ -16,9 +16,9 @@ from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Revoked
 from services.node.domain.log import Disclosed, Note
 from services.node.domain.register import Decided, Keeping, Requested, record_of
+from services.node.store.disclosure_tables import DISCLOSURE_RECORD
 from services.node.store.log import LogStore
 from services.node.store.records.tables import TABLES
-from services.node.store.state_tables import DISCLOSURE_RECORD
 from services.runtime.database import open_database, writing
 from tests.conditions import consented
 from tests.contract.holding import (

@@ -18,8 +18,9 @@ from homeroom.errors import LogUnavailableError, QueryReplayedError
 from homeroom.merkle import EMPTY_ROOT, check_consistency, tree_of
 from homeroom.signing import SigningKey
 from services.node.domain.log import Disclosed, Position
+from services.node.store.disclosure_tables import DISCLOSED
 from services.node.store.log import LogStore
-from services.node.store.state_tables import DISCLOSED, LOG_ENTRY, LOG_TILE
+from services.node.store.state_tables import LOG_ENTRY, LOG_TILE
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, bring_up_to_date, urls
 

@@ -2,27 +2,33 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
+from sqlalchemy import insert
 
 from homeroom.audit import AuditKind
 from homeroom.errors import QueryReplayedError
 from homeroom.vocabulary import Basis, Element, ReasonCode
+from services.node.domain.kept_record import RecordFilter
 from services.node.domain.log import Disclosed, Note
 from services.node.domain.register import (
     Decided,
     DisclosureRecord,
+    Interest,
     Keeping,
+    Manifest,
     RecordedEvent,
     Regime,
+    Releaser,
     Requested,
     record_of,
 )
+from services.node.store.consent_tables import CONSENT
 from services.node.store.element_bits import mask_of
 from services.node.store.log import LogStore
 from services.node.store.register import RegisterStore
-from services.runtime.database import open_database
+from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, urls
 
 __all__ = ["urls"]
@@ -114,3 +120,94 @@ async def test_an_entry_is_written_with_the_log_or_not_at_all(kept: Kept) -> Non
         await kept.write(Disclosed([(ANA, 1)]), record(ATTENDANCE))
     assert len(list(kept.register.entries())) == 1
     assert kept.register.of_student(ANA) == []
+
+
+INTEREST = Interest(
+    affiliation="Harbor Helpers",
+    agreement_version=2,
+    purpose="To tutor the students who ask for it.",
+    onward={"league": "coaches some of them"},
+    authorities=("state_education",),
+)
+
+
+async def test_the_fields_of_the_law_read_back(kept: Kept) -> None:
+    """34 CFR 99.32(a)(3) and (b)(1), 603 CMR 23.07(1): who, why, what, when, by whom, to whom."""
+    day = dt.date(2026, 9, 1)
+    entry = record(
+        ATTENDANCE, agreement_id="a-1", dataset="attendance", first_day=day, interest=INTEREST
+    )
+    decided = replace(
+        entry.decided,
+        withheld={Element.COURSE_GRADES: ReasonCode.CONSENT_MISSING},
+        revisions=("f" * 64, "l" * 64),
+        released_by=Releaser("rosa.lima", "registrar", "k" * 64),
+        secret=True,
+        secret_until=dt.datetime(2026, 12, 1, tzinfo=dt.UTC),
+    )
+    await kept.write(replace(entry, decided=decided))
+    (read,) = kept.register.entries()
+
+    assert (read.affiliation, read.interest) == ("Harbor Helpers", INTEREST.purpose)
+    assert (read.agreement_id, read.agreement_version) == ("a-1", 2)
+    assert (read.onward, read.authorities) == (
+        {"league": "coaches some of them"},
+        INTEREST.authorities,
+    )
+    assert (read.dataset, read.first_day, read.last_day) == ("attendance", day, None)
+    assert read.withheld == {"course_grades": "consent_missing"}
+    assert read.revisions == ("f" * 64, "l" * 64)
+    assert (read.released_by, read.releaser_role) == ("rosa.lima", "registrar")
+    assert read.query_digest == (1).to_bytes(32).hex()
+    assert read.is_secret(dt.datetime(2026, 11, 30, 23, tzinfo=dt.UTC))
+    assert not read.is_secret(dt.datetime(2026, 12, 1, tzinfo=dt.UTC))
+
+
+async def test_how_an_answer_ended_and_its_consents_stand_with_its_entry(
+    kept: Kept, urls: Urls
+) -> None:
+    engine = open_database(urls.state)
+    with writing(engine) as connection:
+        connection.execute(
+            insert(CONSENT).values(
+                consent_key=5,
+                consent_id="c-5",
+                recorder="r",
+                evidence=b"",
+                due=False,
+                report_due=False,
+            )
+        )
+    engine.dispose()
+    await kept.write(Disclosed([(ANA, mask_of([ATTENDANCE]))], [(ANA, 5)]), record(ATTENDANCE))
+    await kept.log.append(
+        AuditKind.RELEASED, b"r" * 32, {}, [Manifest(0, 1, 12, "d" * 64, cut=True)]
+    )
+
+    (mine,) = kept.register.of_student(ANA)
+    assert mine.consent_ids == ("c-5",)
+    assert mine.ended is not None
+    assert (mine.ended.pieces, mine.ended.rows, mine.ended.cut) == (1, 12, True)
+
+
+async def test_entries_are_found_by_partner_agreement_element_person_and_time(kept: Kept) -> None:
+    await kept.write(Disclosed([(ANA, 1), (BEN, 1)]), record(ATTENDANCE, agreement_id="a-1"))
+    await kept.write(
+        record(refused={ANA: ReasonCode.CONSENT_MISSING}, requester="league", user_id="u2")
+    )
+    now, hour = dt.datetime.now(dt.UTC), dt.timedelta(hours=1)
+
+    def found(**asked: object) -> list[int]:
+        some = kept.register.page(RecordFilter(**asked), -1, 9)  # type: ignore[arg-type]  # varied
+        return [one.log_index for one in some]
+
+    assert found() == [0, 1]
+    assert found(requester="league") == found(user_id="u2") == [1]
+    assert found(agreement_id="a-1") == [0]
+    assert found(element=ATTENDANCE) == [0, 1]
+    assert found(element=Element.GRADE_LEVEL) == []
+    assert found(student_key=BEN) == [0]
+    assert found(since=now - hour, until=now + hour) == [0, 1]
+    assert found(until=now - hour) == found(since=now + hour) == []
+    assert [one.student_count for one in kept.register.page(RecordFilter(), -1, 9)] == [2, 1]
+    assert [one.log_index for one in kept.register.page(RecordFilter(), 0, 9)] == [1]

@@ -3,6 +3,7 @@
 from services.node.api.accounts import AccountApi
 from services.node.api.approvals import ApprovalApi
 from services.node.api.audit import AuditApi
+from services.node.api.disclosures import DisclosureApi
 from services.node.api.matters import MatterApi
 from services.node.api.node import NodeApi, NodeCounts
 from services.node.api.outside import OutsideApi
@@ -13,6 +14,7 @@ __all__ = [
     "AccountApi",
     "ApprovalApi",
     "AuditApi",
+    "DisclosureApi",
     "MatterApi",
     "NodeApi",
     "NodeCounts",

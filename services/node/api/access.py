@@ -22,5 +22,7 @@ ACCESS: AccessTable = {
     f"{_NODE}ApprovalService/ListApprovals": _STEWARD,
     f"{_NODE}ApprovalService/DecideApproval": _STEWARD,
     f"{_NODE}OutsideService/AnswerOutside": _STEWARD,
+    f"{_NODE}DisclosureService/ListDisclosures": _STEWARD,
+    f"{_NODE}DisclosureService/GetReleasedCopy": _STEWARD,
 }
 """Of the holder's own people; each service looks besides whose they are."""

@@ -86,7 +86,7 @@ class Outside:
             requester,
             _person(request.person, requester.organization_id, question.subject_refs),
             digest_of(evidence.statement),
-            outside=True,
+            entered_by=steward,
         )
         said = {"request": request.request_id, "requester": requester.organization_id}
         who = {"user": steward.user_id, "role": steward.role}

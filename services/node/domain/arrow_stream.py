@@ -4,6 +4,9 @@ import io
 
 import pyarrow as pa
 
+END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""The last piece of a stream that has a batch (Arrow's IPC format, end of stream)."""
+
 
 class ArrowStream:
     """Writes one Arrow IPC stream and hands it out piece by piece."""

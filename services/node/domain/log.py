@@ -6,9 +6,10 @@ from typing import Any, Protocol, TypeAlias
 
 from homeroom.audit import AuditKind
 from services.node.domain.aggregates import TableRelease
+from services.node.domain.copies import CopiedPiece
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.on_file import Waiting
-from services.node.domain.register import DisclosureRecord
+from services.node.domain.register import DisclosureRecord, Manifest, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,23 @@ class Disclosed:
 
     Attributes:
         students: the key of each student, and its elements as one number.
+        consents: the keys of a student and of a consent that it rests on.
     """
 
     students: Sequence[tuple[int, int]]
+    consents: Sequence[tuple[int, int]] = ()
 
 
-Note: TypeAlias = Disclosed | DecisionRecord | DisclosureRecord | Waiting | TableRelease
+Note: TypeAlias = (
+    Disclosed
+    | DecisionRecord
+    | DisclosureRecord
+    | Manifest
+    | CopiedPiece
+    | Shown
+    | Waiting
+    | TableRelease
+)
 """What is kept beside an entry, and written with it or not at all."""
 
 

@@ -1,5 +1,6 @@
 """Writes down what was asked and decided: the log's entry, and the disclosure record beside it."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,20 @@ from homeroom.errors import HomeroomError, Reason
 from homeroom.federation import Organization
 from homeroom.matters import OrderFacts
 from homeroom.question import NO_GROUND, Level
-from homeroom.signing import digest_of
+from homeroom.signing import digest_of, key_id_of
 from homeroom.users import User
-from homeroom.vocabulary import Element, ReasonCode
+from homeroom.vocabulary import Basis, Element, ReasonCode
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Disclosed, Note
 from services.node.domain.on_file import Waiting
-from services.node.domain.register import Decided, Keeping, Requested, record_of
-from services.node.domain.ruling import Asked, Ruling
+from services.node.domain.register import (
+    Decided,
+    Interest,
+    Releaser,
+    Requested,
+    record_of,
+)
+from services.node.domain.ruling import Asked, Holder, Ruling
 from services.node.domain.selection import Coverage
 from services.node.domain.unnamed import Unnamed
 
@@ -73,7 +80,7 @@ def what_was_decided(asked: Asked, ruling: Ruling) -> dict[str, Any]:
 
 
 def notes_on_decided(
-    keeping: Keeping,
+    holder: Holder,
     asked: Asked,
     ruling: Ruling,
     coverage: Coverage,
@@ -83,7 +90,7 @@ def notes_on_decided(
     """Whose records the answer may hold, what was decided from, and the disclosure record.
 
     Args:
-        keeping: which laws ask the holder for a record.
+        holder: who answers, and which laws ask it for a record.
         asked: what was asked.
         ruling: what was decided of it.
         coverage: who is covered.
@@ -101,11 +108,16 @@ def notes_on_decided(
         reasons=_reasons(ruling, unnamed),
         obligations=tuple(sorted(decision.grant.obligations)) if decision.grant else (),
         secret=_is_secret(asked, ruling),
+        secret_until=_secret_until(asked, ruling),
+        withheld={entry.element: entry.reason for entry in decision.withheld},
+        revisions=(decision.revisions.federation, decision.revisions.local),
+        released_by=_releaser(holder, asked),
     )
+    requested = _requested(asked, matter_of(asked, ruling), ruling)
     notes: list[Note] = [
-        Disclosed(coverage.students),
+        Disclosed(coverage.students, coverage.consents),
         DecisionRecord.of(ruling.facts, decision),
-        record_of(keeping, _requested(asked, matter_of(asked, ruling)), decided, refused),
+        record_of(holder.keeping, requested, decided, refused),
     ]
     if decision.waiting:
         question, requester = asked.question, asked.requester.organization_id
@@ -149,9 +161,30 @@ def _refused(
 
 def _is_secret(asked: Asked, ruling: Ruling) -> bool:
     """Whether the order that is relied on forbids telling the family (99.31(a)(9)(ii))."""
+    order = _order(asked, ruling)
+    return order is not None and order.nondisclosure_ordered is True
+
+
+def _secret_until(asked: Asked, ruling: Ruling) -> dt.datetime | None:
+    """The first instant at which the family may know, where the order says one."""
+    order = _order(asked, ruling)
+    if order is None or order.nondisclosure_until is None:
+        return None
+    after = order.nondisclosure_until + dt.timedelta(days=1)
+    return dt.datetime.combine(after, dt.time(), dt.UTC)
+
+
+def _order(asked: Asked, ruling: Ruling) -> OrderFacts | None:
     matter = ruling.on_file.of_ground(asked.question)
     facts = matter.facts if matter else None
-    return isinstance(facts, OrderFacts) and facts.nondisclosure_ordered is True
+    return facts if isinstance(facts, OrderFacts) else None
+
+
+def _releaser(holder: Holder, asked: Asked) -> Releaser:
+    """Who answers: the steward who entered the request, or the node by itself."""
+    key_id = key_id_of(holder.signing_key)
+    steward = asked.entered_by
+    return Releaser(steward.user_id, steward.role, key_id) if steward else Releaser(key_id=key_id)
 
 
 def matter_of(asked: Asked, ruling: Ruling) -> str:
@@ -161,17 +194,17 @@ def matter_of(asked: Asked, ruling: Ruling) -> str:
 
 
 def notes_on_undecided(
-    keeping: Keeping, asked: Asked, why: HomeroomError, named: Mapping[str, int]
+    holder: Holder, asked: Asked, why: HomeroomError, named: Mapping[str, int]
 ) -> list[Note]:
     """The entry of the disclosure record for a request that could not be decided: refused."""
     stale = why.reason is Reason.STATE_STALE
     reasons = (ReasonCode.AUTHORIZATION_STATE_STALE,) if stale else ()
     refused = Decided(released=frozenset(), whole=False, reasons=reasons)
     requested = _requested(asked, asked.question.matter_id)
-    return [record_of(keeping, requested, refused, dict.fromkeys(named.values()))]
+    return [record_of(holder.keeping, requested, refused, dict.fromkeys(named.values()))]
 
 
-def notes_on_unread(keeping: Keeping, asker: Asker) -> list[Note]:
+def notes_on_unread(holder: Holder, asker: Asker) -> list[Note]:
     """The entry of the disclosure record for what is no question; what it says is not repeated."""
     requested = Requested(
         requester=asker.requester.organization_id,
@@ -181,13 +214,16 @@ def notes_on_unread(keeping: Keeping, asker: Asker) -> list[Note]:
         ground=NO_GROUND,
         elements=(),
         everyone=True,
+        interest=Interest(affiliation=asker.requester.display_name),
     )
-    reasons = (ReasonCode.REQUEST_NOT_SPECIFIC,)
-    return [record_of(keeping, requested, Decided(frozenset(), whole=False, reasons=reasons))]
+    refused = Decided(frozenset(), whole=False, reasons=(ReasonCode.REQUEST_NOT_SPECIFIC,))
+    return [record_of(holder.keeping, requested, refused)]
 
 
-def _requested(asked: Asked, matter_id: str) -> Requested:
+def _requested(asked: Asked, matter_id: str, ruling: Ruling | None = None) -> Requested:
     question = asked.question
+    selection = ruling.selection if ruling else None
+    period = selection.period if selection else question.period
     return Requested(
         requester=asked.requester.organization_id,
         user_id=asked.user.user_id,
@@ -201,4 +237,27 @@ def _requested(asked: Asked, matter_id: str) -> Requested:
         about_students=question.level is Level.STUDENT,
         everyone=question.everyone,
         decision_only=question.validate_only,
+        dataset=question.dataset,
+        first_day=period.start_date if period else None,
+        last_day=period.end_date if period else None,
+        interest=_interest(asked, ruling),
+    )
+
+
+def _interest(asked: Asked, ruling: Ruling | None) -> Interest:
+    """Why the requester may have it, as far as agreement and file say so in words."""
+    question, agreement = asked.question, ruling.agreement if ruling else None
+    if agreement is None:
+        return Interest(affiliation=asked.requester.display_name)
+    document = agreement.document
+    schedule, passing_on = document.schedule(question.purpose), document.clauses.redisclosure
+    said = {one.organization_id: one.interest for one in passing_on.to} if passing_on else {}
+    audit = document.clauses.audit if question.basis is Basis.AUDIT_EVALUATION else None
+    named = {audit.authority, audit.representative or audit.authority} if audit else set()
+    return Interest(
+        affiliation=asked.requester.display_name,
+        agreement_version=document.version,
+        purpose=schedule.text if schedule else "",
+        onward={to: said[to] for to in question.onward_to if to in said},
+        authorities=tuple(sorted(named)),
     )

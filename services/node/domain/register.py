@@ -6,8 +6,9 @@ which ones do. What 99.32(d) exempts is recorded too, and marked as asked for by
 the law is taken to ask.
 """
 
+import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
@@ -47,6 +48,39 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """The legitimate interest, in words (34 CFR 99.32(a)(3)(ii), (b)(1)).
+
+    Attributes:
+        affiliation: the requester's name, as the registry has it.
+        agreement_version: which version of the agreement was in force; 0 for none.
+        purpose: what the agreement says the purpose is; empty where none says it.
+        onward: why each organization that it is passed on to gets it, as the agreement says.
+        authorities: the authorities that may disclose it further (99.32(a)(1), 99.33(b)).
+    """
+
+    affiliation: str = ""
+    agreement_version: int = 0
+    purpose: str = ""
+    onward: Mapping[str, str] = field(default_factory=dict)
+    authorities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Releaser:
+    """Who lets an answer out (603 CMR 23.07(1)).
+
+    Attributes:
+        user_id, role: the steward who entered the request; empty where the node answers by itself.
+        key_id: the holder's key, which signs the receipt.
+    """
+
+    user_id: str = ""
+    role: str = ""
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Requested:
     """What was asked, and by whom, as far as the record tells it.
 
@@ -54,6 +88,7 @@ class Requested:
         matter_id: what is on file for the ground that was claimed; empty for none.
         about_students: whether rows about students were asked for, and not counts nor codes.
         everyone: whether nobody was named.
+        first_day, last_day: the days the records are about; None where any day may be.
     """
 
     requester: str
@@ -68,6 +103,10 @@ class Requested:
     about_students: bool = True
     everyone: bool = False
     decision_only: bool = False
+    dataset: str = ""
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+    interest: Interest = field(default_factory=Interest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +119,9 @@ class Decided:
         whole: whether all that was asked may leave, for every student who was named.
         reasons: the grounds, or why it was refused or a part of it withheld.
         secret: whether a lawful order forbids telling the family (99.32(d)(5)).
+        secret_until: when the order lets the family know; None where it does not say.
+        withheld: why each element that was asked for and withheld from everyone was.
+        revisions: by which policies, the federation's and the holder's own.
     """
 
     released: frozenset[Element]
@@ -87,6 +129,34 @@ class Decided:
     reasons: tuple[ReasonCode, ...]
     obligations: tuple[Obligation, ...] = ()
     secret: bool = False
+    secret_until: dt.datetime | None = None
+    withheld: Mapping[Element, ReasonCode] = field(default_factory=dict)
+    revisions: tuple[str, str] = ("", "")
+    released_by: Releaser = field(default_factory=Releaser)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """How an answer about students ended: written with the entry that says so.
+
+    Attributes:
+        began: the log index of the disclosure.
+        pieces: how many pieces of its stream left, its end included.
+        frames_digest: the digest over all that left, as the receipt has it; hexadecimal.
+    """
+
+    began: int
+    pieces: int
+    rows: int
+    frames_digest: str
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whose disclosure record, or whose copy of what left, a person was shown."""
+
+    student_key: int
 
 
 @dataclass(frozen=True, slots=True)

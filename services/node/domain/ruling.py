@@ -37,15 +37,20 @@ class Asked:
 
     Attributes:
         digest: the SHA-256 digest of the signed query's exact bytes.
-        outside: whether a steward of the holder asks for a party outside, on paper or by telephone;
-            then the answer is sealed to the holder's own key.
+        entered_by: the steward of the holder who asks for a party outside, on paper or by
+            telephone; then the answer is sealed to the holder's own key.
     """
 
     question: Question
     requester: Organization
     user: User
     digest: bytes
-    outside: bool = False
+    entered_by: User | None = None
+
+    @property
+    def outside(self) -> bool:
+        """Whether a steward of the holder asks for a party outside."""
+        return self.entered_by is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ class Coverage:
         withheld: for a student, the rows that a condition on single rows withholds.
         called_for: the row obligations that some covered student's record calls for.
         failures: what is withheld of the students that were named, and why; for the holder alone.
+        consents: the keys of a student and of each consent that counts for it here.
     """
 
     elements: Covered
@@ -149,6 +150,7 @@ class Coverage:
     withheld: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)
     called_for: frozenset[Obligation] = frozenset()
     failures: Sequence[Failure] = ()
+    consents: Sequence[tuple[int, int]] = ()
 
     def since(self, begun: "Coverage", *, whole: bool = False) -> Covered:
         """What of an answer's beginning is still covered; what is covered only now was not noted.

@@ -20,6 +20,7 @@ from services.runtime.policy import PolicyEngine, RunningPolicy, decide_by_each
 
 CONSENT_CHECK = "homeroom/federation/consent_check/document"
 FEDERATION_DECISION = "homeroom/federation/decision/document"
+RECORD_READING = "homeroom/federation/record_reading/document"
 LOCAL_DECISION = "homeroom/local/decision/document"
 
 
@@ -76,6 +77,16 @@ class ConsentPolicy:
 
     async def check(self, facts: Facts) -> Mapping[str, Any]:
         return await self._federation.decide(CONSENT_CHECK, facts)
+
+
+class ReadingPolicy:
+    """The federation's rules about reading the disclosure record; implements `ReadingRules`."""
+
+    def __init__(self, federation: PolicyEngine) -> None:
+        self._federation = federation
+
+    async def granted(self, facts: Facts) -> Mapping[str, Any]:
+        return await self._federation.decide(RECORD_READING, facts)
 
 
 def _until(decision: Decision, ends: Sequence[dt.datetime]) -> Decision:

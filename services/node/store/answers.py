@@ -5,7 +5,7 @@ a dataset's rows come from a view in the organization's own database, a batch at
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Select, select
 
+from homeroom.checks import RowCondition
 from homeroom.vocabulary import Obligation
 from services.node.domain.extracts import STUDENT_KEY
 from services.node.domain.selection import Coverage, Failure, RowReader, Selection, Window
@@ -29,7 +30,7 @@ from services.node.store.failures import failures_of
 from services.node.store.grants import limited_by_period, windows_of
 from services.node.store.lists import in_lists
 from services.node.store.obligations import OF_ROWS, students_calling
-from services.node.store.permitted import rows_permitted, students_covered
+from services.node.store.permitted import grants_permitted, rows_permitted, students_covered
 from services.node.store.reading import Compiled, ReadDatabases
 from services.node.store.records.tables import RecordTable
 from services.node.store.row_readers import ArrowReader, SqliteReader
@@ -216,23 +217,34 @@ class AnswerStore:
         return Coverage(
             {name: elements_in(mask) for _, name, mask in named},
             {name: frozenset(some) for name, some in windows.items()},
-            [(key, mask) for key, _, mask in named if mask & needed],
+            students := [(key, mask) for key, _, mask in named if mask & needed],
             {name: frozenset(some) for name, some in withheld.items()},
+            consents=self._consents(selection, {key for key, _ in students}),
         )
+
+    def _consents(self, selection: Selection, covered: Collection[int]) -> list[tuple[int, int]]:
+        """The consents that count for some students, where what leaves waits for one."""
+        if not any(RowCondition.CONSENTED in words for words in selection.conditions.values()):
+            return []
+        found = self._fetch(grants_permitted(selection))
+        return sorted({(key, consent) for key, *_, consent in found if key in covered})
 
     def _fetch(self, chosen: Select[Any]) -> list[Any]:
         return self._databases.fetch(chosen)
 
 
 def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
-    """Who is covered, by grants: student, name, elements, the records' period."""
+    """Who is covered, by grants: student, name, elements, the records' period, the consent."""
     asked, needed = mask_of(selection.elements), _needed(selection)
     masks: dict[int, int] = {}
     names: dict[int, str] = {}
     windows: dict[str, set[Window]] = {}
-    for key, name, elements, first, last in grants:
+    consents: set[tuple[int, int]] = set()
+    for key, name, elements, first, last, consent in grants:
         if name is None:
             continue
+        if elements & needed:
+            consents.add((key, consent))
         masks[key] = masks.get(key, 0) | (elements & asked)
         names[key] = min(name, names.get(key, name))
         if first is not None:
@@ -241,6 +253,7 @@ def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
         {names[key]: elements_in(mask) for key, mask in masks.items()},
         {name: frozenset(some) for name, some in windows.items()},
         [(key, mask) for key, mask in masks.items() if mask & needed],
+        consents=sorted(consents),
     )
 
 

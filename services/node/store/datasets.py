@@ -28,9 +28,13 @@ from sqlalchemy import (
 
 from homeroom.vocabulary import Element
 from services.node.domain.selection import Selection
+from services.node.store.disclosure_tables import (
+    DISCLOSED,
+    DISCLOSURE_RECORD,
+    DISCLOSURE_REFUSED,
+)
 from services.node.store.records.measures import measure
 from services.node.store.records.tables import RecordTable
-from services.node.store.state_tables import DISCLOSED, DISCLOSURE_RECORD, DISCLOSURE_REFUSED
 from services.node.store.statuses import OF_A_DAY, day_of_flags
 
 _TABLES = RecordTable.metadata.tables

@@ -25,7 +25,7 @@ _NAME = NAMES.c
 
 
 def grants_permitted(selection: Selection) -> Select[Any]:
-    """Each valid grant: student, name, elements, and the records' period.
+    """Each valid grant: student, name, elements, the records' period, and its consent.
 
     The name is null where the requester has none for the student yet.
     """
@@ -38,6 +38,7 @@ def grants_permitted(selection: Selection) -> Select[Any]:
             elements.label("elements"),
             _GRANT.record_from,
             _GRANT.record_to,
+            _GRANT.consent_key,
         )
         .select_from(named(of_grants, _GRANT.student_key, selection))
         .where(

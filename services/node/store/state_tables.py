@@ -1,13 +1,10 @@
-"""The tables of what a node knows and has done: evidence, link codes, the log, what it disclosed.
+"""The tables of what a node knows and has done: evidence, link codes, the log.
 
 They stand apart from the records, so that a long import never delays a revocation or a log entry.
 Instants are whole seconds since 1970 in UTC: integers compare alike in every database.
 """
 
-import datetime as dt
-from typing import Any, ClassVar
-
-from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, MetaData, SQLModel
 
 
@@ -43,64 +40,6 @@ class LinkCodeRow(StateTable, table=True):
 
     code_digest: str = Field(primary_key=True)
     student_key: int = Field(sa_type=BigInteger, index=True)
-
-
-class DisclosedRow(StateTable, table=True):
-    """One student whose records an answer may have held; written with the answer's first entry."""
-
-    __tablename__ = "disclosed"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_disclosed_student_key", "student_key"),
-        {"sqlite_with_rowid": False},
-    )
-
-    log_index: int = Field(primary_key=True, sa_type=BigInteger)
-    student_key: int = Field(primary_key=True, sa_type=BigInteger)
-    elements: int = Field(sa_type=BigInteger)
-
-
-class DisclosureRecordRow(StateTable, table=True):
-    """What the holder must write down of one request (34 CFR 99.32); lists are joined by ';'.
-
-    Its students are in `disclosed` and, where not all may leave, in `disclosure_refused`.
-    """
-
-    __tablename__ = "disclosure_record"
-    __table_args__ = (Index("ix_disclosure_record_requester", "requester", "log_index"),)
-
-    log_index: int = Field(primary_key=True, sa_type=BigInteger)
-    recorded_at: int = Field(sa_type=BigInteger)
-    recorded_on: dt.date
-    event: str
-    regimes: str
-    requester: str
-    user_id: str
-    role: str
-    purpose: str
-    basis: str
-    agreement_id: str
-    matter_id: str
-    onward_to: str
-    elements: str
-    released: str
-    reasons: str
-    obligations: str
-    everyone: bool
-    secret: bool
-
-
-class DisclosureRefusedRow(StateTable, table=True):
-    """A student who was named in a request, and why not all that was asked may leave."""
-
-    __tablename__ = "disclosure_refused"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_disclosure_refused_student_key", "student_key"),
-        {"sqlite_with_rowid": False},
-    )
-
-    log_index: int = Field(primary_key=True, sa_type=BigInteger)
-    student_key: int = Field(primary_key=True, sa_type=BigInteger)
-    reason: str
 
 
 class LogEntryRow(StateTable, table=True):
@@ -189,9 +128,6 @@ def table_of(row: type[StateTable]) -> Table:
 SAVED_SNAPSHOT = table_of(SavedSnapshotRow)
 AGREEMENT_MEMORY = table_of(AgreementMemoryRow)
 LINK_CODE = table_of(LinkCodeRow)
-DISCLOSED = table_of(DisclosedRow)
-DISCLOSURE_RECORD = table_of(DisclosureRecordRow)
-DISCLOSURE_REFUSED = table_of(DisclosureRefusedRow)
 LOG_ENTRY = table_of(LogEntryRow)
 LOG_TILE = table_of(LogTileRow)
 LOG_CHECKPOINT = table_of(LogCheckpointRow)

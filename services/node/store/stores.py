@@ -1,10 +1,12 @@
 """All the stores of a node together, and what answers are made of."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from homeroom.sealing import SealingKey
 from services.node.domain.answer import Stock
+from services.node.domain.copies import Copies
 from services.node.domain.extracts import Chance
 from services.node.domain.ruling import Holder
 from services.node.domain.unnamed import UnnamedAnswers
@@ -15,6 +17,7 @@ from services.node.store.answers import AnswerStore
 from services.node.store.approvals import ApprovalStore
 from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
+from services.node.store.copies import CopyStore
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
 from services.node.store.matters import MatterStore
@@ -28,6 +31,7 @@ from services.node.store.retractions import RetractionStore
 from services.node.store.rosters import RosterKeeper
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
+from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
 
 _CODE_BYTES = 16
@@ -38,6 +42,7 @@ _CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().
 class Stores:
     """Everything a node keeps."""
 
+    copies: Callable[[SealingKey, str], CopyStore]
     records: RecordStore
     state: StateStore
     consents: ConsentStore
@@ -49,6 +54,7 @@ class Stores:
     accounts: AccountStore
     acts: ActLog
     register: RegisterStore
+    names: SubjectRefStore
     answers: AnswerStore
     aggregates: AggregateStore
     decisions: DecisionRecordStore
@@ -59,10 +65,16 @@ class Stores:
     views: Views
     intakes: IntakeHistory
 
-    @property
-    def stock(self) -> Stock:
-        """What answers are made of."""
-        return Stock(self.answers, UnnamedAnswers(self.aggregates, self.answers, _CHANCE))
+    def stock(self, copies: Copies | None) -> Stock:
+        """What answers are made of, and where copies of what leaves are kept."""
+        unnamed = UnnamedAnswers(self.aggregates, self.answers, _CHANCE)
+        return Stock(self.answers, unnamed, copies)
+
+    def begin_copies(self, sealing_key: SealingKey, holder: Holder) -> CopyStore:
+        """Where copies of what leaves are kept, with a key for this run."""
+        copies = self.copies(sealing_key, holder.organization_id)
+        copies.begin()
+        return copies
 
     def on_file(self, holder: Holder) -> FileStore:
         """The holder's file; what is in it counts by the holder's own signature."""

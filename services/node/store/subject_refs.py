@@ -58,6 +58,14 @@ class SubjectRefStore:
                 for row in connection.execute(chosen.where(_REF.subject_ref.in_(some)))
             }
 
+    def ever(self, recipient: str, student_key: int) -> set[str]:
+        """Every name that a recipient has or had for a student."""
+        chosen = select(_REF.subject_ref).where(
+            _REF.recipient == recipient, _REF.student_key == student_key
+        )
+        with self._state.connect() as connection:
+            return set(connection.scalars(chosen))
+
     def named(self, recipient: str, student_keys: Iterable[int]) -> Mapping[int, str]:
         """The names in use by which a recipient knows some students."""
         chosen = select(_REF.student_key, _REF.subject_ref).where(

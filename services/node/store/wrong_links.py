@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.reviewing import Disclosed
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, SUBJECT_REF
+from services.node.store.disclosure_tables import DISCLOSED
 from services.node.store.element_bits import elements_in
 from services.node.store.lists import in_lists
-from services.node.store.state_tables import DISCLOSED, LOG_ENTRY
+from services.node.store.state_tables import LOG_ENTRY
 
 
 def recipients_of(

@@ -18,7 +18,8 @@ _CAPABILITIES = Path(__file__).resolve().parents[3] / "policy" / "capabilities.j
 _ENTRYPOINTS: Mapping[str, frozenset[str]] = {
     "homeroom/local": frozenset({"homeroom.local.decision"}),
     "homeroom/federation": frozenset(
-        f"homeroom.federation.{name}" for name in ("consent_check", "decision", "question")
+        f"homeroom.federation.{name}"
+        for name in ("consent_check", "decision", "question", "record_reading")
     ),
 }
 """The packages whose `document` is asked for, by the root of the folder."""

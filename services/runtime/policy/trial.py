@@ -18,6 +18,9 @@ _POLICY = Path(__file__).resolve().parents[3] / "policy"
 _ABOUT_CONSENTS = ("consent_check", "consent_paper", "consent_scope", "consent_signer")
 """The packages whose input is a batch of consents, not a question."""
 
+_ABOUT_READING = ("record_reading",)
+"""The packages whose input is a reading of the disclosure record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -64,12 +67,19 @@ def _try_with_binary(opa: Path, folder: Path) -> Trial:
 def _schema_checks(folder: Path) -> dict[str, list[str]]:
     """How each package is compared with what it is asked: a question, or a batch of consents."""
     asked, batches = (str(_POLICY / "schema" / name) for name in ("input.json", "consents.json"))
-    ignored = [f"--ignore={name}*" for name in (*_ABOUT_CONSENTS, "consent_example")]
+    ignored = [
+        f"--ignore={name}*" for name in (*_ABOUT_CONSENTS, "consent_example", *_ABOUT_READING)
+    ]
     checks = {"does not fit the schema": ["check", "-s", asked, *ignored, "--bundle", str(folder)]}
     about = [str(file) for name in _ABOUT_CONSENTS for file in folder.glob(f"{name}.rego")]
     if about:
         shared = [str(folder / name) for name in ("clock.rego", "data.json")]
         checks["does not fit the schema of consents"] = ["check", "-s", batches, *about, *shared]
+    readings = [str(file) for name in _ABOUT_READING for file in folder.glob(f"{name}.rego")]
+    if readings:
+        schema, constants = str(_POLICY / "schema" / "record_reading.json"), folder / "data.json"
+        arguments = ["check", "-s", schema, *readings, str(constants)]
+        checks["does not fit the schema of a reading of the record"] = arguments
     return checks
 
 

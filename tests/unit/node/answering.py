@@ -20,6 +20,7 @@ from services.node.domain.unnamed import UnnamedAnswers
 from tests.fakes import (
     FakeAggregates,
     FakeClock,
+    FakeCopies,
     FakeExtracts,
     FakeFiles,
     FakeLog,
@@ -98,6 +99,7 @@ class Node:
         self.log = FakeLog(self.events)
         self.aggregates = FakeAggregates()
         self.extracts = FakeExtracts()
+        self.copies = FakeCopies(self.events)
         self.told = Told()
 
     async def answer(self, **changed: Any) -> Told:
@@ -115,7 +117,8 @@ class Node:
     def answerer(self) -> Answerer:
         holder = small.holder()
         judge = Judge(holder, self.policies, self.files)
-        stock = Stock(self.records, UnnamedAnswers(self.aggregates, self.extracts, CHANCE))
+        unnamed = UnnamedAnswers(self.aggregates, self.extracts, CHANCE)
+        stock = Stock(self.records, unnamed, self.copies)
         return Answerer(holder, self.replica, judge, stock, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:

@@ -16,7 +16,7 @@ from homeroom.facts import Facts
 from homeroom.federation import Standing
 from homeroom.matters import FACTS_OF_KIND, MATTER_OF_BASIS, MatterKind
 from homeroom.question import Level
-from homeroom.users import Delegation, Reach
+from homeroom.users import Delegation, Reach, User
 from homeroom.vocabulary import Basis, Element, Obligation
 from services.node.domain.decision import Decision
 from services.node.domain.holder_facts import HolderFacts
@@ -33,6 +33,8 @@ from services.node.domain.selection import Relation, RightsClaim, Selection, sti
 from tests.fakes import FakeFiles, FakePolicies
 from tests.organizations import NOW
 from tests.unit.node import federation as small
+
+STEWARD = User("rosa.lima", small.HOLDER.organization_id, "registrar", None)
 
 SCHEMA = Draft202012Validator(json.loads(Path("policy/schema/input.json").read_text()))
 WITHOUT: dict[str, Any] = {"agreement_id": "", "agreement_version": 0}
@@ -206,7 +208,7 @@ async def test_a_person_who_acts_for_another_is_told_as_one() -> None:
 async def test_whose_employee_asks_is_the_holders_to_say() -> None:
     audit = small.matter(MatterKind.AUDIT, by_own_employees=True)
     facts, _ = await ruled(small.asked(), OnFile({MatterKind.AUDIT: audit}))
-    own, _ = await ruled(replace(small.asked(small.organization(small.HOLDER)), outside=True))
+    own, _ = await ruled(replace(small.asked(small.organization(small.HOLDER)), entered_by=STEWARD))
 
     assert (facts["user"]["employee_of_holder"], facts["user"]["employee_of_authority"]) == (
         False,
@@ -222,7 +224,7 @@ async def test_only_a_party_for_whom_a_steward_asks_is_unknown() -> None:
     )
     asked = small.asked(stranger, basis=Basis.EMERGENCY, **WITHOUT)
     signed, _ = await ruled(asked)
-    entered, _ = await ruled(replace(asked, outside=True))
+    entered, _ = await ruled(replace(asked, entered_by=STEWARD))
 
     assert signed["requester"]["standing"] == "pending"
     assert entered["requester"]["standing"] == "unknown"

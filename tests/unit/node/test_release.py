@@ -161,7 +161,7 @@ async def test_a_replica_that_goes_stale_in_the_middle_releases_nothing_more() -
 
     with pytest.raises(StateStaleError):
         await node.answer()
-    assert node.events == ["decided", "opened", "read", "rows", "read"]
+    assert node.events == ["opened", "read", "decided", "rows", "read", "copied"]
     assert node.records.closed == 1
 
 

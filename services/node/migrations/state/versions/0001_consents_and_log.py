@@ -8,6 +8,7 @@ from services.node.migrations.aggregates import (
     create_aggregates,
     create_release_ledger,
 )
+from services.node.migrations.disclosures import create_copies, create_disclosures
 from services.node.migrations.log import create_log
 
 revision = "0001"
@@ -44,14 +45,6 @@ def upgrade() -> None:
     )
     create_log()
     op.create_table(
-        "disclosed",
-        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("elements", sa.BigInteger(), nullable=False),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_disclosed_student_key", "disclosed", ["student_key"])
-    op.create_table(
         "policy_bundle",
         sa.Column("scope", sa.String(), primary_key=True),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -68,35 +61,8 @@ def upgrade() -> None:
         sa.Column("federation_revision", sa.String(), nullable=False),
         sa.Column("local_revision", sa.String(), nullable=False),
     )
-    _create_disclosure_record()
-
-
-def _create_disclosure_record() -> None:
-    words = (
-        *("event", "regimes", "requester", "user_id", "role", "purpose", "basis"),
-        *("agreement_id", "matter_id", "onward_to", "elements", "released", "reasons"),
-        "obligations",
-    )
-    op.create_table(
-        "disclosure_record",
-        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
-        sa.Column("recorded_on", sa.Date(), nullable=False),
-        *(sa.Column(name, sa.String(), nullable=False) for name in words),
-        sa.Column("everyone", sa.Boolean(), nullable=False),
-        sa.Column("secret", sa.Boolean(), nullable=False),
-    )
-    op.create_index(
-        "ix_disclosure_record_requester", "disclosure_record", ["requester", "log_index"]
-    )
-    op.create_table(
-        "disclosure_refused",
-        sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("student_key", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_disclosure_refused_student_key", "disclosure_refused", ["student_key"])
+    create_disclosures()
+    create_copies()
 
 
 def _create_consents() -> None:

@@ -1,0 +1,351 @@
+"""Releases one answer, frame by frame; the state is looked at again before each.
+
+What is no longer permitted is dropped; when the question itself no longer is, the answer is cut and
+says so. Of what leaves about students a copy is kept before it does.
+"""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import pyarrow as pa
+
+from homeroom.audit import AuditKind
+from homeroom.clock import Clock
+from homeroom.sealing import AnswerContext, AnswerSealer
+from homeroom.signing import digest_of
+from homeroom.vocabulary import Element, Obligation, ReasonCode
+from services.node.domain.agreement_memory import Remembered
+from services.node.domain.arrow_stream import ArrowStream
+from services.node.domain.copies import CopiedPiece, Copies
+from services.node.domain.log import Log, Note, Position
+from services.node.domain.register import Manifest
+from services.node.domain.replica import Evidence, Replica
+from services.node.domain.ruling import Asked, Holder, Ruling
+from services.node.domain.selection import (
+    ROWS_PER_BATCH,
+    Coverage,
+    Narrowing,
+    Records,
+    RowReader,
+    still_permits,
+)
+from services.node.domain.unnamed import TableReader, Unnamed, still_tells
+
+_LONGEST_TRUST = dt.timedelta(seconds=5)
+"""How long an answer relies on grants that it read, for they also end by themselves."""
+
+
+class Ending(StrEnum):
+    """How an answer ended."""
+
+    ANSWERED = "answered"
+    NO_PERMITTED_ANSWER = "no_permitted_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """A piece of the answer's Arrow stream, sealed to the requester.
+
+    Attributes:
+        sealed_key: the content key, wrapped to the requester; in the first piece only.
+    """
+
+    sequence: int
+    rows: bytes
+    sealed_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the answer ended; what the receipt says.
+
+    Attributes:
+        history: how far the agreement's history was known.
+    """
+
+    sequence: int
+    sealer: AnswerSealer
+    sealed_key: bytes
+    ending: Ending
+    reasons: tuple[ReasonCode, ...]
+    released: tuple[Element, ...]
+    withheld: Mapping[Element, ReasonCode]
+    obligations: tuple[Obligation, ...]
+    row_count: int
+    agreement_version: int
+    history: Remembered | None
+    evidence: Evidence
+    decision_digest: bytes
+    position: Position
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a release works with.
+
+    Attributes:
+        copies: where copies are kept; None keeps none.
+        rule_now: rules on the question again, by what is known at this moment.
+    """
+
+    holder: Holder
+    replica: Replica
+    records: Records
+    log: Log
+    clock: Clock
+    copies: Copies | None
+    rule_now: Callable[[Asked], Awaitable[Ruling]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A batch that was read and has not left.
+
+    Attributes:
+        batch: as it was read, for it may be narrowed otherwise before it leaves.
+        narrowing: what it was narrowed by when its piece was written and copied.
+        rows: how many are left; the piece is empty where none is.
+    """
+
+    batch: pa.RecordBatch
+    narrowing: Narrowing | None
+    rows: int
+    piece: bytes
+
+
+class Release:
+    """Releases one answer, batch by batch."""
+
+    def __init__(
+        self,
+        means: Means,
+        asked: Asked,
+        ruling: Ruling,
+        coverage: Coverage,
+        unnamed: Unnamed | None,
+    ) -> None:
+        self._means = means
+        self._coverage = coverage
+        self._unnamed = unnamed
+        self._asked = asked
+        self.ruling = ruling
+        # The rows are read later: of whom they tell only by then, the log does not know.
+        self._begun = begun = ruling.selection
+        self._narrowing = Narrowing(coverage.elements, begun.dataset) if begun else None
+        self._sealer = AnswerSealer(
+            asked.requester.sealing_key,
+            AnswerContext(asked.digest, means.holder.organization_id),
+        )
+        self._reader: RowReader | None = None
+        self._pending: _Pending | None = None
+        self._looked_at = means.clock()
+        self._sequence = 0
+        self._row_count = 0
+        self.began = 0
+
+    async def open(self) -> Sequence[Note]:
+        """Begins to read what may leave; gives the copy of the first batch about students.
+
+        It is kept with the decision: a small answer costs no transaction of its own.
+        """
+        begun, rows = self._begun, self._unnamed.rows if self._unnamed is not None else None
+        if self._asked.question.validate_only or (begun is None and rows is None):
+            return []
+        if begun is not None:
+            # Where no record calls for anything, the answer has no columns to say so.
+            told = begun.row_obligations & frozenset(self._coverage.called_for)
+            chosen = replace(begun, row_obligations=told)
+            self._schema = chosen.schema
+            self._reader = await self._means.records.open(chosen)
+        elif rows is not None:
+            self._schema = rows.schema
+            self._reader = TableReader(rows, ROWS_PER_BATCH)
+        self._stream = ArrowStream(self._schema)
+        copied = await self._read()
+        return [] if copied is None else [copied]
+
+    async def end(self) -> None:
+        """Ends the read, finished or not."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def run(self) -> AsyncIterator[SealedRows | Closing]:
+        """Streams what is permitted, then the closing."""
+        if self._reader is None:
+            yield await self.close()
+            return
+        while (pending := self._pending) is not None:
+            if not await self._still_permitted():
+                yield await self.close(cut=True)
+                return
+            if pending.narrowing is not self._narrowing:
+                pending = self._written(pending.batch)
+                await self._keep(self._copy_of(pending))
+            if pending.piece:
+                self._row_count += pending.rows
+                yield self._seal(pending.piece)
+            await self._keep(await self._read())
+        if not await self._still_permitted():
+            yield await self.close(cut=True)
+            return
+        pieces = self._sequence
+        yield self._seal(self._stream.end())
+        yield await self.close(pieces=pieces)
+
+    async def _read(self) -> CopiedPiece | None:
+        """Reads the next batch, and gives the copy of its piece that is to be kept."""
+        reader = self._reader
+        batch = await reader.next_batch() if reader is not None else None
+        self._pending = None if batch is None else self._written(batch)
+        return self._copy_of(self._pending)
+
+    def _written(self, batch: pa.RecordBatch) -> _Pending:
+        """A batch as it would leave now."""
+        narrowing = self._narrowing
+        left = batch if narrowing is None else narrowing.apply(batch)
+        if self._sequence == 0:
+            # What was written before and did not leave had the schema.
+            self._stream = ArrowStream(self._schema)
+        piece = self._stream.piece(left) if left.num_rows else b""
+        return _Pending(batch, narrowing, left.num_rows, piece)
+
+    def _copy_of(self, pending: _Pending | None) -> CopiedPiece | None:
+        copies = self._means.copies
+        if copies is None or self._begun is None or pending is None or not pending.piece:
+            return None
+        key = self._sealer.content_key
+        return copies.seal(self._asked.digest, self._sequence, key, pending.piece)
+
+    async def _keep(self, copied: CopiedPiece | None) -> None:
+        if copied is not None and self._means.copies is not None:
+            await self._means.copies.keep(copied)
+
+    async def close(self, *, cut: bool = False, pieces: int | None = None) -> Closing:
+        """Records how the answer ended, then says so."""
+        means, ruling = self._means, self.ruling
+        decision = ruling.decision
+        ending = Ending.NO_PERMITTED_ANSWER
+        if (ruling.selection is not None or self._tells_rows) and not cut:
+            ending = Ending.ANSWERED
+        # What has left has left: a cut answer's receipt names it too.
+        left = ending is Ending.ANSWERED or self._row_count > 0
+        told = self._unnamed or self._begun
+        released = told.elements if told and left else frozenset()
+        position = await means.log.append(
+            AuditKind.RELEASED,
+            self._asked.digest,
+            {
+                "ending": str(ending),
+                "cut": cut,
+                "rows": self._row_count,
+                "frames_digest": self._sealer.frames_digest().hex(),
+                "registry_sequence": ruling.evidence.registry.sequence,
+                "consent_sequence": ruling.evidence.consent.sequence,
+            },
+            self._manifest(cut=cut, pieces=pieces),
+        )
+        return Closing(
+            sequence=self._sequence,
+            sealer=self._sealer,
+            sealed_key=self._sealed_key(),
+            ending=ending,
+            reasons=_reasons(ruling, ending, self._unnamed),
+            released=tuple(sorted(released)),
+            withheld={entry.element: entry.reason for entry in sorted(decision.withheld)},
+            obligations=_obligations(ruling, ending),
+            row_count=self._row_count,
+            agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
+            history=_history(self._asked, ruling.evidence),
+            evidence=ruling.evidence,
+            decision_digest=digest_of(decision.encode()),
+            position=position,
+            at=means.clock(),
+        )
+
+    @property
+    def _tells_rows(self) -> bool:
+        return self._unnamed is not None and self._unnamed.rows is not None
+
+    def _manifest(self, *, cut: bool, pieces: int | None) -> list[Note]:
+        """How the answer ended, beside its disclosure record; nothing where nobody is told of."""
+        if self._begun is None or self._asked.question.validate_only:
+            return []
+        left = self._sequence if pieces is None else pieces
+        digest = self._sealer.frames_digest().hex()
+        return [Manifest(self.began, left, self._row_count, digest, cut)]
+
+    async def _still_permitted(self) -> bool:
+        """Looks again at what may leave, if anything may have changed; False cuts the answer."""
+        means, ruling = self._means, self.ruling
+        evidence = means.replica.evidence()
+        now = means.clock()
+        evidence.require_fresh(now, means.holder.max_state_age)
+        if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
+            return True
+        latest = await means.rule_now(self._asked)
+        if self._unnamed is not None:
+            return self._still_tells(latest, self._unnamed, now)
+        begun = self._begun
+        if begun is None or latest.selection is None or not still_permits(latest.selection, begun):
+            return self._cut_by(latest)
+        self._looked_at = now
+        self.ruling = replace(ruling, evidence=latest.evidence)
+        narrowed = replace(begun, instant=now, classes=latest.selection.classes)
+        coverage = await means.records.covered(narrowed)
+        called_for = self._coverage.called_for
+        if not coverage.called_for <= called_for:
+            # What now goes with some record has no column in this answer.
+            return self._cut_by(latest)
+        # A statement on one element stands in the row of them all.
+        still = coverage.since(self._coverage, whole=bool(called_for))
+        self._narrowing = Narrowing(still, begun.dataset)
+        return True
+
+    def _cut_by(self, latest: Ruling) -> bool:
+        self.ruling = replace(latest, selection=None)
+        return False
+
+    def _still_tells(self, latest: Ruling, told: Unnamed, now: dt.datetime) -> bool:
+        level, begun = self._asked.question.level, self.ruling.decision.grant
+        self._looked_at = now
+        if still_tells(latest.decision, told, level, begun):
+            self.ruling = replace(self.ruling, evidence=latest.evidence)
+            return True
+        self.ruling = latest
+        return False
+
+    def _seal(self, rows: bytes) -> SealedRows:
+        piece = SealedRows(
+            self._sequence, self._sealer.seal_rows(self._sequence, rows), self._sealed_key()
+        )
+        self._sequence += 1
+        return piece
+
+    def _sealed_key(self) -> bytes:
+        return self._sealer.sealed_key if self._sequence == 0 else b""
+
+
+def _history(asked: Asked, evidence: Evidence) -> Remembered | None:
+    known = evidence.federation.known.get(asked.question.agreement_id)
+    return Remembered(len(known.history.statements), known.history.head) if known else None
+
+
+def _reasons(
+    ruling: Ruling, ending: Ending, unnamed: Unnamed | None = None
+) -> tuple[ReasonCode, ...]:
+    """Why the answer ended as it did; for a refusal of every element, why each was withheld."""
+    decision = ruling.decision
+    beside = unnamed.reasons if unnamed is not None else frozenset()
+    if ending is Ending.ANSWERED or not decision.allow:
+        return tuple(sorted(decision.reasons | beside))
+    if beside:
+        return tuple(sorted(beside))
+    return tuple(sorted({entry.reason for entry in decision.withheld}))
+
+
+def _obligations(ruling: Ruling, ending: Ending) -> tuple[Obligation, ...]:
+    grant = ruling.decision.grant
+    return tuple(sorted(grant.obligations)) if grant and ending is Ending.ANSWERED else ()

@@ -1,0 +1,101 @@
+"""What the copies of answers promise, on SQLite and on PostgreSQL alike."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import update
+
+from homeroom.audit import AuditKind
+from homeroom.errors import EvidenceInvalidError
+from homeroom.sealing import SealingKey
+from services.node.store.copies import CopyStore
+from services.node.store.disclosure_tables import RELEASED_COPY
+from services.node.store.log import LogStore
+from services.runtime.database import open_database, writing
+from tests.contract.node_stores import Urls, urls
+from tests.postgres import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url", "urls"]
+
+QUERY, KEY = b"q" * 32, b"k" * 32
+HOLDER = SealingKey.generate()
+ROWS = b"Zoraida Quintanilla was absent. " * 100
+
+
+class Kept:
+    """Copies in one database; each run of a node has a key of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_database(url)
+        self.log = LogStore(self.engine)
+
+    def run(self, key: SealingKey = HOLDER, holder: str = "anytown") -> CopyStore:
+        copies = CopyStore(self.engine, key, holder)
+        copies.begin()
+        return copies
+
+
+@pytest.fixture
+def kept(urls: Urls) -> Iterator[Kept]:
+    kept = Kept(urls.state)
+    yield kept
+    kept.engine.dispose()
+
+
+async def test_copies_read_back_as_they_were_kept_by_a_later_run_too(kept: Kept) -> None:
+    """The first with a log entry, others for themselves; under a key that no database has."""
+    copies = kept.run()
+    await kept.log.append(AuditKind.DECIDED, QUERY, {}, [copies.seal(QUERY, 0, KEY, ROWS)])
+    await copies.keep(copies.seal(QUERY, 1, KEY, b"more"))
+
+    opened = kept.run().of_query(QUERY.hex())
+    assert opened is not None
+    assert (opened.content_key, list(opened.pieces)) == (KEY, [ROWS, b"more"])
+    assert kept.run().of_query("00" * 32) is None
+
+
+async def test_a_piece_that_did_not_leave_is_replaced(kept: Kept) -> None:
+    copies = kept.run()
+    for piece in (b"as it was read", b"as it left"):
+        await copies.keep(copies.seal(QUERY, 0, KEY, piece))
+
+    opened = copies.of_query(QUERY.hex())
+    assert opened is not None
+    assert list(opened.pieces) == [b"as it left"]
+
+
+async def test_nothing_is_to_be_read_without_the_holders_key(kept: Kept, urls: Urls) -> None:
+    copies = kept.run()
+    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    (row,) = urls.rows(RELEASED_COPY)
+
+    assert b"Zoraida" not in row["sealed"]
+    assert KEY not in row["sealed"]
+    assert len(row["sealed"]) < len(ROWS) / 8
+    for other in (kept.run(SealingKey.generate()), kept.run(holder="elsewhere")):
+        with pytest.raises(EvidenceInvalidError):
+            other.of_query(QUERY.hex())
+
+
+@pytest.mark.parametrize("moved", [{"sequence": 1}, {"place": 7}, {"sealed": b"x" * 99}])
+async def test_a_copy_that_was_moved_or_changed_does_not_open(
+    kept: Kept, moved: dict[str, object]
+) -> None:
+    copies = kept.run()
+    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    with writing(kept.engine) as connection:
+        connection.execute(update(RELEASED_COPY).values(**moved))
+
+    with pytest.raises(EvidenceInvalidError):
+        copies.of_query(QUERY.hex())
+
+
+async def test_copies_are_forgotten_when_their_time_is_over(kept: Kept) -> None:
+    copies = kept.run()
+    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    now = dt.datetime.now(dt.UTC)
+
+    assert copies.forget_before(now - dt.timedelta(days=1)) == 0
+    assert copies.forget_before(now + dt.timedelta(days=1)) == 1
+    assert copies.of_query(QUERY.hex()) is None
