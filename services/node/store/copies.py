@@ -15,7 +15,7 @@ from homeroom.signing import digest_of
 from services.node.domain.copies import CopiedPiece, OpenedCopies
 from services.node.store.database import available
 from services.node.store.disclosure_tables import COPY_KEY, RELEASED_COPY
-from services.runtime.database import writing
+from services.runtime.database import insert_many, writing
 
 _COPY = RELEASED_COPY.c
 _KEY_BYTES = 32
@@ -112,16 +112,8 @@ def write_copy(connection: Connection, _entry: Any, copied: CopiedPiece) -> None
 
 
 def _insert(connection: Connection, copied: CopiedPiece) -> None:
-    connection.execute(
-        insert(RELEASED_COPY).values(
-            query_digest=copied.query_digest,
-            sequence=copied.sequence,
-            key_id=copied.key_id,
-            place=copied.place,
-            made_at=int(time.time()),
-            sealed=copied.sealed,
-        )
-    )
+    place = (copied.query_digest, copied.sequence, copied.key_id, copied.place)
+    insert_many(connection, RELEASED_COPY, [(*place, int(time.time()), copied.sealed)])
 
 
 def _compressed(piece: bytes) -> bytes:
