@@ -46,7 +46,7 @@ from services.node.domain.disclosing import Disclosing, Shelves
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.log import Log
-from services.node.domain.log_standing import WitnessedLog
+from services.node.domain.log_standing import LogStanding, WitnessedLog
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
@@ -75,7 +75,7 @@ from services.node.store.copies import CopyStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.stores import Stores
-from services.node.stores import Counts
+from services.node.stores import Counts, open_from
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed
@@ -102,9 +102,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     )
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
-    judge = Judge(holder, policies, stores.on_file(holder))
     copies = await asyncio.to_thread(stores.begin_copies, sealing_key, holder)
     stock = stores.stock(copies if settings.released_copy_days else None)
+    judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
     node = NodeApi(
@@ -119,14 +119,10 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     _serve(server, Premises(holder, signing_key, replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
-    partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
-    logs = Logs(Witnessing.of(settings, stores.log, log.standing), partners)
+    logs = _logs(settings, stores, log.standing, registry, clock)
     _follow(server, settings, (registry, consents, reporting), logs)
-    settling = Settling(consents, stores.consents, registry, stores.changed_consents)
-    _watch_policies(server, (policies, files), consents, settling)
+    _settle(server, stores, (policies, files), consents, registry)
     await _keep_house(server, settings, stores, files, holder)
-    copied_for = dt.timedelta(days=settings.released_copy_days)
-    server.in_background(forget_old_copies(copies, copied_for, utc_now), "forgetting old copies")
     server.ready_after(stores.views.found_right)
     return server
 
@@ -149,6 +145,7 @@ class Premises:
 def _serve(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
     """Answers, and what is served beside them."""
     add_NodeServiceServicer_to_server(node, server.grpc)
+    _forget_old_copies(server, settings, here.copies)
     _serve_accounts(server, here, settings)
     _serve_log(server, settings, here.stores.log)
     _serve_stewards(server, here, node)
@@ -199,18 +196,26 @@ def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:
     server.in_background(signer.keep_signing(), "signing the log")
 
 
-def _watch_policies(
+def _settle(
     server: Server,
+    stores: Stores,
     deciding: tuple[NodePolicies, PolicyFiles],
     consents: ConsentFeed,
-    settling: Settling,
+    registry: RegistryFeed,
 ) -> None:
+    """Settles consents again when what they rest on changes: policies, agreements, records."""
     policies, files = deciding
+    settling = Settling(consents, stores.consents, registry, stores.changed_consents)
     server.in_background(
         settling.run(lambda: policies.federation.revision), "settling consents again"
     )
     files.on_change(consents.note_change)
     server.in_background(files.watch(), "watching policies")
+
+
+def _forget_old_copies(server: Server, settings: NodeSettings, copies: CopyStore) -> None:
+    kept = dt.timedelta(days=settings.released_copy_days)
+    server.in_background(forget_old_copies(copies, kept, utc_now), "forgetting old copies")
 
 
 async def _keep_house(
@@ -282,6 +287,17 @@ class Logs:
 
     witnessing: Witnessing
     partners: PartnerLogs
+
+
+def _logs(
+    settings: NodeSettings,
+    stores: Stores,
+    standing: LogStanding,
+    registry: RegistryFeed,
+    clock: Clock,
+) -> Logs:
+    partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
+    return Logs(Witnessing.of(settings, stores.log, standing), partners)
 
 
 def _follow(
