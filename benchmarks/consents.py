@@ -32,7 +32,7 @@ from deploy.local.layout import Layout, Member, make_layout
 from deploy.local.processes import Processes
 from homeroom import Answer, Client
 from services.node.intake.run import ingest
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 
 HOLDER = "holder"
 AGREEMENT_ID = "benchmark"

@@ -15,7 +15,7 @@ from deploy.local.processes import Processes
 from homeroom import Client
 from homeroom.consents import RecordedConsent, SignedForm
 from services.node.intake.run import ingest
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 
 AGREEMENT_ID = "benchmark"
 PURPOSE = "direct_service"

@@ -26,12 +26,12 @@ from services.node.intake.pulling import SERVICES, pull
 from services.node.intake.rest import Access
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
+from services.node.opening import bring_tables_up_to_date, open_stores
 from services.node.server import build_server
 from services.node.settings import IntakeSettings, NodeSettings
 from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
 from services.node.store.views import Views
-from services.node.stores import bring_tables_up_to_date, open_stores
 from services.runtime.process import EXIT_FAILED, run_service
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

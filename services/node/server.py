@@ -53,6 +53,7 @@ from services.node.domain.ruling import Holder, Judge
 from services.node.migrations import (
     STATE_VERSION_TABLE,
 )
+from services.node.opening import Counts, open_from
 from services.node.peers import (
     ConsentFeed,
     LogWitness,
@@ -75,7 +76,6 @@ from services.node.store.copies import CopyStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.stores import Stores
-from services.node.stores import Counts, open_from
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed

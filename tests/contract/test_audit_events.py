@@ -21,6 +21,7 @@ from services.node.domain.administration import Administration
 from services.node.domain.consent_book import Progress, Revoked, Step
 from services.node.domain.consent_entries import changes_digest
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.opening import open_stores
 from services.node.store.acts import ActLog
 from services.node.store.aggregates import AggregateStore
 from services.node.store.consents import ConsentStore
@@ -31,7 +32,6 @@ from services.node.store.records.history import IntakeHistory
 from services.node.store.rights import RightsKind
 from services.node.store.state import StateStore
 from services.node.store.students import StudentStore
-from services.node.stores import open_stores
 from services.runtime.database import open_database
 from tests.contract.node_federation import ASKER, HOLDER, NodeFederation, node_federation
 from tests.contract.node_stores import FAR, Urls, bring_up_to_date, grant, settled, urls

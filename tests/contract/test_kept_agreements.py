@@ -5,7 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from services.node.__main__ import app
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 
 
 def test_a_node_writes_the_state_that_it_saw_last_and_replaces_no_file(tmp_path: Path) -> None:

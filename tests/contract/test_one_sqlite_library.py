@@ -10,7 +10,7 @@ from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Progress
 from services.node.domain.decision import Schools
 from services.node.domain.selection import Selection
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from tests.conditions import consented
 
 _NOW = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)

@@ -27,7 +27,7 @@ from homeroom.errors import HomeroomError
 from homeroom.evidence import signed
 from homeroom.identity import Role
 from homeroom.signing import Domain, SigningKey
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from tests.federation.records import CHILDREN, HARBOR, Child
 from tests.federation.running import Federation, eventually, free_address
 from tests.federation.wire import Keys, RogueGateway, Sealed, query_of, user_token

@@ -26,7 +26,7 @@ from homeroom.identity import Role
 from homeroom.profile import load_profile
 from homeroom.users import User
 from services.node.intake.run import ingest
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from tests.federation.records import (
     ATTENDANCE,
     CHILDREN,

@@ -17,7 +17,7 @@ from homeroom.consent_terms import IdentityClaim
 from homeroom.consents import RecordedConsent, SignedForm
 from homeroom.profile import load_profile
 from homeroom.reviews import ReviewDesk
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from tests.federation.records import (
     ATTENDANCE,
     HARBOR,

@@ -20,7 +20,7 @@ from homeroom.audit.entry import SALT_BYTES
 from homeroom.errors import CallerUnknownError, ClockSkewedError, HomeroomError
 from homeroom.profile import load_profile
 from homeroom.users import User
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from services.runtime.tiles import TILE
 from tests.federation.records import (
     ATTENDANCE,

@@ -7,7 +7,7 @@ import pytest
 from homeroom import Client, NotPermittedError, Outcome
 from homeroom.federation import Standing
 from homeroom.users import User
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 from tests.federation.records import (
     ATTENDANCE,
     ATTENDANCE_ALLOWED,

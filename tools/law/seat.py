@@ -20,12 +20,12 @@ from homeroom.errors import HomeroomError
 from homeroom.identity import Identity, Role
 from homeroom.question import Level
 from homeroom.vocabulary import Element
+from services.node.opening import open_stores
 from services.node.server import build_server
 from services.node.store.register import RegisterStore
 from services.node.store.rights import RightsKind
 from services.node.store.stores import Stores
 from services.node.store.subject_refs import SubjectRefStore
-from services.node.stores import open_stores
 from services.runtime.database import open_database
 from tools.law.agreements import agreement_of
 from tools.law.asking import Got, Requester, dataset_of, malformed, questions_of

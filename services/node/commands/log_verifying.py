@@ -14,7 +14,7 @@ from homeroom.cli.options import AsJson
 from homeroom.cli.terminal import show_json, tell
 from homeroom.signing import SigningKey
 from services.node.commands.databases import RecordsUrl, StateUrl
-from services.node.stores import open_stores
+from services.node.opening import open_stores
 
 Federation = Annotated[
     str, typer.Option(envvar="HOMEROOM_NODE_FEDERATION", help="The federation's name.")

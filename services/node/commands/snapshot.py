@@ -10,9 +10,9 @@ from homeroom.cli.terminal import show_json, tell
 from homeroom.clock import utc_now
 from services.node.commands.databases import RecordsUrl, StateUrl
 from services.node.domain.freezing import Dimension, Measure, frozen
+from services.node.opening import open_stores
 from services.node.store.pupils import Pupils
 from services.node.store.records.measures import MeasureRules
-from services.node.stores import open_stores
 from services.runtime.database import open_database
 
 app = typer.Typer(help="Freeze tables of counts for others to ask for.", no_args_is_help=True)
