@@ -24,7 +24,7 @@ KNOWN = json.loads(Path("policy/schema/input.json").read_text())["properties"]["
 DATA = json.loads(Path("policy/federation/data.json").read_text())
 GROUNDS = DATA["federation"]["grounds"]
 OF_EVERY_KIND = {"id", "requester", "valid_from", "valid_to"}
-KEPT_FOR_ITSELF = {"by_own_employees", "declared_by", "threat", "person"}
+KEPT_FOR_ITSELF = {"by_own_employees", "declared_by", "threat", "person", "nondisclosure_until"}
 SAID_OF_THEM = {"declared", "threat_recorded"}
 
 

@@ -43,7 +43,9 @@ def filled(kind: type[Message], depth: int = DEPTH) -> Message:
 
 
 def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
-    if field.is_repeated:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        getattr(message, field.name)[value.key] = value.value
+    elif field.is_repeated:
         getattr(message, field.name).append(value)
     elif isinstance(value, Message):
         getattr(message, field.name).CopyFrom(value)
