@@ -31,6 +31,7 @@ from homeroom.errors import HomeroomError
 from homeroom.identity import Role
 from homeroom.vocabulary import Element
 from tests.federation.leaks import (
+    PART_BYTES,
     found_in,
     leaks_in,
     places_of,
@@ -183,6 +184,16 @@ def test_the_search_finds_a_value_however_it_is_written(how: str) -> None:
 
     assert found_in(b"\x00ab" + WRITTEN[how]() + b"cd\xff", [secret]) == [secret]
     assert found_in(WRITTEN[how](), ["Vandersloot", "2013-04-10"]) == []
+
+
+@pytest.mark.parametrize("before", [0, PART_BYTES - 3, PART_BYTES, 3 * PART_BYTES - 1])
+@pytest.mark.parametrize("secret", ["Ann", "Lee2", NAME])
+def test_the_search_finds_a_value_wherever_it_stands(secret: str, before: int) -> None:
+    """Also where it goes on in the next part that is read; and not where its end is missing."""
+    around = bytes(before), b"\x00after"
+
+    assert found_in(secret.encode().join(around), [DAY, secret]) == [secret]
+    assert found_in(secret.encode()[:-1].join(around), [DAY, secret]) == []
 
 
 def _plant_text(path: Path) -> None:
