@@ -30,6 +30,7 @@ class AuditKind(StrEnum):
     NODE_STARTED = "node_started"
     RECORDS_IMPORTED = "records_imported"
     RECORDS_EXPORTED = "records_exported"
+    BACKUP_MADE = "backup_made"
     CODES_MADE = "codes_made"
     TABLES_FROZEN = "tables_frozen"
     RIGHTS_NOTED = "rights_noted"
@@ -180,6 +181,11 @@ EVENTS: Mapping[AuditKind, Event] = {
     ),
     AuditKind.RECORDS_EXPORTED: Event(
         "The records are about to be written to a file.", ("format", "students")
+    ),
+    AuditKind.BACKUP_MADE: Event(
+        "The node's databases are about to be copied into a backup, and how many key files with "
+        "them.",
+        ("keys",),
     ),
     AuditKind.CODES_MADE: Event("Link codes were made for forms.", ("students",)),
     AuditKind.TABLES_FROZEN: Event("Tables of counts were frozen.", ("tables",)),

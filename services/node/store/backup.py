@@ -10,14 +10,16 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from homeroom.audit import AuditKind
 from homeroom.errors import AlreadyRecordedError, EvidenceInvalidError, RequestInvalidError
+from services.node.store.acts import ActLog
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
 
@@ -78,15 +80,20 @@ def make_backup(
 ) -> Backup:
     """Copies both databases, and key files if any are named, into a new folder.
 
+    The log tells of it first, so that the copy has the entry too.
+
     Raises:
-        RequestInvalidError: if a database is not SQLite.
+        RequestInvalidError: if a database is not SQLite, or is not there.
         AlreadyRecordedError: if the folder is there already.
+        LogUnavailableError: if it cannot be noted; then nothing is copied.
     """
     sources = {STATE_FILE: _file_of(state_url), RECORDS_FILE: _file_of(records_url)}
+    _require_files(sources.values())
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise AlreadyRecordedError("the folder is there already", folder=str(folder)) from None
+    _note(state_url, len(keys))
     for name, source in sources.items():
         _copy_database(source, folder / name)
     for key in keys:
@@ -135,9 +142,21 @@ def _file_of(url: str) -> Path:
     return Path(parsed.database)
 
 
+def _require_files(sources: Iterable[Path]) -> None:
+    for source in sources:
+        if not source.is_file():
+            raise RequestInvalidError("there is no database to copy", file=str(source))
+
+
+def _note(state_url: str, keys: int) -> None:
+    engine = open_database(state_url)
+    try:
+        ActLog(engine).note(AuditKind.BACKUP_MADE, {"keys": keys})
+    finally:
+        engine.dispose()
+
+
 def _copy_database(source: Path, target: Path) -> None:
-    if not source.is_file():
-        raise RequestInvalidError("there is no database to copy", file=str(source))
     target.touch(mode=0o600, exist_ok=False)
     with (
         closing(sqlite3.connect(source)) as read,

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from homeroom.audit import AuditKind
-from homeroom.errors import AlreadyRecordedError, EvidenceInvalidError, RequestInvalidError
+from homeroom.errors import (
+    AlreadyRecordedError,
+    EvidenceInvalidError,
+    LogUnavailableError,
+    RequestInvalidError,
+)
 from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.store.backup import RECORDS_FILE, STATE_FILE, make_backup, restore_backup
 from services.node.store.database import bring_up_to_date
@@ -66,14 +71,36 @@ async def test_a_backup_is_put_back_and_its_log_goes_on(node: Path, tmp_path: Pa
 
     assert put == made
     assert log_of(fresh) == (made.log_size, made.log_root)
-    assert made.log_size == 3
+    assert made.log_size == 4
     await grow(fresh, 1)
-    assert log_of(fresh)[0] == 4
+    assert log_of(fresh)[0] == 5
     assert (fresh / "keys/signing_key.pem").read_bytes() == b"a key"
     with closing(sqlite3.connect(fresh / "records.db")) as records:
         assert records.execute("SELECT name FROM student").fetchall() == [("somebody",)]
     for secret in (*(tmp_path / "copy").glob("*.db"), *(fresh / "keys").iterdir()):
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_a_backup_is_told_by_the_log_and_the_copy_has_the_entry(node: Path, tmp_path: Path) -> None:
+    make_backup(tmp_path / "copy", *urls(node), [node / "signing_key.pem"], NOW)
+
+    for state in (node / "state.db", tmp_path / "copy" / STATE_FILE):
+        engine = open_database(f"sqlite:///{state}")
+        newest = list(LogStore(engine).entries())[-1]
+        engine.dispose()
+        assert newest.kind == AuditKind.BACKUP_MADE
+        assert dict(newest.said) == {"keys": 1}
+
+
+def test_what_cannot_be_told_is_not_copied(node: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(node / "state.db")) as state:
+        state.execute("DROP TABLE log_tile")
+        state.commit()
+
+    with pytest.raises(LogUnavailableError):
+        make_backup(tmp_path / "copy", *urls(node), [node / "signing_key.pem"], NOW)
+
+    assert list((tmp_path / "copy").iterdir()) == []
 
 
 def test_nothing_is_overwritten(node: Path, tmp_path: Path) -> None:
