@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from homeroom.audit import AuditEntry
 from services.node.domain.copies import CopiedPiece
@@ -20,7 +20,7 @@ from services.node.store.disclosure_tables import (
     DISCLOSURE_REFUSED,
     RECORD_SHOWN,
 )
-from services.runtime.database import insert_many
+from services.runtime.database import insert_many, insert_rows
 
 
 def _write_disclosed(connection: Connection, entry: AuditEntry, note: Disclosed) -> None:
@@ -30,7 +30,7 @@ def _write_disclosed(connection: Connection, entry: AuditEntry, note: Disclosed)
 
 
 def _write_record(connection: Connection, entry: AuditEntry, record: DisclosureRecord) -> None:
-    connection.execute(insert(DISCLOSURE_RECORD).values(_row(entry, record)))
+    insert_rows(connection, DISCLOSURE_RECORD, [_row(entry, record)])
     refused = [(entry.index, key, reason or "") for key, reason in record.refused.items()]
     insert_many(connection, DISCLOSURE_REFUSED, refused)
 
@@ -91,17 +91,16 @@ def _decided(record: DisclosureRecord) -> dict[str, Any]:
 
 
 def _write_manifest(connection: Connection, entry: AuditEntry, note: Manifest) -> None:
-    connection.execute(
-        insert(DISCLOSURE_MANIFEST).values(
-            log_index=note.began,
-            ended_index=entry.index,
-            ended_at=entry.at,
-            pieces=note.pieces,
-            row_count=note.rows,
-            frames_digest=note.frames_digest,
-            cut=note.cut,
-        )
-    )
+    ended = {
+        "log_index": note.began,
+        "ended_index": entry.index,
+        "ended_at": entry.at,
+        "pieces": note.pieces,
+        "row_count": note.rows,
+        "frames_digest": note.frames_digest,
+        "cut": note.cut,
+    }
+    insert_rows(connection, DISCLOSURE_MANIFEST, [ended])
 
 
 def _write_shown(connection: Connection, entry: AuditEntry, note: Shown) -> None:
