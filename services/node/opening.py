@@ -46,6 +46,9 @@ from services.node.store.views import Views
 from services.runtime.database import open_database
 from services.runtime.policy import PolicyState
 
+# Consents by the thousand touch pages all over: what cannot be held is read and written again.
+_STATE_CACHE_MIB = 48
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -94,7 +97,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
     """Brings both databases up to date and opens them, with the views beside them."""
     views = views or Views()
     bring_tables_up_to_date(records_url, state_url)
-    state, records = open_database(state_url), open_database(records_url)
+    state, records = open_database(state_url, _STATE_CACHE_MIB), open_database(records_url)
     roster = RosterKeeper(records)
     return Stores(
         copies=partial(CopyStore, state),

@@ -44,9 +44,9 @@ _BEGIN = "homeroom_begin"
 _UPGRADING = threading.Lock()
 _BUSY_TIMEOUT_MS = 30_000
 # For each connection: with a large one, each would come to hold most of a large database.
-_CACHE_KIB = 16_384
+_CACHE_MIB = 16
 # Of 4 KiB: pages that many transactions change are copied into the database once for all of them.
-_CHECKPOINT_PAGES = 4_096
+_CHECKPOINT_PAGES = 16_384
 
 # Errors of these SQLSTATE classes quote values: data exceptions and broken constraints.
 _QUOTING_CLASSES = ("22", "23")
@@ -55,7 +55,7 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _TRY_AGAIN_SECONDS = 1.0
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, cache_mib: int = _CACHE_MIB) -> Engine:
     """Opens the database at an SQLAlchemy URL; what is committed there survives a power cut.
 
     Also records, which could be imported again: what names a student by a number that is lost would
@@ -63,12 +63,14 @@ def open_database(url: str) -> Engine:
 
     Args:
         url: where it is, for example `sqlite:////var/lib/homeroom/node.db`.
+        cache_mib: how much of it each connection may hold; where one transaction changes pages all
+            over a large database, each page that it cannot hold is read and written again.
     """
     # The connection that was used last comes first: its cache is warm, and others stay small.
     engine = create_engine(make_url(url), hide_parameters=True, pool_use_lifo=True)
     event.listen(engine, "handle_error", _without_values)
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, cache_mib)
     return engine
 
 
@@ -231,7 +233,7 @@ def _insert_of(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Inser
     return _Insert(str(compiled), paired, bool(compiled.positional))
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _prepare_sqlite(engine: Engine, cache_mib: int) -> None:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
         # The driver's own transactions leave out DDL; ours are begun below.
@@ -241,7 +243,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"cache_size=-{_CACHE_KIB}",
+            f"cache_size=-{cache_mib * 1024}",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")

@@ -130,10 +130,12 @@ def test_a_chain_holds_exactly_what_concerns_an_organization(store: SqlConsentSt
     assert store.changes("nobody", 0, 9, 9) == []
 
 
-def test_a_recorder_without_a_body_is_told_without_one(store: SqlConsentStore) -> None:
+@pytest.mark.parametrize("reader", ["helpers", "shelter"])
+def test_a_step_has_a_body_for_the_holder_alone(store: SqlConsentStore, reader: str) -> None:
+    """Recorders and recipients list consents to read theirs; a step only moves their chain."""
     record(store, consent())
 
-    (change,) = store.changes("helpers", 0, 9, 9)
+    (change,) = store.changes(reader, 0, 9, 9)
     assert isinstance(change.what, Consent)
     assert change.what.bodies == ()
 

@@ -1,7 +1,7 @@
 """Serves the consent service's RPCs: messages in, consents kept in order, messages out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -162,7 +162,7 @@ class ConsentServicer(ConsentServiceServicer):
     def _recorded(
         self, consents: Sequence[Consent], recorded: Recorded
     ) -> pb.RecordConsentsResponse:
-        sequences = self._store.sequences_of([consent.consent_id for consent in consents])
+        sequences = self._sequences(consents, recorded)
         size_before = recorded.sequence - recorded.count
         grown = self._store.appended(size_before, recorded.sequence)
         old = [one for one, sequence in sequences.items() if sequence <= size_before]
@@ -180,6 +180,14 @@ class ConsentServicer(ConsentServiceServicer):
                 roots_before=grown.roots_before,
             ),
         )
+
+    def _sequences(self, consents: Sequence[Consent], recorded: Recorded) -> Mapping[str, int]:
+        """Where consents stand: those that were all new stand together, in their order."""
+        ids = [consent.consent_id for consent in consents]
+        if recorded.count < len(ids):
+            return self._store.sequences_of(ids)
+        first = recorded.sequence - recorded.count + 1
+        return {consent_id: place for place, consent_id in enumerate(ids, start=first)}
 
     def _proof(self, consent_id: str) -> log_pb.ConsentProof:
         proof = self._store.proof_of(consent_id, current_caller().organization_id)

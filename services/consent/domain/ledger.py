@@ -69,7 +69,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of one organization's chain, with its own body or notice only.
+    """One step of one organization's chain, with its own notice, or body if it holds the records.
 
     Attributes:
         previous_sequence: the step before it in the chain; 0 for the first.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select
 
 from homeroom.consent_log import ChangeKind, LogEntry
 from homeroom.signing import digest_of
@@ -26,9 +26,13 @@ _CHANGE = _TABLES["consent_change"]
 def steps_of(
     connection: Connection, organization_id: str, after: int, up_to: int, limit: int
 ) -> list[Change]:
-    """The steps of an organization's chain after a sequence and up to another, in order."""
+    """The steps of an organization's chain after a sequence and up to another, in order.
+
+    Of consents it has the bodies for their holder alone: to whoever else follows, they say nothing
+    that is acted on, and a body is most of what a step weighs.
+    """
     rows = connection.execute(
-        _with_consents(organization_id)
+        _with_consents(organization_id, _CONSENT.c.holder == organization_id)
         .where(_CHANGE.c.sequence > after, _CHANGE.c.sequence <= up_to)
         .order_by(_CHANGE.c.sequence)
         .limit(limit)
@@ -75,9 +79,18 @@ def consents_named(
     return _listed(connection, rows)
 
 
-def _with_consents(organization_id: str) -> Select[Any]:
-    """An organization's steps, each with the consent that it recorded and its own body of it."""
-    own = and_(_BODY.c.sequence == _CHANGE.c.sequence, _BODY.c.organization_id == organization_id)
+def _with_consents(organization_id: str, *which: ColumnElement[bool]) -> Select[Any]:
+    """An organization's steps, each with the consent that it recorded and its own body of it.
+
+    Args:
+        organization_id: whose steps.
+        which: of which consents the body is wanted; of every one if nothing is said.
+    """
+    own = and_(
+        _BODY.c.sequence == _CHANGE.c.sequence,
+        _BODY.c.organization_id == organization_id,
+        *which,
+    )
     return (
         select(
             _CHANGE,

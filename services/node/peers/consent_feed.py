@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _AHEAD = dt.timedelta(seconds=5)
 _SILENCE_SECONDS = 10.0
-_BATCH = 1_000
-_QUEUE = 4
+_BATCH = 2_000
+_QUEUE = 6
 _MANY = 200
 _LULL_SECONDS = 2.0
 _PASSING = (

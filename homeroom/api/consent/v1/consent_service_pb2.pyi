@@ -303,7 +303,7 @@ class ConsentChange(_message.Message):
     """The step before it that concerned the same organization, so that none can be left out unseen."""
     @_builtins.property
     def recorded(self) -> Global___Consent:
-        """A new consent, with the watching organization's body only."""
+        """A new consent; with the watching organization's body only, and with none unless it holds the records."""
 
     @_builtins.property
     def revoked(self) -> _evidence_pb2.SignedStatement:
