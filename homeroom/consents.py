@@ -12,6 +12,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Unpack
 
@@ -119,21 +120,20 @@ class Consents:
         recorded: list[RecordedConsent] = []
         waiting = (consent_of_form(form, self.recorder, secrets.token_hex(16)) for form in forms)
         while batch := list(islice(waiting, BATCH)):
-            recorded += await self.send(batch, await self.sealed(batch))
+            recorded += await self.send(batch, await asyncio.to_thread(await self.sealing(batch)))
             if on_batch is not None:
                 on_batch(len(batch))
         return recorded
 
-    async def sealed(self, consents: Sequence[OpenedConsent]) -> list[pb.Consent]:
-        """Consents as they are sent; at most 1,000.
+    async def sealing(self, consents: Sequence[OpenedConsent]) -> Callable[[], list[pb.Consent]]:
+        """What seals consents, at most 1,000, as they are sent: for a thread, as it takes long.
 
         Raises:
             EvidenceInvalidError: if an audience is no party of the agreement with the keys that
                 the agreement names.
         """
         keys = await self._keys(_readers(consents))
-        # Sealing a thousand takes a tenth of a second, too long for a loop that serves others.
-        return await asyncio.to_thread(make_consents, consents, self._session.signing_key, keys)
+        return partial(make_consents, consents, self._session.signing_key, keys)
 
     async def send(
         self,
@@ -146,7 +146,7 @@ class Consents:
 
         Args:
             consents: what they say.
-            made: what `sealed` made of them.
+            made: what `sealing` made of them.
             skip_recorded: leaves out what this organization recorded before under the same ids.
         """
         refs = {consent.consent_id: consent.subject_refs for consent in consents}

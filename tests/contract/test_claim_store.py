@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -267,7 +267,7 @@ def test_what_was_looked_up_in_the_roster_as_it_is_needs_no_roster(holder: Holde
         consent_id="0" * 32, recorder="helpers", terms=_TERMS, claim=claim, subject_refs={}
     )
     nearby = holder.looked_up(consent)
-    nobody = {name: replace(one, found=NOBODY) for name, one in nearby.items()}
+    nobody = {name: one._replace(found=NOBODY) for name, one in nearby.items()}
     claims = {consent.consent_id: Claimed(identity_of(claim))}
 
     (unmatched,) = holder.stores.claims.match(claims, (), nobody).values()

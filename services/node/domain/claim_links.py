@@ -5,7 +5,6 @@ a rejected student is no candidate again, and a link that was undone is not made
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -54,8 +53,7 @@ class Offer(NamedTuple):
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimLink:
+class ClaimLink(NamedTuple):
     """One claim and what became of it.
 
     Attributes:
@@ -73,8 +71,8 @@ class ClaimLink:
     bits: float = 0.0
     lane: Lane = Lane.OTHER
     offers: tuple[Offer, ...] = ()
-    known: frozenset[int] = field(default_factory=frozenset)
-    rejected: frozenset[int] = field(default_factory=frozenset)
+    known: frozenset[int] = frozenset()
+    rejected: frozenset[int] = frozenset()
     known_as: KnownAs | None = None
 
     @property
@@ -83,8 +81,7 @@ class ClaimLink:
         return self.state in IN_USE
 
 
-@dataclass(frozen=True, slots=True)
-class Nearby:
+class Nearby(NamedTuple):
     """Who was near a claim when it was looked up beforehand, with nobody ruled out.
 
     Attributes:
@@ -127,8 +124,7 @@ def matched(link: ClaimLink, around: Surroundings, undone: frozenset[int]) -> Cl
     outcome = decide(around, undone)
     if isinstance(outcome, Linked):
         best = outcome.candidate
-        return replace(
-            link,
+        return link._replace(
             state=LinkState.LINKED,
             student_key=best.student_key,
             bits=best.bits,
@@ -136,14 +132,13 @@ def matched(link: ClaimLink, around: Surroundings, undone: frozenset[int]) -> Cl
         )
     if isinstance(outcome, Review):
         return _offered(link, outcome.candidates, outcome.lane, LinkState.REVIEW)
-    return replace(link, state=LinkState.UNMATCHED, student_key=None, offers=())
+    return link._replace(state=LinkState.UNMATCHED, student_key=None, offers=())
 
 
 def confirmed(link: ClaimLink, student_key: int) -> ClaimLink:
     """The claim once a person has said whom it is about."""
     offer = next(offer for offer in link.offers if offer.student_key == student_key)
-    return replace(
-        link,
+    return link._replace(
         state=LinkState.CONFIRMED,
         student_key=student_key,
         bits=offer.bits,
@@ -154,8 +149,7 @@ def confirmed(link: ClaimLink, student_key: int) -> ClaimLink:
 def rejected(link: ClaimLink) -> ClaimLink:
     """The claim once a person has said that it is about none of the candidates."""
     ruled_out = link.rejected | {offer.student_key for offer in link.offers}
-    return replace(
-        link,
+    return link._replace(
         state=LinkState.UNMATCHED,
         student_key=None,
         offers=(),
@@ -166,7 +160,7 @@ def rejected(link: ClaimLink) -> ClaimLink:
 
 def undone(link: ClaimLink) -> ClaimLink:
     """The claim once a person has said that its link was wrong."""
-    return replace(link, state=LinkState.UNDONE, student_key=None, known=frozenset())
+    return link._replace(state=LinkState.UNDONE, student_key=None, known=frozenset())
 
 
 class Standing(NamedTuple):
@@ -218,9 +212,9 @@ def with_doubts(link: ClaimLink, doubts: Sequence[Hindrance]) -> ClaimLink:
         offers = tuple(
             offer._replace(reasons=(*offer.reasons, *map(str, doubts))) for offer in link.offers
         )
-        return replace(link, state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
+        return link._replace(state=LinkState.CONTESTED, offers=offers, lane=Lane.LOOK_ALIKE)
     offers = tuple(offer._replace(reasons=()) for offer in link.offers)
-    return replace(link, state=LinkState.LINKED, offers=offers)
+    return link._replace(state=LinkState.LINKED, offers=offers)
 
 
 def _for_review(link: ClaimLink, around: Surroundings, state: LinkState) -> ClaimLink:
@@ -228,7 +222,7 @@ def _for_review(link: ClaimLink, around: Surroundings, state: LinkState) -> Clai
     shown = around.candidates[:_MOST_SHOWN]
     if not shown:
         left = LinkState.UNDONE if state is LinkState.UNDONE else LinkState.UNMATCHED
-        return replace(link, state=left, student_key=None, offers=())
+        return link._replace(state=left, student_key=None, offers=())
     why = shown[0].hindrances | {Hindrance.RIVAL}
     return _offered(link, shown, lane_of(shown[0].evidence, why), state)
 
@@ -237,7 +231,7 @@ def _offered(
     link: ClaimLink, candidates: Sequence[Candidate], lane: Lane, state: LinkState
 ) -> ClaimLink:
     offers = tuple(map(_offer, candidates))
-    return replace(link, state=state, student_key=None, lane=lane, offers=offers)
+    return link._replace(state=state, student_key=None, lane=lane, offers=offers)
 
 
 def _offer(candidate: Candidate) -> Offer:

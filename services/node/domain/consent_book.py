@@ -8,8 +8,9 @@ grants until it is settled again. What takes away is never held up by any of it.
 import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeAlias
 
 from homeroom.consent_terms import OpenedConsent
 from homeroom.errors import PolicyUnavailableError
@@ -27,6 +28,8 @@ from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Grant, Student, Withdrawn, grants_of, last_date_of
 from services.node.domain.replica import NOTHING_SEEN, SeenLog
 from services.node.domain.signers import rights_of
+
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,7 @@ class Told:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of a consent that arrived: grants, or the problem that allows none.
 
     Attributes:
@@ -112,7 +114,7 @@ class Settled:
     problem: ConsentProblem | None
     grants: Sequence[Grant] = ()
     verdict: Verdict | None = None
-    subject_refs: Mapping[str, str] = field(default_factory=dict)
+    subject_refs: Mapping[str, str] = _NO_NAMES
     link_code: bytes = b""
 
 
@@ -255,8 +257,7 @@ class ConsentBook:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """One consent on its way to be settled."""
 
     arrived: Arrived

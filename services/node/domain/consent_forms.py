@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.facts import Facts
@@ -79,19 +80,24 @@ class Scope:
 
 def scope_of(consent: OpenedConsent, agreements: tuple[str, ...]) -> Scope:
     """What a consent releases, and the agreements under which it counts."""
-    terms = consent.terms
+    return _scope(consent.terms, recipients_of(consent), agreements)
+
+
+def recipients_of(consent: OpenedConsent) -> tuple[str, ...]:
+    """Who may receive: organizations, then classes of them."""
+    return (*consent.subject_refs, *[CLASS + name for name in consent.terms.classes])
+
+
+# Thousands of forms say the same.
+@lru_cache(maxsize=1_024)
+def _scope(terms: ConsentTerms, recipients: tuple[str, ...], agreements: tuple[str, ...]) -> Scope:
     return Scope(
         agreements,
         terms.all_education_records,
         tuple(sorted({*terms.elements, *terms.specific_elements})),
         tuple(sorted(terms.purposes)),
-        tuple(sorted(recipients_of(consent))),
+        tuple(sorted(recipients)),
     )
-
-
-def recipients_of(consent: OpenedConsent) -> tuple[str, ...]:
-    """Who may receive: organizations, then classes of them."""
-    return (*consent.subject_refs, *(CLASS + name for name in consent.terms.classes))
 
 
 def agreement_facts(federation: FederationState, agreement_id: str, day: dt.date) -> Facts:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from homeroom.errors import AlreadyRecordedError
 from services.node.domain.claim_links import IN_USE, ClaimLink, LinkState, Offer, Standing
 from services.node.domain.matching import Identity, Lane
-from services.node.domain.matching.names import person_name
+from services.node.domain.matching.names import name_part
 from services.node.domain.recorder_names import KnownAs
 from services.node.domain.reviewing import Act
 from services.node.store.claim_tables import CLAIM_LINK, MATCHING, REVIEW_ACT, UNDONE_LINK
@@ -41,7 +43,6 @@ _DIGEST_KEY_BYTES = 32
 _EMPTY = "[]"
 _FIELDS = tuple(each.name for each in fields(Identity) if each.name != "birth_date")
 _TEXTS = attrgetter(*_FIELDS)
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 REVOKED = select(CONSENT.c.consent_id).where(
     CONSENT.c.consent_id == _LINK.consent_id, CONSENT.c.revoked_at.is_not(None)
 )
@@ -67,9 +68,8 @@ class Digests:
 
     def identity(self, claim: Identity) -> str:
         """The same for claims that say the same names and birth date."""
-        name = person_name(claim.given, claim.middle, claim.family)
-        parts = (name.given.joined, name.middle.joined, name.family.joined, str(claim.birth_date))
-        return self._of("identity", *parts)
+        names = (name_part(each).joined for each in (claim.given, claim.middle, claim.family))
+        return self._of("identity", *names, str(claim.birth_date))
 
     def pair(self, identity_digest: str, student_key: int) -> str:
         """The same for the same names and the same student."""
@@ -214,7 +214,7 @@ def _row(link: ClaimLink, keyed: Digests) -> dict[str, Any]:
         "student_key": link.student_key,
         "bits": link.bits,
         "lane": str(link.lane),
-        "offers": _list_json([(o.student_key, o.bits, o.pattern, o.reasons) for o in link.offers]),
+        "offers": f"[{', '.join(map(_offer_json, link.offers))}]",
         "known": _list_json(sorted(link.known)),
         "rejected": _list_json(sorted(link.rejected)),
         "changed_at": int(time.time()),
@@ -250,11 +250,25 @@ def _list(text: str) -> Sequence[Any]:
     return values
 
 
+# Written out, as an encoder is made anew for each value: there are thousands, of a few plain parts.
+
+
 def _claim_json(claim: Identity) -> str:
-    said = {name: value for name, value in zip(_FIELDS, _TEXTS(claim), strict=True) if value}
+    texts = zip(_FIELDS, _TEXTS(claim), strict=True)
+    said = [f'"{name}": {encode_basestring(value)}' for name, value in texts if value]
     if claim.birth_date:
-        said["birth_date"] = claim.birth_date.isoformat()
-    return _ENCODER.encode(said)
+        said.append(f'"birth_date": "{claim.birth_date.isoformat()}"')
+    return f"{{{', '.join(said)}}}"
+
+
+def _offer_json(offer: Offer) -> str:
+    words = f"{_words_json(offer.pattern)}, {_words_json(offer.reasons)}"
+    return f"[{offer.student_key}, {offer.bits!r}, {words}]"
+
+
+@lru_cache(maxsize=4_096)
+def _words_json(words: tuple[str, ...]) -> str:
+    return json.dumps(words) if words else _EMPTY
 
 
 def claim_of(text: str) -> Identity:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, or_, select, update
@@ -253,7 +253,7 @@ class ClaimStore:
                 return False
             around = near(link, self._roster.current()[0])
             link = confirmed(link, student_key)
-            self._keep(connection, replace(link, known=link.known | around.students))
+            self._keep(connection, link._replace(known=link.known | around.students))
             self._contest(connection, link, student_key)
             return True
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     bindparam,
     delete,
+    func,
     insert,
     literal,
     select,
@@ -46,6 +47,7 @@ def keep_settled(connection: Connection, settled: Sequence[Settled]) -> None:
         for one in kept
     ]
     fresh, again = ([row for old, row in rows if old is wanted] for wanted in (False, True))
+    last_key = connection.scalar(select(func.max(_CONSENT.consent_key))) or 0
     insert_rows(connection, CONSENT, fresh)
     if again:
         named = _CONSENT.consent_id == bindparam("this_id")
@@ -53,7 +55,9 @@ def keep_settled(connection: Connection, settled: Sequence[Settled]) -> None:
             update(CONSENT).where(named),
             [{"this_id": row.pop("consent_id"), **row} for row in again],
         )
-    _keep_grants(connection, [s for s in kept if s.grants and s.consent_id not in outdated])
+    keys = {consent_id: row.consent_key for consent_id, row in known.items()}
+    keys |= _keys_after(connection, last_key)
+    _keep_grants(connection, [s for s in kept if s.grants and s.consent_id not in outdated], keys)
 
 
 def revoke(connection: Connection, consent_id: str, revoked_at: dt.datetime) -> None:
@@ -110,9 +114,11 @@ def _known(connection: Connection, consent_ids: Iterable[str]) -> dict[str, Any]
     return {row.consent_id: row for row in connection.execute(chosen)}
 
 
-def _keys(connection: Connection, consent_ids: Iterable[str]) -> dict[str, int]:
-    named = one_of(_CONSENT.consent_id, consent_ids)
-    chosen = select(_CONSENT.consent_id, _CONSENT.consent_key).where(named)
+def _keys_after(connection: Connection, last_key: int) -> dict[str, int]:
+    """The keys that were given since: they stand together, so that none is looked for by itself."""
+    chosen = select(_CONSENT.consent_id, _CONSENT.consent_key).where(
+        _CONSENT.consent_key > last_key
+    )
     return {row.consent_id: row.consent_key for row in connection.execute(chosen)}
 
 
@@ -154,9 +160,10 @@ def _row(one: Settled, known: Any, outdated: bool) -> dict[str, Any]:
     }
 
 
-def _keep_grants(connection: Connection, settled: Sequence[Settled]) -> None:
-    keys = _keys(connection, [one.consent_id for one in settled])
-    withdrawn = _withdrawn(connection, keys)
+def _keep_grants(
+    connection: Connection, settled: Sequence[Settled], keys: Mapping[str, int]
+) -> None:
+    withdrawn = _withdrawn(connection, [one.consent_id for one in settled])
     rows: list[dict[str, Any]] = []
     names: list[Named] = []
     for one in settled:
