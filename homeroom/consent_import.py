@@ -215,7 +215,8 @@ def _give_way() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+            rank = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, rank)
 
 
 def _opened(file: Path) -> IO[str]:

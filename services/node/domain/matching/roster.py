@@ -153,12 +153,11 @@ class RosterIndex:
     def _at_home(self, claim: Person) -> Iterator[int]:
         """Who shares telephone or address: all but brothers and sisters of another age."""
         given = claim.name.given.joined
-        for home in (claim.phone, claim.address):
-            if not home:
-                continue
-            rows = self._few(self._by_home, home)
-            yield from self._of_age(rows, claim)
-            yield from (row for row in rows if self.persons[row].name.given.joined == given)
+        homes = [home for home in (claim.phone, claim.address) if home]
+        # Most who share the one share the other.
+        rows = {row for home in homes for row in self._few(self._by_home, home)}
+        yield from self._of_age(rows, claim)
+        yield from (row for row in rows if self.persons[row].name.given.joined == given)
 
     def _born(self, date: dt.date, parts: set[str]) -> Iterator[int]:
         """Who was born on a date and has some part of the name."""
@@ -172,8 +171,10 @@ class RosterIndex:
 
     def _named(self, claim: Person) -> Iterator[int]:
         """Who has both names and may have the birth date, mistyped."""
-        for pair in _name_pairs(claim):
-            yield from self._of_age(self._few(self._by_name, pair), claim)
+        pairs = _name_pairs(claim)
+        return self._of_age(
+            {row for pair in pairs for row in self._few(self._by_name, pair)}, claim
+        )
 
     def _of_age(self, rows: Iterable[int], claim: Person) -> Iterator[int]:
         """Those whose birth date may be the claim's, mistyped."""
