@@ -182,7 +182,7 @@ def _serve_stewards(server: Server, here: Premises, node: NodeApi) -> None:
 def _serve_disclosures(server: Server, here: Premises, stewards: Stewards) -> None:
     """The disclosure record, for the holder's own people."""
     stores = here.stores
-    shelves = Shelves(stores.register, here.copies, stores.students, stores.names)
+    shelves = Shelves(stores.register, here.copies, stores.students, stores.names, stores.log)
     disclosing = Disclosing(here.holder, here.reading, shelves, here.log, here.clock)
     add_DisclosureServiceServicer_to_server(DisclosureApi(stewards, disclosing), server.grpc)
 

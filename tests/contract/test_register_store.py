@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from homeroom.audit import AuditKind
-from homeroom.errors import QueryReplayedError
+from homeroom.errors import EvidenceInvalidError, QueryReplayedError
 from homeroom.vocabulary import Basis, Element, ReasonCode
 from services.node.domain.kept_record import RecordFilter
 from services.node.domain.log import Disclosed, Note
@@ -28,6 +28,7 @@ from services.node.store.consent_tables import CONSENT
 from services.node.store.element_bits import mask_of
 from services.node.store.log import LogStore
 from services.node.store.register import RegisterStore
+from services.node.store.state_tables import LOG_ENTRY
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, urls
 
@@ -73,6 +74,23 @@ def record(
     decided = Decided(frozenset(released), whole=False, reasons=(ReasonCode.CONSENT_MISSING,))
     requested = Requested(**fields)  # type: ignore[arg-type]  # varied by tests
     return record_of(Keeping(jurisdiction="MA"), requested, decided, refused)
+
+
+async def test_the_log_tells_an_answers_end_only_as_its_tree_has_it(kept: Kept, urls: Urls) -> None:
+    """Who rewrites the entry's row has not rewritten its hash."""
+    query = b"q" * 32
+    assert kept.log.end_of(query.hex()) is None
+    await kept.write()
+    await kept.log.append(AuditKind.RELEASED, query, {"rows": 2})
+    assert kept.log.end_of(query.hex()) == {"rows": 2}
+
+    engine = open_database(urls.state)
+    with writing(engine) as connection:
+        changed = update(LOG_ENTRY).where(LOG_ENTRY.c.kind == str(AuditKind.RELEASED))
+        connection.execute(changed.values(content='{"rows":1}'))
+    engine.dispose()
+    with pytest.raises(EvidenceInvalidError):
+        kept.log.end_of(query.hex())
 
 
 async def test_an_entry_reads_back_as_it_was_written(kept: Kept) -> None:

@@ -101,14 +101,27 @@ class Names(Protocol):
         ...
 
 
+class Ends(Protocol):
+    """How the log itself says that answers ended."""
+
+    def end_of(self, query_digest: str) -> Mapping[str, Any] | None:
+        """What the entry says that was written when an answer ended; None if there is none.
+
+        Raises:
+            EvidenceInvalidError: if that entry is not the one whose hash the log's tree has.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """Where the record, the copies and the students are."""
+    """Where the record, the copies, the students and the log's own words are."""
 
     register: Register
     copies: CopyShelf
     people: People
     names: Names
+    ends: Ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +205,11 @@ class Disclosing:
         if entry is None or entry.log_index != log_index or not entry.released:
             return None
         opened = await asyncio.to_thread(self.shelves.copies.of_query, entry.query_digest)
-        if opened is None or (entry.ended is not None and entry.ended.pieces == 0):
+        if opened is None:
+            return None
+        # The manifest is beside the log, and could be changed there; the entry's hash is not.
+        _check_end(entry, await asyncio.to_thread(self.shelves.ends.end_of, entry.query_digest))
+        if entry.ended is not None and entry.ended.pieces == 0:
             return None
         names = await asyncio.to_thread(self.shelves.names.ever, entry.requester, key)
         pieces = _proved_pieces(opened, entry, self.holder.organization_id)
@@ -279,6 +296,21 @@ def _limited(student: Student, person: str) -> bool:
 def _age(born: dt.date, today: dt.date) -> int:
     """Whole years."""
     return next((years for years in range(_OLDEST, 0, -1) if born <= born_by(today, years)), 0)
+
+
+def _check_end(entry: KeptRecord, told: Mapping[str, Any] | None) -> None:
+    """Holds what stands beside the log about an answer's end to what the log says.
+
+    Raises:
+        EvidenceInvalidError: if they differ, or only one of them knows of an end.
+    """
+    ended = entry.ended
+    if ended is None and told is None:
+        return
+    kept = None if ended is None else (ended.rows, ended.cut, ended.frames_digest)
+    logged = None if told is None else tuple(map(told.get, ("rows", "cut", "frames_digest")))
+    if kept != logged or (ended is not None and ended.rows and not ended.pieces):
+        raise EvidenceInvalidError("the record does not say of the answer's end what the log says")
 
 
 def _proved_pieces(opened: OpenedCopies, entry: KeptRecord, holder: str) -> Sequence[bytes]:

@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from homeroom.audit import AuditEntry, AuditKind, encode_content
+from homeroom.errors import EvidenceInvalidError
+from homeroom.merkle import HASH_BYTES
 from services.node.domain.aggregates import TableRelease
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.log import Note, Position
@@ -14,9 +16,12 @@ from services.node.domain.on_file import Waiting
 from services.node.store.acts import LOG
 from services.node.store.aggregates import write_release
 from services.node.store.approvals import open_requests
+from services.node.store.database import available
 from services.node.store.decision_records import keep_decision
 from services.node.store.disclosures import DISCLOSURE_WRITERS
 from services.runtime.audit import GroupWriter, LogReader, ToAppend
+from services.runtime.audit.tables import Tiles, entry_of
+from services.runtime.tiles import TILE, TiledTree
 
 
 class LogStore(LogReader):
@@ -24,6 +29,7 @@ class LogStore(LogReader):
 
     def __init__(self, state: Engine) -> None:
         super().__init__(state, LOG)
+        self._state = state
         self._writer = GroupWriter(state, LOG, _keep)
 
     async def append(
@@ -37,6 +43,28 @@ class LogStore(LogReader):
             ToAppend(str(kind), query_digest.hex(), encode_content(content), notes)
         )
         return Position(entry.index, leaf.hex())
+
+    @available()
+    def end_of(self, query_digest: str) -> Mapping[str, Any] | None:
+        """What the entry says that was written when an answer ended; None if there is none.
+
+        Raises:
+            EvidenceInvalidError: if that entry is not the one whose hash the log's tree has.
+        """
+        kept = LOG.entry
+        chosen = select(kept).where(
+            kept.c.kind == str(AuditKind.RELEASED), kept.c.query_digest == query_digest
+        )
+        with self._state.connect() as connection:
+            row = connection.execute(chosen).one_or_none()
+            if row is None:
+                return None
+            entry = entry_of(row)
+            place, within = divmod(entry.index, TILE)
+            leaves = TiledTree(Tiles(connection, LOG.tile)).tile(0, place)
+        if leaves[within * HASH_BYTES :][:HASH_BYTES] != entry.leaf():
+            raise EvidenceInvalidError("an entry of the log is not what its hash was made of")
+        return entry.said
 
 
 def _keep(connection: Connection, entry: AuditEntry, note: Note) -> None:

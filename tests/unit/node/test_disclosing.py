@@ -70,6 +70,7 @@ class House:
     opened: OpenedCopies | None = None
     student: Student = field(default_factory=lambda: Student(ANA, dt.date(2014, 5, 1)))
     known_as: Collection[str] = ("ana",)
+    ended: Mapping[str, Any] | None = None
     log: FakeLog = field(default_factory=FakeLog)
     asked: list[Facts] = field(default_factory=list)
     looks: int = 0
@@ -89,6 +90,9 @@ class House:
     def of_query(self, query_digest: str) -> OpenedCopies | None:
         return self.opened if query_digest == small.DIGEST.hex() else None
 
+    def end_of(self, query_digest: str) -> Mapping[str, Any] | None:
+        return self.ended if query_digest == small.DIGEST.hex() else None
+
     def forget_before(self, _instant: dt.datetime) -> int:
         return 0
 
@@ -104,7 +108,7 @@ class House:
     @property
     def disclosing(self) -> Disclosing:
         return Disclosing(
-            small.holder(), _Rules(self), Shelves(self, self, self, self), self.log, self.now
+            small.holder(), _Rules(self), Shelves(self, self, self, self, self), self.log, self.now
         )
 
 
@@ -179,7 +183,8 @@ async def copied_answer(**changed: Any) -> tuple[House, Node]:
     (manifest,) = node.log.manifests
     ended = Ended(NOW, manifest.rows, manifest.pieces, manifest.frames_digest, manifest.cut)
     opened = OpenedCopies(node.copies.content_key, pieces)
-    return House(entries=[entry(4, ended=ended, **changed)], opened=opened), node
+    told = node.log.content_of(AuditKind.RELEASED)
+    return House(entries=[entry(4, ended=ended, **changed)], opened=opened, ended=told), node
 
 
 async def test_a_copy_is_what_left_of_the_one_student_and_proves_it() -> None:
@@ -204,9 +209,28 @@ async def test_a_copy_that_is_not_what_left_is_given_to_nobody() -> None:
             await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)
 
 
+async def test_a_copy_is_held_to_the_log_and_not_to_what_stands_beside_it() -> None:
+    """A manifest changed, taken away, or put there for an answer that the log knows no end of."""
+    house, _ = await copied_answer()
+    kept, told = house.entries[0], house.ended
+    assert kept.ended is not None
+    less = replace(kept.ended, pieces=0)
+    changed = [less, replace(kept.ended, frames_digest="00" * 32), replace(kept.ended, cut=True)]
+    for ended in (*changed, None):
+        house.entries = [replace(kept, ended=ended)]
+        with pytest.raises(EvidenceInvalidError):
+            await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)
+
+    house.entries, house.ended = [kept], None
+    with pytest.raises(EvidenceInvalidError):
+        await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)
+    house.ended = told
+    assert (await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)).proved
+
+
 async def test_of_an_answer_that_never_ended_the_copy_is_not_called_proved() -> None:
     house, _ = await copied_answer()
-    house.entries = [replace(house.entries[0], ended=None)]
+    house.entries, house.ended = [replace(house.entries[0], ended=None)], None
     assert not (await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)).proved
 
 
