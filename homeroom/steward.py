@@ -88,6 +88,34 @@ class Steward(AgreementActs, Connected):
             user_keys=record["user_keys"],
             record_version=record.get("record_version") or await self._next_version(),
         )
+        return await self._submit(message)
+
+    async def register_keys(
+        self, known: Organization, sealing_key: bytes = b"", checkpoint_key: bytes = b""
+    ) -> Organization:
+        """Replaces the organization's record by one that differs in its public keys alone.
+
+        Args:
+            known: the organization as it is registered.
+            sealing_key: the new one; the registered one stays if none is given.
+            checkpoint_key: likewise.
+        """
+        message = pb.OrganizationRecord(
+            organization_id=self._session.organization_id,
+            display_name=known.display_name,
+            kind=known.kind,
+            node_address=known.node_address,
+            datasets=sorted(known.datasets),
+            signing_key=self._session.signing_key.public,
+            sealing_key=sealing_key or known.sealing_key,
+            checkpoint_key=checkpoint_key or known.checkpoint_key,
+            user_issuer=known.issuer.name,
+            user_keys=known.issuer.keys,
+            record_version=known.record_version + 1,
+        )
+        return await self._submit(message)
+
+    async def _submit(self, message: pb.OrganizationRecord) -> Organization:
         response = await call(
             self._session.registry.RegisterOrganization,
             pb.RegisterOrganizationRequest(

@@ -25,6 +25,7 @@ from homeroom.cli import (
     matter,
     node,
     organization,
+    organization_keys,
     policy,
     query,
     request,
@@ -118,6 +119,7 @@ audit_checkpoints.register(audit.app)
 audit_receipts.register(audit.app)
 audit_reconcile.register(audit.app)
 audit_verify.register(audit.app)
+organization_keys.register(organization.app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")
