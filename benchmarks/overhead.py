@@ -4,16 +4,19 @@ import asyncio
 import os
 import random
 import shutil
+import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deploy.local.layout import Layout, ProcessPlan, free_addresses
+from homeroom.audit import AuditKind
+from homeroom.errors import InternalError
 from tools.soak.premises import HOLDER, Asker, Premises, premises
 from tools.soak.work import Work
 
@@ -34,6 +37,7 @@ def measure(pairs: int) -> dict[str, Any]:
         _both(at) as both,
     ):
         seconds, cpu = asyncio.run(_measure(both, pairs))
+        _require_none_written(both)
     for name, took in seconds.items():
         each = statistics.median(took) / _QUESTIONS * 1000
         print(
@@ -51,6 +55,17 @@ def _ratio(measured: dict[str, list[float]]) -> float:
     """Of each pair, asked one after the other; the median of all."""
     pairs = zip(measured[HOLDER], measured[_UNLOGGED], strict=True)
     return statistics.median(logged / unlogged for logged, unlogged in pairs)
+
+
+def _require_none_written(at: Premises) -> None:
+    """Fails if the node without a log has written one: then there was nothing to compare with."""
+    state = at.state.with_name(f"{_UNLOGGED}-{at.state.name}")
+    with closing(sqlite3.connect(state)) as connection:
+        (written,) = connection.execute(
+            "SELECT count(*) FROM log_entry WHERE kind = ?", (str(AuditKind.DECIDED),)
+        ).fetchone()
+    if written:
+        raise InternalError("the node without a log has one")
 
 
 @contextmanager

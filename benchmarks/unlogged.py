@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homeroom.audit import AuditKind
-from services.node import server
+from services.node import opening, server
 from services.node.domain.log import Note, Position
 from services.node.peers import LogWitness, Witnessing
 from services.node.settings import NodeSettings
@@ -37,6 +37,6 @@ class NoWitness(Witnessing):
 
 
 if __name__ == "__main__":
-    for name, nothing in (("LogStore", NoLog), ("Witnessing", NoWitness)):
-        setattr(server, name, nothing)
+    for module, name, nothing in ((opening, "LogStore", NoLog), (server, "Witnessing", NoWitness)):
+        setattr(module, name, nothing)
     sys.exit(run_service("node", NodeSettings, server.build_server))
