@@ -48,7 +48,7 @@ _CONTENT: dict[str, Any] = {
 """An entry of real size: what is said of a decision."""
 
 
-def run(entries: int = 60_000, kills: int = 400, pairs: int = 20) -> dict[str, Any]:
+def run(entries: int = 60_000, kills: int = 400, pairs: int = 10) -> dict[str, Any]:
     """Appends, exports and verifies entries; asks with a log and without; kills a node."""
     result = _told(_appended(entries))
     result |= _told(measure(pairs))

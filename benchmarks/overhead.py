@@ -21,7 +21,7 @@ from tools.soak.premises import HOLDER, Asker, Premises, premises
 from tools.soak.work import Work
 
 AT_ONCE = 32
-_QUESTIONS = 64
+_QUESTIONS = 128
 _WARM_UP = 3
 _MOST_SECONDS = 120.0
 """For one round; on a machine that needs longer nothing can be measured."""
