@@ -105,6 +105,11 @@ class NodeSettings(ServiceSettings):
         description="How long to keep a sealed copy of what left about students, so that a family "
         "can be given it (34 CFR 99.30(c)); 0 keeps none.",
     )
+    former_sealing_keys: Path | None = Field(
+        default=None,
+        description="A folder with the sealing keys that the organization had before, each a file "
+        "*.pem: they open copies of what left that were sealed to them, and nothing else.",
+    )
     max_state_age_seconds: int = Field(
         default=30,
         ge=1,

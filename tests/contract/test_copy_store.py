@@ -1,7 +1,7 @@
 """What the copies of answers promise, on SQLite and on PostgreSQL alike."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from sqlalchemy import update
@@ -30,8 +30,10 @@ class Kept:
         self.engine = open_database(url)
         self.log = LogStore(self.engine)
 
-    def run(self, key: SealingKey = HOLDER, holder: str = "anytown") -> CopyStore:
-        copies = CopyStore(self.engine, key, holder)
+    def run(
+        self, key: SealingKey = HOLDER, holder: str = "anytown", former: Sequence[SealingKey] = ()
+    ) -> CopyStore:
+        copies = CopyStore(self.engine, key, holder, former)
         copies.begin()
         return copies
 
@@ -76,6 +78,22 @@ async def test_nothing_is_to_be_read_without_the_holders_key(kept: Kept, urls: U
     for other in (kept.run(SealingKey.generate()), kept.run(holder="elsewhere")):
         with pytest.raises(EvidenceInvalidError):
             other.of_query(QUERY.hex())
+
+
+async def test_copies_open_after_the_sealing_key_was_changed(kept: Kept) -> None:
+    """With the former key's file, as they were; new ones are sealed to the new key alone."""
+    before, after = kept.run(), kept.run(new := SealingKey.generate(), former=[HOLDER])
+    await before.keep(before.seal(QUERY, 0, KEY, ROWS))
+    await after.keep(after.seal(b"r" * 32, 0, KEY, b"later"))
+
+    opened = after.of_query(QUERY.hex())
+    assert opened is not None
+    assert (opened.content_key, list(opened.pieces)) == (KEY, [ROWS])
+    assert kept.run(new).of_query((b"r" * 32).hex()) is not None
+    with pytest.raises(EvidenceInvalidError):
+        kept.run(new).of_query(QUERY.hex())
+    with pytest.raises(EvidenceInvalidError):
+        before.of_query((b"r" * 32).hex())
 
 
 @pytest.mark.parametrize("moved", [{"sequence": 1}, {"place": 7}, {"sealed": b"x" * 99}])

@@ -4,6 +4,8 @@ import asyncio
 import datetime as dt
 import itertools
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -31,9 +33,15 @@ class CopyStore:
     node share a key, which is sealed to the organization's sealing key.
     """
 
-    def __init__(self, state: Engine, sealing_key: SealingKey, holder: str) -> None:
+    def __init__(
+        self,
+        state: Engine,
+        sealing_key: SealingKey,
+        holder: str,
+        former: Sequence[SealingKey] = (),
+    ) -> None:
         self._state = state
-        self._sealing_key = sealing_key
+        self._keys = (sealing_key, *former)
         self._context = b"homeroom/copy-key/v1\x00" + holder.encode()
         self._sealer = BatchSealer(sealing_key.public, self._context)
         self._key_id = digest_of(self._sealer.sealed_key).hex()
@@ -98,12 +106,19 @@ class CopyStore:
             _insert(connection, copied)
 
     def _opened(self, row: Any) -> tuple[bytes, bytes]:
-        opener = BatchOpener(row.sealed_key, self._sealing_key, self._context)
+        opener = self._opener(row.sealed_key)
         place = _place_of(row.query_digest, row.sequence)
         packed = opener.open(row.place, row.sealed, place)
         size = int.from_bytes(packed[_KEY_BYTES : _KEY_BYTES + _SIZE_BYTES])
         piece = _CODEC.decompress(packed[_KEY_BYTES + _SIZE_BYTES :], size, asbytes=True)
         return packed[:_KEY_BYTES], piece
+
+    def _opener(self, sealed_key: bytes) -> BatchOpener:
+        """With whichever of the organization's keys it was that the run's key was sealed to."""
+        for key in self._keys:
+            with suppress(EvidenceInvalidError):
+                return BatchOpener(sealed_key, key, self._context)
+        raise EvidenceInvalidError("no sealing key of this node opens a copy")
 
 
 def write_copy(connection: Connection, _entry: Any, copied: CopiedPiece) -> None:

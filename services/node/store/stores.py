@@ -42,7 +42,7 @@ _CHANCE = Chance(lambda: secrets.token_hex(_CODE_BYTES), secrets.SystemRandom().
 class Stores:
     """Everything a node keeps."""
 
-    copies: Callable[[SealingKey, str], CopyStore]
+    copies: Callable[[SealingKey, str, Sequence[SealingKey]], CopyStore]
     records: RecordStore
     state: StateStore
     consents: ConsentStore
@@ -70,9 +70,11 @@ class Stores:
         unnamed = UnnamedAnswers(self.aggregates, self.answers, _CHANCE)
         return Stock(self.answers, unnamed, copies)
 
-    def begin_copies(self, sealing_key: SealingKey, holder: Holder) -> CopyStore:
-        """Where copies of what leaves are kept, with a key for this run."""
-        copies = self.copies(sealing_key, holder.organization_id)
+    def begin_copies(
+        self, sealing_key: SealingKey, holder: Holder, former: Sequence[SealingKey]
+    ) -> CopyStore:
+        """Where copies of what leaves are kept, with a key for this run; former keys only open."""
+        copies = self.copies(sealing_key, holder.organization_id, former)
         copies.begin()
         return copies
 
