@@ -5,6 +5,7 @@ one before, and whoever cosigned did so with the key of its own record.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
@@ -63,6 +64,73 @@ class WitnessedLog:
 
     steps: tuple[Step, ...]
     contradictions: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartnersLog:
+    """A partner's log, and what came of checking it.
+
+    Attributes:
+        log: what was read of it; nothing where `checks` is false.
+        checks: whether every step that the registry shows could be checked.
+        cosigned_size: how many entries the newest checkpoint had that one's own node cosigned.
+    """
+
+    organization_id: str
+    log: WitnessedLog
+    checks: bool
+    cosigned_size: int
+
+    @property
+    def newest(self) -> Step | None:
+        return self.log.steps[-1] if self.log.steps else None
+
+    @property
+    def verdict(self) -> str:
+        """One word for it; the gravest that applies."""
+        if not self.checks:
+            return "not_checked"
+        if self.log.contradictions:
+            return "contradicted"
+        if not self.log.steps:
+            return "not_witnessed"
+        return "began_anew" if any(one.reason for one in self.log.steps) else "continues"
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing speaks against it; a log that lost entries said so itself."""
+        return self.checks and not self.log.contradictions
+
+
+async def read_partners_logs(
+    session: Session, organization_ids: Collection[str] = ()
+) -> tuple[PartnersLog, ...]:
+    """The logs of these organizations; of every partner that keeps one, if none is named.
+
+    Raises:
+        NotPermittedError: if one that is named keeps no log.
+    """
+    state = await session.registry_view.state(session.seen.registry)
+    names = sorted(set(organization_ids)) or _partners(state, session.organization_id)
+    return tuple([await _read_partners(session, name) for name in names])
+
+
+async def _read_partners(session: Session, name: str) -> PartnersLog:
+    try:
+        log = await read_log(session, name)
+    except EvidenceInvalidError:
+        return PartnersLog(name, WitnessedLog((), ()), checks=False, cosigned_size=0)
+    own = session.organization_id
+    cosigned = [one.checkpoint.size for one in log.steps if own in one.cosigned_by]
+    return PartnersLog(name, log, checks=True, cosigned_size=cosigned[-1] if cosigned else 0)
+
+
+def _partners(state: FederationState, own: str) -> list[str]:
+    return [
+        name
+        for name, one in sorted(state.organizations.items())
+        if name != own and one.checkpoint_key and state.agreement_of_all("", (own, name))
+    ]
 
 
 async def read_log(session: Session, organization_id: str, after: int = 0) -> WitnessedLog:

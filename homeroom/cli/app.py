@@ -19,6 +19,7 @@ from homeroom.cli import (
     audit_receipts,
     audit_reconcile,
     audit_verify,
+    audit_witness,
     consent,
     development,
     disclosure,
@@ -119,6 +120,7 @@ audit_checkpoints.register(audit.app)
 audit_receipts.register(audit.app)
 audit_reconcile.register(audit.app)
 audit_verify.register(audit.app)
+audit_witness.register(audit.app)
 organization_keys.register(organization.app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(consent.app, name="consent")

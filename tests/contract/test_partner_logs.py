@@ -1,11 +1,13 @@
 """A node follows its partners' logs, remembers them, and cosigns what it could follow."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.checkpoint import (
@@ -17,11 +19,21 @@ from homeroom.audit.checkpoint import (
     witness_name,
 )
 from homeroom.audit.following import FollowedLog
+from homeroom.cli import audit_witness
+from homeroom.cli.app import app
+from homeroom.cli.exits import ExitCode
 from homeroom.errors import EvidenceInvalidError, NotPermittedError
 from homeroom.federation import FederationState
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
-from homeroom.witnessed_logs import read_log
+from homeroom.witnessed_logs import (
+    PartnersLog,
+    Refused,
+    Step,
+    WitnessedLog,
+    read_log,
+    read_partners_logs,
+)
 from services.node.domain.partner_logs import PartnerLog, partners_of
 from services.node.peers.partner_logs import CheckpointKeys, PartnerLogs
 from services.node.store.partner_logs import PartnerLogStore
@@ -45,6 +57,7 @@ class ScriptedWitness:
 
     shown: list[pb.WitnessedCheckpoint] = field(default_factory=list)
     told: list[pb.SubmitCosignatureRequest] = field(default_factory=list)
+    contradicted: bool = True
 
     def show(self, log: GrowingLog, before: int) -> None:
         note = log.note()
@@ -58,6 +71,8 @@ class ScriptedWitness:
         )
 
     async def ListContradictions(self, request: Any, timeout: float) -> Any:  # gRPC's
+        if not self.contradicted:
+            return pb.ListContradictionsResponse()
         refused = pb.LogContradiction(
             position=1,
             kind=pb.CONTRADICTION_KIND_FORKED,
@@ -185,14 +200,69 @@ async def test_whoever_asks_reads_each_step_and_what_was_refused() -> None:
         await read_log(AskingSession(witness), "nobody")  # type: ignore[arg-type]  # likewise
 
 
+async def test_a_partners_view_tells_what_came_of_each_log_and_how_far_it_cosigned() -> None:
+    """Each verdict is reached by what the registry shows, the gravest first."""
+    log, witness = log_of(3), ScriptedWitness(contradicted=False)
+
+    async def view() -> tuple[str, bool, int]:
+        session = AskingSession(witness)
+        (one,) = await read_partners_logs(session)  # type: ignore[arg-type]  # what it uses
+        assert one.organization_id == NAME
+        return one.verdict, one.sound, one.cosigned_size
+
+    assert await view() == ("not_witnessed", True, 0)
+    witness.show(log, 0)
+    own = witness_name(FEDERATION, OWN.organization_id)
+    witness.shown[0].note += cosign(log.note(), own, REQUESTER.checkpoint, NOW)
+    log.grow(b"more")
+    witness.show(log, 3)
+    assert await view() == ("continues", True, 3)
+    witness.contradicted = True
+    assert await view() == ("contradicted", False, 3)
+    forked = log.copy(2)
+    forked.grow(b"other", b"and more", b"on")
+    witness.show(forked, 4)
+    assert await view() == ("not_checked", False, 0)
+
+
+async def test_a_partners_view_of_a_log_that_nobody_keeps_is_refused() -> None:
+    session = AskingSession(ScriptedWitness())
+    with pytest.raises(NotPermittedError):
+        await read_partners_logs(session, ["nobody"])  # type: ignore[arg-type]  # what it uses
+
+
 class AskingSession:
     """As much of a session as reading a log needs."""
 
     def __init__(self, witness: ScriptedWitness) -> None:
         self.witness = witness
+        self.organization_id = REQUESTER.organization_id
         self.seen = SimpleNamespace(registry=0)
         self.profile = SimpleNamespace(registry_key=REGISTRY.public)
         self.registry_view = self
 
     async def state(self, _sequence: int) -> FederationState:
         return state_of()
+
+
+def test_the_command_tells_each_log_and_ends_with_7_where_one_is_contradicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = Refused("forked", "known\n", "refused\n", NOW)
+    step = Step(1, Checkpoint("origin", 3, b"\x01" * 32), "note\n", NOW, ("registry",))
+    sound = PartnersLog("anytown", WitnessedLog((step,), ()), checks=True, cosigned_size=3)
+    bad = PartnersLog("riverton", WitnessedLog((step,), (refused,)), checks=True, cosigned_size=0)
+
+    async def read(_profile: str | None, holders: list[str]) -> list[PartnersLog]:
+        return [one for one in (sound, bad) if one.organization_id in holders]
+
+    monkeypatch.setattr(audit_witness, "_read", read)
+    asked = ["audit", "witness", "--holder", "anytown"]
+    alone = CliRunner().invoke(app, asked)
+    both = CliRunner().invoke(app, [*asked, "--holder", "riverton"])
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
+
+    assert alone.exit_code == 0, alone.output
+    assert both.exit_code == ExitCode.EVIDENCE_INVALID, both.output
+    assert f"riverton: forked, refused {NOW.isoformat()}" in both.output
+    assert [(one["verdict"], one["entries"]) for one in told["logs"]] == [("continues", 3)]
