@@ -175,10 +175,12 @@ class Disclosing:
         key = await self._key_of(student_id)
         granted = await self._granted(user, reader, key, about_one=True)
         copied: ReleasedCopy | None = None
-        if key is not None and "copy" in granted:
-            copied = await self._copied(key, log_index, granted)
-        said = {"about": "student", "copy_of": log_index, "allowed": copied is not None}
-        await self._note(user, reader, said, key)
+        try:
+            if key is not None and "copy" in granted:
+                copied = await self._copied(key, log_index, granted)
+        finally:
+            said = {"about": "student", "copy_of": log_index, "allowed": copied is not None}
+            await self._note(user, reader, said, key)
         if copied is None:
             raise NotPermittedError("there is no copy to be given")
         return copied

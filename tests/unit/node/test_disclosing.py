@@ -199,7 +199,7 @@ async def test_a_copy_is_what_left_of_the_one_student_and_proves_it() -> None:
 
 
 async def test_a_copy_that_is_not_what_left_is_given_to_nobody() -> None:
-    """A piece changed, left out, or of another key: the digest that the log has does not come."""
+    """A piece changed, left out, or of another key: the log's digest does not come; it is noted."""
     house, _ = await copied_answer()
     assert house.opened is not None
     first, second = house.opened.pieces
@@ -207,6 +207,8 @@ async def test_a_copy_that_is_not_what_left_is_given_to_nobody() -> None:
         house.opened = replace(house.opened, pieces=pieces)
         with pytest.raises(EvidenceInvalidError):
             await house.disclosing.copy(ROSA, FAMILY, "S-1", 4)
+
+    assert [entry[2]["allowed"] for entry in house.log.entries[-3:]] == [False] * 3
 
 
 async def test_a_copy_is_held_to_the_log_and_not_to_what_stands_beside_it() -> None:
