@@ -2,11 +2,14 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from homeroom.catalog import CATALOG
+from homeroom.errors import RequestInvalidError
+from homeroom.sealing import SealingKey
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
 from services.node.domain.log_standing import LogStanding
@@ -129,3 +132,18 @@ async def open_from(settings: NodeSettings) -> Stores:
     """What the settings name, opened; with the views that they name."""
     views = Views.open(settings.views_url, settings.views, settings.view_seconds)
     return await asyncio.to_thread(open_stores, settings.records_url, settings.state_url, views)
+
+
+def former_keys(folder: Path | None) -> Sequence[SealingKey]:
+    """The sealing keys that the organization had before.
+
+    Raises:
+        EvidenceInvalidError: if a file there holds no such key.
+        RequestInvalidError: if there is no key: then what is meant is elsewhere.
+    """
+    if folder is None:
+        return ()
+    keys = [SealingKey.load(path) for path in sorted(folder.glob("*.pem"))]
+    if not keys:
+        raise RequestInvalidError("no *.pem is there", field="former_sealing_keys")
+    return keys

@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
@@ -18,7 +16,6 @@ from homeroom.api.node.v1.outside_service_pb2_grpc import add_OutsideServiceServ
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.audit.checkpoint import log_origin
 from homeroom.clock import Clock, utc_now
-from homeroom.errors import RequestInvalidError
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
@@ -56,7 +53,7 @@ from services.node.domain.ruling import Holder, Judge
 from services.node.migrations import (
     STATE_VERSION_TABLE,
 )
-from services.node.opening import Counts, open_from
+from services.node.opening import Counts, former_keys, open_from
 from services.node.peers import (
     ConsentFeed,
     LogWitness,
@@ -106,7 +103,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
     copies = await asyncio.to_thread(
-        stores.begin_copies, sealing_key, holder, _former_keys(settings.former_sealing_keys)
+        stores.begin_copies, sealing_key, holder, former_keys(settings.former_sealing_keys)
     )
     stock = stores.stock(copies if settings.released_copy_days else None)
     judge = Judge(holder, policies, stores.on_file(holder))
@@ -238,21 +235,6 @@ async def _keep_house(
     await administration.begin(started_content(keys, known, revisions, stores.views.names))
     files.on_refusal(administration.refused)
     server.in_background(administration.run(), "noting imports")
-
-
-def _former_keys(folder: Path | None) -> Sequence[SealingKey]:
-    """The sealing keys that the organization had before.
-
-    Raises:
-        EvidenceInvalidError: if a file there holds no such key.
-        RequestInvalidError: if there is no key: then what is meant is elsewhere.
-    """
-    if folder is None:
-        return ()
-    keys = [SealingKey.load(path) for path in sorted(folder.glob("*.pem"))]
-    if not keys:
-        raise RequestInvalidError("no *.pem is there", field="former_sealing_keys")
-    return keys
 
 
 def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> Holder:
