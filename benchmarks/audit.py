@@ -14,9 +14,8 @@ from homeroom.audit.exported import Header, verify_export
 from homeroom.audit.verifying import LogKeys
 from homeroom.signing import SigningKey
 from services.node.migrations import STATE, STATE_VERSION_TABLE
-from services.node.store.database import bring_up_to_date
 from services.node.store.log import LogStore
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 from tools.soak.deaths import cutting, killing
 
 _ORIGIN = "homeroom/bench.example/holder/log"

@@ -9,10 +9,10 @@ from homeroom.signing import SigningKey
 from services.consent.api import ConsentServicer, HeartbeatSigner, Pulse
 from services.consent.migrations import CONSENTS, VERSION_TABLE
 from services.consent.settings import ConsentSettings
-from services.consent.store import SqlConsentStore, SqlSnapshotShelf, bring_up_to_date
+from services.consent.store import SqlConsentStore, SqlSnapshotShelf
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
-from services.runtime.database import until_it_takes_writes
+from services.runtime.database import bring_up_to_date, until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 

@@ -29,7 +29,6 @@ from services.node.store.approvals import ApprovalStore
 from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
 from services.node.store.copies import CopyStore
-from services.node.store.database import bring_up_to_date
 from services.node.store.datasets import SOURCES
 from services.node.store.decision_records import DecisionRecordStore
 from services.node.store.log import LogStore
@@ -46,7 +45,7 @@ from services.node.store.stores import Stores
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 from services.runtime.policy import PolicyState
 
 # Consents by the thousand touch pages all over: what cannot be held is read and written again.

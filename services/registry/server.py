@@ -13,9 +13,9 @@ from homeroom.signing import SigningKey
 from services.registry.api import Publisher, RegistryServicer, SnapshotSigner, WitnessServicer
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.settings import RegistrySettings
-from services.registry.store import SqlRegistryStore, SqlWitnessStore, bring_up_to_date
+from services.registry.store import SqlRegistryStore, SqlWitnessStore
 from services.runtime.access import AccessTable
-from services.runtime.database import until_it_takes_writes
+from services.runtime.database import bring_up_to_date, until_it_takes_writes
 from services.runtime.server import Server
 
 _SERVICE = "/homeroom.api.registry.v1.RegistryService/"

@@ -32,7 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as named_table
 from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeEngine
 
 from homeroom.errors import ServiceUnreachableError
@@ -113,6 +114,25 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         for name, process in inserting.processes
     ]
     inserting.execute(connection, list(zip(*written, strict=True)))
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raises ServiceUnreachableError when the database is busy or away; a retry may succeed."""
+    try:
+        yield
+    except (OperationalError, PoolTimeoutError) as error:
+        raise ServiceUnreachableError("the service's database does not answer") from error
+
+
+def bring_up_to_date(url: str, migrations: Path, version_table: str) -> None:
+    """Applies the migrations of a folder that the database has not seen yet.
+
+    Raises:
+        ServiceUnreachableError: if the database does not answer.
+    """
+    with database_errors():
+        upgrade(url, migrations, version_table=version_table)
 
 
 def upgrade(url: str, migrations: Path, *, version_table: str) -> None:

@@ -22,11 +22,10 @@ from services.node.domain.matching import person_of
 from services.node.domain.matching.match import NOBODY, surroundings
 from services.node.migrations import RECORDS, RECORDS_VERSION_TABLE
 from services.node.peers import ConsentReading, ReadBeside, ReadHere, readers_for
-from services.node.store.database import bring_up_to_date
 from services.node.store.matcher import identity_of
 from services.node.store.records import RecordStore
 from services.node.store.rosters import RosterKeeper
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 from tests.organizations import NOW, Member
 
 HOLDER, RECORDER = Member.new("anytown"), Member.new("helpers")

@@ -36,9 +36,8 @@ from homeroom.signing import Domain, SigningKey, digest_of
 from homeroom.vocabulary import Element
 from services.node.intake.run import Choices, ingest
 from services.node.migrations import STATE, STATE_VERSION_TABLE
-from services.node.store.database import bring_up_to_date
 from services.node.store.state import StateStore
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 
 HOLDER, ASKER = "holder", "asker"
 AGREEMENT_ID = "soak"

@@ -22,9 +22,8 @@ from services.consent.domain.notices import Notice, require_narrowable
 from services.consent.domain.revocations import Revocation, require_concerned
 from services.consent.store import log, reading
 from services.consent.store import writing as steps
-from services.consent.store.database import database_errors
 from services.consent.store.tables import ConsentTable
-from services.runtime.database import open_database, writing
+from services.runtime.database import database_errors, open_database, writing
 
 _TABLES = ConsentTable.metadata.tables
 _SEQUENCE = _TABLES["consent_sequence"]

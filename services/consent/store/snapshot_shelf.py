@@ -3,9 +3,8 @@
 from sqlalchemy import delete, insert, select
 
 from homeroom.errors import ServiceUnreachableError
-from services.consent.store.database import database_errors
 from services.consent.store.tables import ConsentTable
-from services.runtime.database import open_database, writing
+from services.runtime.database import database_errors, open_database, writing
 from services.runtime.logs import log
 
 _SNAPSHOT = ConsentTable.metadata.tables["saved_snapshot"]

@@ -16,10 +16,9 @@ from services.node.domain.log_standing import Witnessed, contradiction_of
 from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.peers.witnessing import LogWitness
 from services.node.settings import NodeSettings
-from services.node.store.database import bring_up_to_date
 from services.node.store.log import LogStore
 from services.runtime.channels import Channels
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 
 
 def accept_log(

@@ -25,9 +25,8 @@ from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.policy.explaining import Explanation
 from services.node.policy.recorded import conformance as conformance_questions
 from services.node.policy.recorded import read_rules, recorded, replay
-from services.node.store.database import bring_up_to_date
 from services.node.store.decision_records import DecisionRecordStore
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 from services.runtime.policy import PolicyFolder, find_opa, side_of
 from services.runtime.policy.lint import lint_folder
 from services.runtime.policy.parsing import open_parser

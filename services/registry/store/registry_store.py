@@ -11,7 +11,6 @@ from homeroom.errors import AlreadyRecordedError
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.ledger import ChangeRequest, Contents, Decision, E, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
-from services.registry.store.database import database_errors
 from services.registry.store.rows import (
     organization_of,
     statement_of,
@@ -19,7 +18,7 @@ from services.registry.store.rows import (
     values_of_statement,
 )
 from services.registry.store.tables import RegistryTable
-from services.runtime.database import open_database, writing
+from services.runtime.database import database_errors, open_database, writing
 
 _TABLES = RegistryTable.metadata.tables
 _SEQUENCE = _TABLES["registry_sequence"]

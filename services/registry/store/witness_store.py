@@ -18,10 +18,9 @@ from services.registry.domain.witness import (
     TakenCheckpoint,
     Verdict,
 )
-from services.registry.store.database import database_errors
 from services.registry.store.rows import organization_of
 from services.registry.store.tables import RegistryTable
-from services.runtime.database import open_database, writing
+from services.runtime.database import database_errors, open_database, writing
 
 _TABLES = RegistryTable.metadata.tables
 _ORGANIZATION = _TABLES["organization"]

@@ -17,9 +17,8 @@ from homeroom.errors import (
 )
 from services.node.migrations import STATE, STATE_VERSION_TABLE
 from services.node.store.backup import RECORDS_FILE, STATE_FILE, make_backup, restore_backup
-from services.node.store.database import bring_up_to_date
 from services.node.store.log import LogStore
-from services.runtime.database import open_database
+from services.runtime.database import bring_up_to_date, open_database
 from tests.organizations import NOW
 
 
