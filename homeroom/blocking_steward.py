@@ -41,6 +41,12 @@ class BlockingSteward(Entered):
         """Registers the profile's organization, or replaces its record with a newer one."""
         return self._thread.run(self._steward.register(**record))
 
+    def register_keys(
+        self, known: Organization, sealing_key: bytes = b"", checkpoint_key: bytes = b""
+    ) -> Organization:
+        """Replaces the organization's record by one that differs in its public keys alone."""
+        return self._thread.run(self._steward.register_keys(known, sealing_key, checkpoint_key))
+
     def organizations(self) -> Sequence[Organization]:
         """Every organization whose own record checks, by identifier."""
         return self._thread.run(self._steward.organizations())
