@@ -5,12 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from services.node import opening, server
-from services.node.domain.log import Note, Position
-from services.node.peers import LogWitness, Witnessing
+from services.node.domain.log import Note
 from services.node.settings import NodeSettings
 from services.node.store.log import LogStore
+from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.process import run_service
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from homeroom.audit import AuditEntry, AuditKind, encode_content
+from homeroom.audit import AuditEntry, AuditKind, Position, encode_content
 from homeroom.audit.entry import SALT_BYTES
 from homeroom.catalog import SUBJECT_REF
 from homeroom.errors import HomeroomError, LogUnavailableError, QueryReplayedError
@@ -20,7 +20,7 @@ from services.node.domain.copies import CopiedPiece
 from services.node.domain.decision import Decision
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.extracts import STUDENT_KEY
-from services.node.domain.log import Disclosed, Note, Position
+from services.node.domain.log import Disclosed, Note
 from services.node.domain.on_file import NOTHING_ON_FILE, Looked, OnFile, Waiting
 from services.node.domain.register import DisclosureRecord, Manifest
 from services.node.domain.replica import Evidence, Freshness

@@ -74,6 +74,18 @@ class AuditEntry:
         return cls(int(index), int(at), kind, query_digest, bytes.fromhex(salt), content)
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an entry stands.
+
+    Attributes:
+        digest: hexadecimal; the entry's hash in the tree over the log.
+    """
+
+    log_index: int
+    digest: str
+
+
 def place_of(entry: bytes) -> tuple[int, bytes]:
     """The index of an entry, and what stands in a log once: its kind and query digest.
 

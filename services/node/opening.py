@@ -12,7 +12,6 @@ from homeroom.errors import RequestInvalidError
 from homeroom.sealing import SealingKey
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
-from services.node.domain.log_standing import LogStanding
 from services.node.migrations import (
     RECORDS,
     RECORDS_VERSION_TABLE,
@@ -45,6 +44,7 @@ from services.node.store.stores import Stores
 from services.node.store.students import StudentStore
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
+from services.runtime.audit.standing import LogStanding
 from services.runtime.database import bring_up_to_date, open_database
 from services.runtime.policy import PolicyState
 

@@ -46,7 +46,6 @@ from services.node.domain.disclosing import Disclosing, Shelves
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.log import Log
-from services.node.domain.log_standing import LogStanding, WitnessedLog
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
@@ -56,12 +55,10 @@ from services.node.migrations import (
 from services.node.opening import Counts, former_keys, open_from
 from services.node.peers import (
     ConsentFeed,
-    LogWitness,
     NodeReplica,
     PartnerLogs,
     Reporting,
     Settling,
-    Witnessing,
     readers_for,
 )
 from services.node.policy import (
@@ -76,6 +73,8 @@ from services.node.store.copies import CopyStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.stores import Stores
+from services.runtime.audit.standing import LogStanding, WitnessedLog
+from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
 from services.runtime.registry_feed import RegistryFeed
@@ -329,6 +328,6 @@ def _follow(
     server.in_background(registry.follow(registry_channel), "registry feed")
     server.in_background(consents.follow(consent_channel), "consent feed")
     server.in_background(reporting.run(consent_channel, consents.lull), "verdicts")
-    witness = LogWitness.of(settings, channels)
+    witness = LogWitness.of(settings, settings.organization_id, channels)
     server.in_background(logs.witnessing.run(witness), "having the log witnessed")
     server.in_background(logs.partners.run(registry_channel), "following partners' logs")

@@ -6,34 +6,19 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from homeroom.errors import RequestInvalidError
-from services.runtime.settings import PublicKeyHex, ServiceSettings, Settings
+from services.runtime.settings import PublicKeyHex, Settings, WitnessedSettings
 
 
-class NodeSettings(ServiceSettings):
+class NodeSettings(WitnessedSettings):
     """The settings of a node, read from HOMEROOM_NODE_*."""
 
     signing_key: Path = Field(description="The organization's Ed25519 signing key, PEM.")
     sealing_key: Path = Field(description="The organization's X25519 sealing key, PEM.")
-    checkpoint_key: Path = Field(
-        description="The Ed25519 key that signs checkpoints of the log, PEM; not the signing key."
-    )
-    checkpoint_seconds: float = Field(
-        default=5.0,
-        gt=0,
-        le=3600,
-        description="How often the log is shown to its witness, where it has grown.",
-    )
     records_url: str = Field(description="The database of records, as an SQLAlchemy URL.")
     state_url: str = Field(
         description="The database of consents, agreements and the log, as an SQLAlchemy URL. "
         "Apart from the records where SQLite keeps both, so that an import delays no revocation."
     )
-    registry_address: str = Field(
-        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
-        "take turns."
-    )
-    registry_organization_id: str = Field(description="The organization that runs the registry.")
-    registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
     consent_address: str = Field(
         description="Where the consent service answers, as host:port; as dns:///host:port, its "
         "replicas take turns."

@@ -81,3 +81,23 @@ class ServiceSettings(Settings):
     def identity(self, role: Role) -> Identity:
         """Who this service is."""
         return Identity(self.federation, self.organization_id, role)
+
+
+class WitnessedSettings(ServiceSettings):
+    """What a service must be told that keeps a log, which the registry witnesses."""
+
+    checkpoint_key: Path = Field(
+        description="The Ed25519 key that signs checkpoints of the log, PEM; not the signing key."
+    )
+    checkpoint_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="How often the log is shown to its witness, where it has grown.",
+    )
+    registry_address: str = Field(
+        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
+        "take turns."
+    )
+    registry_organization_id: str = Field(description="The organization that runs the registry.")
+    registry_key: PublicKeyHex = Field(description="The key the registry signs with.")

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text, update
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from homeroom.audit.checkpoint import Checkpoint, open_checkpoint
 from homeroom.audit.findings import Fault
 from homeroom.errors import LogUnavailableError, QueryReplayedError
 from homeroom.merkle import EMPTY_ROOT, check_consistency, tree_of
 from homeroom.signing import SigningKey
-from services.node.domain.log import Disclosed, Position
+from services.node.domain.log import Disclosed
 from services.node.store.disclosure_tables import DISCLOSED
 from services.node.store.log import LogStore
 from services.node.store.state_tables import LOG_ENTRY, LOG_TILE

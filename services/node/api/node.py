@@ -22,11 +22,11 @@ from services.node.domain.admissions import Admissions
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
-from services.node.domain.log_standing import LogStanding
 from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
 from services.runtime.admission import ProvedQuery, prove_query
+from services.runtime.audit.standing import LogStanding
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.policy import PolicyState
 

@@ -12,11 +12,11 @@ from homeroom.cli.terminal import tell
 from homeroom.clock import utc_now
 from homeroom.errors import QueryReplayedError, RequestInvalidError
 from homeroom.signing import SigningKey, digest_of
-from services.node.domain.log_standing import Witnessed, contradiction_of
 from services.node.migrations import STATE, STATE_VERSION_TABLE
-from services.node.peers.witnessing import LogWitness
 from services.node.settings import NodeSettings
 from services.node.store.log import LogStore
+from services.runtime.audit.standing import Witnessed, contradiction_of
+from services.runtime.audit.witnessing import LogWitness
 from services.runtime.channels import Channels
 from services.runtime.database import bring_up_to_date, open_database
 
@@ -37,7 +37,7 @@ def accept_log(
 async def _accept(settings: NodeSettings, reason: str) -> tuple[Checkpoint, int]:
     channels = Channels.of(settings)
     try:
-        witness = LogWitness.of(settings, channels)
+        witness = LogWitness.of(settings, settings.organization_id, channels)
         newest = await witness.newest()
         store = await asyncio.to_thread(_log_of, settings)
         found = contradiction_of(store, newest.checkpoint if newest else None)

@@ -4,24 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from services.node.domain.aggregates import TableRelease
 from services.node.domain.copies import CopiedPiece
 from services.node.domain.decision_record import DecisionRecord
 from services.node.domain.on_file import Waiting
 from services.node.domain.register import DisclosureRecord, Manifest, Shown
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where an entry stands.
-
-    Attributes:
-        digest: hexadecimal; the entry's hash in the tree over the log.
-    """
-
-    log_index: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

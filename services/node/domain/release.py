@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from homeroom.clock import Clock
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
@@ -19,7 +19,7 @@ from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.agreement_memory import Remembered
 from services.node.domain.arrow_stream import ArrowStream
 from services.node.domain.copies import CopiedPiece, Copies
-from services.node.domain.log import Log, Note, Position
+from services.node.domain.log import Log, Note
 from services.node.domain.register import Manifest
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Ruling

@@ -7,18 +7,15 @@ from services.node.peers.partner_logs import PartnerLogs
 from services.node.peers.replica import NodeReplica
 from services.node.peers.reporting import Reporting
 from services.node.peers.settling import Settling
-from services.node.peers.witnessing import LogWitness, Witnessing
 
 __all__ = [
     "ConsentFeed",
     "ConsentReading",
-    "LogWitness",
     "NodeReplica",
     "PartnerLogs",
     "ReadBeside",
     "ReadHere",
     "Reporting",
     "Settling",
-    "Witnessing",
     "readers_for",
 ]

@@ -9,9 +9,8 @@ from homeroom.audit import AuditKind
 from homeroom.audit.accounts import LoggedEntry, LoggedQuestion
 from homeroom.merkle import consistency_path, inclusion_path, root_of
 from services.node.domain.accounting import Told, Wanted
-from services.node.store.acts import LOG
 from services.node.store.disclosure_tables import DISCLOSURE_RECORD
-from services.node.store.state_tables import LOG_ENTRY
+from services.node.store.state_tables import LOG, LOG_ENTRY
 from services.runtime.audit.tables import Tiles, entry_of
 from services.runtime.tiles import TiledTree
 

@@ -8,12 +8,10 @@ from sqlalchemy import Connection, Engine, select
 
 from homeroom.audit import AuditKind, encode_content
 from services.node.store.database import available
-from services.node.store.state_tables import LOG_CHECKPOINT, LOG_ENTRY, LOG_TILE
-from services.runtime.audit import LogTables, append_within
+from services.node.store.state_tables import LOG, LOG_ENTRY
+from services.runtime.audit import append_within
 from services.runtime.database import writing
 
-LOG = LogTables(LOG_ENTRY, LOG_TILE, LOG_CHECKPOINT)
-"""Where the node keeps its log."""
 _DIGEST_BYTES = 32
 
 

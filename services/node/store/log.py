@@ -1,48 +1,35 @@
 """Keeps the node's append-only log in its own database."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from homeroom.audit import AuditEntry, AuditKind, encode_content
+from homeroom.audit import AuditEntry, AuditKind
 from homeroom.errors import EvidenceInvalidError
 from homeroom.merkle import HASH_BYTES
 from services.node.domain.aggregates import TableRelease
 from services.node.domain.decision_record import DecisionRecord
-from services.node.domain.log import Note, Position
+from services.node.domain.log import Note
 from services.node.domain.on_file import Waiting
-from services.node.store.acts import LOG
 from services.node.store.aggregates import write_release
 from services.node.store.approvals import open_requests
 from services.node.store.database import available
 from services.node.store.decision_records import keep_decision
 from services.node.store.disclosures import DISCLOSURE_WRITERS
-from services.runtime.audit import GroupWriter, LogReader, ToAppend
+from services.node.store.state_tables import LOG
+from services.runtime.audit import KeptLog
 from services.runtime.audit.tables import Tiles, entry_of
 from services.runtime.tiles import TILE, TiledTree
 
 
-class LogStore(LogReader):
-    """The log, in SQLite or PostgreSQL; a commit is durable when `append` returns."""
+class LogStore(KeptLog[Note]):
+    """The node's log."""
 
     def __init__(self, state: Engine) -> None:
-        super().__init__(state, LOG)
+        super().__init__(state, LOG, _keep)
         self._state = state
-        self._writer = GroupWriter(state, LOG, _keep)
-
-    async def append(
-        self,
-        kind: AuditKind,
-        query_digest: bytes,
-        content: Mapping[str, Any],
-        notes: Sequence[Note] = (),
-    ) -> Position:
-        entry, leaf = await self._writer.append(
-            ToAppend(str(kind), query_digest.hex(), encode_content(content), notes)
-        )
-        return Position(entry.index, leaf.hex())
 
     @available()
     def end_of(self, query_digest: str) -> Mapping[str, Any] | None:

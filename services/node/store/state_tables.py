@@ -4,8 +4,10 @@ They stand apart from the records, so that a long import never delays a revocati
 Instants are whole seconds since 1970 in UTC: integers compare alike in every database.
 """
 
-from sqlalchemy import BigInteger, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, LargeBinary, Table
 from sqlmodel import Field, MetaData, SQLModel
+
+from services.runtime.audit.tables import log_tables
 
 
 class StateTable(SQLModel):
@@ -40,41 +42,6 @@ class LinkCodeRow(StateTable, table=True):
 
     code_digest: str = Field(primary_key=True)
     student_key: int = Field(sa_type=BigInteger, index=True)
-
-
-class LogEntryRow(StateTable, table=True):
-    """One entry of the append-only log, and its hash in the tree over all of them."""
-
-    __tablename__ = "log_entry"
-    __table_args__ = (UniqueConstraint("kind", "query_digest"),)
-
-    log_index: int = Field(primary_key=True, sa_type=BigInteger)
-    kind: str
-    query_digest: str
-    written_at: int = Field(sa_type=BigInteger)
-    salt: bytes = Field(sa_type=LargeBinary)
-    content: str
-    leaf: bytes = Field(sa_type=LargeBinary)
-
-
-class LogTileRow(StateTable, table=True):
-    """Up to 256 hashes of one level of the tree over the log."""
-
-    __tablename__ = "log_tile"
-
-    level: int = Field(primary_key=True)
-    place: int = Field(primary_key=True, sa_type=BigInteger)
-    hashes: bytes = Field(sa_type=LargeBinary)
-
-
-class LogCheckpointRow(StateTable, table=True):
-    """What the checkpoint key signed of the log at one size."""
-
-    __tablename__ = "log_checkpoint"
-
-    size: int = Field(primary_key=True, sa_type=BigInteger)
-    note: str
-    signed_at: int = Field(sa_type=BigInteger)
 
 
 class DecisionRecordRow(StateTable, table=True):
@@ -128,9 +95,8 @@ def table_of(row: type[StateTable]) -> Table:
 SAVED_SNAPSHOT = table_of(SavedSnapshotRow)
 AGREEMENT_MEMORY = table_of(AgreementMemoryRow)
 LINK_CODE = table_of(LinkCodeRow)
-LOG_ENTRY = table_of(LogEntryRow)
-LOG_TILE = table_of(LogTileRow)
-LOG_CHECKPOINT = table_of(LogCheckpointRow)
+LOG = log_tables(StateTable.metadata)
+LOG_ENTRY, LOG_TILE, LOG_CHECKPOINT = LOG.entry, LOG.tile, LOG.checkpoint
 DECISION_RECORD = table_of(DecisionRecordRow)
 POLICY_BUNDLE = table_of(PolicyBundleRow)
 PARTNER_LOG = table_of(PartnerLogRow)

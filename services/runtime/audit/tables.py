@@ -5,7 +5,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Table, bindparam, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    func,
+    select,
+    text,
+)
 
 from homeroom.audit import AuditEntry
 from homeroom.errors import LogUnavailableError
@@ -78,6 +94,37 @@ class LogTables:
         insert_many(connection, self.entry, rows)
         tree.append(size, leaves)
         return leaves
+
+
+def log_tables(metadata: MetaData) -> LogTables:
+    """The tables of a service's log, among its others; `create_log` makes them."""
+    entry = Table(
+        "log_entry",
+        metadata,
+        Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+        Column("kind", String, nullable=False),
+        Column("query_digest", String, nullable=False),
+        Column("written_at", BigInteger, nullable=False),
+        Column("salt", LargeBinary, nullable=False),
+        Column("content", String, nullable=False),
+        Column("leaf", LargeBinary, nullable=False),
+        UniqueConstraint("kind", "query_digest"),
+    )
+    tile = Table(
+        "log_tile",
+        metadata,
+        Column("level", Integer, primary_key=True, autoincrement=False),
+        Column("place", BigInteger, primary_key=True, autoincrement=False),
+        Column("hashes", LargeBinary, nullable=False),
+    )
+    checkpoint = Table(
+        "log_checkpoint",
+        metadata,
+        Column("size", BigInteger, primary_key=True, autoincrement=False),
+        Column("note", String, nullable=False),
+        Column("signed_at", BigInteger, nullable=False),
+    )
+    return LogTables(entry, tile, checkpoint)
 
 
 class Tiles:

@@ -9,7 +9,8 @@ from services.node.migrations.aggregates import (
     create_release_ledger,
 )
 from services.node.migrations.disclosures import create_copies, create_disclosures
-from services.node.migrations.log import create_log
+from services.node.migrations.partner_logs import create_partner_logs
+from services.runtime.audit.migrating import create_log
 
 revision = "0001"
 down_revision = None
@@ -44,6 +45,7 @@ def upgrade() -> None:
         sa.Column("student_key", sa.BigInteger(), nullable=False, index=True),
     )
     create_log()
+    create_partner_logs()
     op.create_table(
         "policy_bundle",
         sa.Column("scope", sa.String(), primary_key=True),

@@ -1,4 +1,4 @@
-"""Has the registry witness the node's log, away from queries: a failure only ages what it has."""
+"""Has the registry witness a service's log, away from queries: a failure only ages what it has."""
 
 import asyncio
 import datetime as dt
@@ -26,10 +26,10 @@ from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, Homeroo
 from homeroom.identity import Identity, Role
 from homeroom.remote import error_of
 from homeroom.signing import SigningKey
-from services.node.domain.log_standing import LogStanding, LogTree, Witnessed, contradiction_of
-from services.node.settings import NodeSettings
+from services.runtime.audit.standing import LogStanding, LogTree, Witnessed, contradiction_of
 from services.runtime.channels import Channels
 from services.runtime.logs import log
+from services.runtime.settings import WitnessedSettings
 
 if TYPE_CHECKING:
     from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
@@ -49,24 +49,33 @@ async def _answered(calling: Awaitable[A]) -> A:
 
 
 class LogWitness:
-    """The registry, as a node calls it about its own log."""
+    """The registry, as a service calls it about its own log."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, federation: str, organization_id: str, registry_key: bytes
+        self, channel: grpc.aio.Channel, federation: str, log_name: str, registry_key: bytes
     ) -> None:
+        """Calls about one log.
+
+        Args:
+            channel: to the registry.
+            federation: its name.
+            log_name: the organization whose node keeps it, or `GATEWAY_LOG`.
+            registry_key: what the registry signs with.
+        """
         self._stub: WitnessServiceAsyncStub = WitnessServiceStub(channel)
         self._federation = federation
-        self._organization_id = organization_id
+        self._log_name = log_name
         self._key = witness_key(registry_witness_name(federation), registry_key)
-        self.origin = log_origin(federation, organization_id)
+        self.origin = log_origin(federation, log_name)
 
     @classmethod
-    def of(cls, settings: NodeSettings, channels: Channels) -> "LogWitness":
+    def of(cls, settings: WitnessedSettings, log_name: str, channels: Channels) -> "LogWitness":
+        """The registry that the settings name."""
         registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
         return cls(
             channels.to(settings.registry_address, registry),
             settings.federation,
-            settings.organization_id,
+            log_name,
             bytes.fromhex(settings.registry_key),
         )
 
@@ -76,7 +85,7 @@ class LogWitness:
         Raises:
             EvidenceInvalidError: if it did not cosign what it shows, or that is of another log.
         """
-        request = pb.ListCheckpointsRequest(organization_id=self._organization_id, newest=True)
+        request = pb.ListCheckpointsRequest(organization_id=self._log_name, newest=True)
         answer = await _answered(self._stub.ListCheckpoints(request, timeout=_CALL_SECONDS))
         return self._witnessed(answer.checkpoints[0]) if answer.checkpoints else None
 
@@ -96,7 +105,7 @@ class LogWitness:
         )
         if beginning is not None:
             said, key = beginning
-            statement = sign_beginning(said, self._federation, self._organization_id, key)
+            statement = sign_beginning(said, self._federation, self._log_name, key)
             request.beginning.CopyFrom(statement)
         answer = await _answered(self._stub.SubmitCheckpoint(request, timeout=_CALL_SECONDS))
         return self._witnessed(answer.checkpoint)
@@ -122,7 +131,8 @@ class Witnessing:
         self._compared = asyncio.Event()
 
     @classmethod
-    def of(cls, settings: NodeSettings, tree: LogTree, standing: LogStanding) -> "Witnessing":
+    def of(cls, settings: WitnessedSettings, tree: LogTree, standing: LogStanding) -> "Witnessing":
+        """By the key and the pace that the settings name."""
         key = SigningKey.load(settings.checkpoint_key)
         return cls(tree, standing, key, dt.timedelta(seconds=settings.checkpoint_seconds))
 
@@ -167,7 +177,7 @@ class Witnessing:
         try:
             self._settle(await witness.show(note, known, path), None)
         except ChangedMeanwhileError:
-            # Another process of this node was quicker.
+            # Another process of this service was quicker.
             await self._hold_to(await witness.newest())
         except EvidenceInvalidError as refused:
             kind = refused.metadata.get("kind", "")

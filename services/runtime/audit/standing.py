@@ -1,6 +1,6 @@
-"""Whether the node's log is the one that was witnessed: an older copy of it must not go on.
+"""Whether a service's log is the one that was witnessed: an older copy of it must not go on.
 
-A node whose database was restored from a backup would sign another history than the one that its
+A service whose database was restored from a backup would sign another history than the one that its
 partners know. So nothing is written to a log, and with that nothing answered, before it was
 compared with its newest witnessed checkpoint, nor after one that it does not continue.
 """
@@ -8,17 +8,19 @@ compared with its newest witnessed checkpoint, nor after one that it does not co
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from homeroom.audit.checkpoint import Checkpoint
 from homeroom.audit.growth import Contradiction
 from homeroom.errors import LogUnavailableError
-from services.node.domain.log import Log, Note, Position
+
+NoteT = TypeVar("NoteT")
+BesideT_contra = TypeVar("BesideT_contra", contravariant=True)
 
 
 class LogTree(Protocol):
-    """The tree over the node's log."""
+    """The tree over a service's own log."""
 
     def size(self) -> int:
         """How many entries there are."""
@@ -35,7 +37,7 @@ class LogTree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """The newest checkpoint of the node's log that was witnessed.
+    """The newest checkpoint of a log that was witnessed.
 
     Attributes:
         position: its place among those that were witnessed.
@@ -56,7 +58,7 @@ def contradiction_of(log: LogTree, witnessed: Checkpoint | None) -> Contradictio
 
 
 class LogStanding:
-    """What is known of the node's own log since it started.
+    """What is known of a service's own log since it started.
 
     Attributes:
         witnessed: the newest witnessed checkpoint; None while there is none.
@@ -69,7 +71,7 @@ class LogStanding:
         self.contradiction: Contradiction | None = None
 
     def settle(self, witnessed: Witnessed | None, contradiction: Contradiction | None) -> None:
-        """Notes what a comparison found; a contradiction stays until the node starts again."""
+        """Notes what a comparison found; a contradiction stays until the service starts again."""
         self.compared = True
         self.witnessed = witnessed
         self.contradiction = self.contradiction or contradiction
@@ -88,10 +90,29 @@ class LogStanding:
             )
 
 
-class WitnessedLog:
-    """A log that takes entries only while it continues what was witnessed; implements `Log`."""
+class Appending(Protocol[BesideT_contra]):
+    """Where entries are appended, with what is kept beside them."""
 
-    def __init__(self, log: Log, standing: LogStanding | None = None) -> None:
+    async def append(
+        self,
+        kind: AuditKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        notes: Sequence[BesideT_contra] = (),
+    ) -> Position:
+        """Writes one entry durably.
+
+        Raises:
+            QueryReplayedError: if this kind of entry was written for this query before.
+            LogUnavailableError: if it cannot be written; then nothing may be released.
+        """
+        ...
+
+
+class WitnessedLog(Generic[NoteT]):
+    """A log that takes entries only while it continues what was witnessed of it."""
+
+    def __init__(self, log: Appending[NoteT], standing: LogStanding | None = None) -> None:
         self._log = log
         self.standing = standing or LogStanding()
 
@@ -100,7 +121,7 @@ class WitnessedLog:
         kind: AuditKind,
         query_digest: bytes,
         content: Mapping[str, Any],
-        notes: Sequence[Note] = (),
+        notes: Sequence[NoteT] = (),
     ) -> Position:
         self.standing.require()
         return await self._log.append(kind, query_digest, content, notes)

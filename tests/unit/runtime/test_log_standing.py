@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from homeroom.audit.growth import Contradiction
 from homeroom.errors import LogUnavailableError
 from homeroom.merkle import root_of
 from homeroom.signing import SigningKey
-from services.node.domain.log import Position
-from services.node.domain.log_standing import (
+from services.runtime.audit.standing import (
     LogStanding,
     Witnessed,
     WitnessedLog,

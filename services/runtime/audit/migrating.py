@@ -1,11 +1,11 @@
-"""The tables of the log."""
+"""The tables of a log, as a migration of its service makes them."""
 
 import sqlalchemy as sa
 from alembic import op
 
 
 def create_log() -> None:
-    """Entries, the tree over them, what was signed of it, and what is known of others' logs."""
+    """Entries, the tree over them, and what was signed of it."""
     op.create_table(
         "log_entry",
         sa.Column("log_index", sa.BigInteger(), primary_key=True, autoincrement=False),
@@ -28,18 +28,4 @@ def create_log() -> None:
         sa.Column("size", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("note", sa.String(), nullable=False),
         sa.Column("signed_at", sa.BigInteger(), nullable=False),
-    )
-    op.create_table(
-        "partner_log",
-        sa.Column("organization_id", sa.String(), primary_key=True),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("origin", sa.String(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("root", sa.LargeBinary(), nullable=False),
-        sa.Column("note", sa.String(), nullable=False),
-        sa.Column("checkpoint_key", sa.LargeBinary(), nullable=False),
-        sa.Column("begun_anew", sa.BigInteger(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.Column("contradiction", sa.String(), nullable=False),
-        sa.Column("refused_note", sa.String(), nullable=False),
     )
