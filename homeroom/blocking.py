@@ -23,6 +23,7 @@ from homeroom.consents import (
     RetractedAnswer,
     SignedForm,
 )
+from homeroom.destruction.owed import OwedList
 from homeroom.federation import FederationState
 from homeroom.profile import Profile
 from homeroom.reconciliation import Reconciliation
@@ -140,6 +141,10 @@ class Client(Entered):
     ) -> Reconciliation:
         """Holds the logs of holders to the receipts kept here; see `AsyncClient.reconcile`."""
         return self._thread.run(self._client.reconcile(holders, since))
+
+    def destruction_due(self) -> OwedList:
+        """What the organization must destroy of what it was told, the most pressing first."""
+        return self._thread.run(self._client.destruction_due())
 
     def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

@@ -13,6 +13,8 @@ from homeroom.answer import Answer, Outcome, Outcomes, Source, answer_schema, wi
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.catalog import OBLIGATIONS, dataset_named
 from homeroom.consents import Consents
+from homeroom.destruction.owed import OwedList
+from homeroom.destruction.recipient import owed_by
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
 from homeroom.gathering import Checks, Finished, Gathering, KeeperOf
@@ -147,6 +149,10 @@ class AsyncClient(Connected):
         """
         first = since or dt.datetime.min.replace(tzinfo=dt.UTC)
         return await reconcile(self._session, holders, first)
+
+    async def destruction_due(self) -> OwedList:
+        """What the organization must destroy of what it was told, the most pressing first."""
+        return await owed_by(self._session)
 
     async def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

@@ -36,6 +36,7 @@ class AskedQuery:
 
     Attributes:
         query_digest: the SHA-256 digest of the query's exact bytes.
+        basis, level: the ground that was claimed, and how much was asked about one student.
         holders: those that it named; empty if it was for every party.
     """
 
@@ -43,6 +44,8 @@ class AskedQuery:
     at: dt.datetime
     agreement_id: str = ""
     purpose: str = ""
+    basis: str = ""
+    level: str = ""
     dataset: str = ""
     holders: tuple[str, ...] = ()
 
@@ -123,6 +126,8 @@ class ReceiptFiles:
             query_digest=asking.query_digest.hex(),
             agreement=question.agreement_id,
             purpose=question.purpose,
+            basis=question.ground,
+            level=question.level,
             dataset=question.dataset,
             holders=list(question.holders),
         )
@@ -207,6 +212,8 @@ def _asked(content: Mapping[str, Any]) -> AskedQuery:
         at=dt.datetime.fromisoformat(content["at"]),
         agreement_id=content["agreement"],
         purpose=content["purpose"],
+        basis=content["basis"],
+        level=content["level"],
         dataset=content["dataset"],
         holders=tuple(content["holders"]),
     )

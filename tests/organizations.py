@@ -8,8 +8,10 @@ from typing import Any
 from homeroom.agreement import ALL_SCHOOLS, AgreementDocument, Schedule
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as consent_pb
+from homeroom.federation import Organization, Standing
 from homeroom.signing import Domain, SigningKey
-from homeroom.vocabulary import AgreementKind, Basis, Element
+from homeroom.users import Issuer
+from homeroom.vocabulary import AgreementKind, Basis, Element, OrganizationKind
 from tools.signatory import Signatory
 
 NOW = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
@@ -57,6 +59,24 @@ def document_of(
         schools={member.organization_id: ALL_SCHOOLS for member in parties},
         effective_from=dt.date(2026, 8, 1),
         effective_to=dt.date(2027, 7, 31),
+    )
+
+
+def organization_of(
+    member: Member, standing: Standing = Standing.ACTIVE, node_address: str = ""
+) -> Organization:
+    """A member as the others know it."""
+    return Organization(
+        organization_id=member.organization_id,
+        display_name=member.organization_id.title(),
+        kind=OrganizationKind.DISTRICT,
+        standing=standing,
+        node_address=node_address,
+        datasets=frozenset(),
+        signing_key=member.signing.public,
+        sealing_key=member.sealing.public,
+        issuer=Issuer("https://issuer", "{}"),
+        record_version=1,
     )
 
 

@@ -21,6 +21,8 @@ from homeroom.cli import (
     audit_verify,
     audit_witness,
     consent,
+    destruction,
+    destruction_due,
     development,
     disclosure,
     matter,
@@ -127,6 +129,8 @@ app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")
 app.add_typer(request.app, name="request")
 app.add_typer(disclosure.app, name="disclosure")
+destruction_due.register(destruction.app)
+app.add_typer(destruction.app, name="destruction")
 app.add_typer(node.app, name="node")
 app.add_typer(policy.app, name="policy")
 app.add_typer(development.app, name="dev-ca")

@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 5
     CANNOT_DECIDE = 6
     EVIDENCE_INVALID = 7
+    OVERDUE = 8
     INTERRUPTED = 130
 
 
@@ -35,6 +36,7 @@ EXIT_TEXT: dict[ExitCode, str] = {
     ExitCode.UNREACHABLE: "nobody answered, or not in time",
     ExitCode.CANNOT_DECIDE: "the state is stale, or a policy or a log is unavailable",
     ExitCode.EVIDENCE_INVALID: "a signature, seal or digest does not check",
+    ExitCode.OVERDUE: "something should have been destroyed, or certified, before today",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
 
