@@ -21,7 +21,7 @@ from homeroom.audit.checkpoint import (
 )
 from homeroom.audit.following import FollowedLog, LogContradictedError, ShownCheckpoint, follow
 from homeroom.clock import Clock
-from homeroom.errors import EvidenceInvalidError, StateStaleError
+from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
 from homeroom.federation import FederationState, Organization
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
@@ -97,15 +97,17 @@ class PartnerLogs:
         """Follows every partner's log as far as it goes; one that cannot be, is tried again."""
         try:
             partners = partners_of(self._state(), self._own)
-        except StateStaleError:
+            known = dict(await asyncio.to_thread(self._shelf.partner_logs))
+        except (StateStaleError, LogUnavailableError):
             return
-        known = dict(await asyncio.to_thread(self._shelf.partner_logs))
         for partner in partners:
             name = partner.organization_id
             try:
                 await self._look_at(stub, partner, known.get(name))
             except grpc.aio.AioRpcError as failed:
                 log.info("a partner's log cannot be followed", code=failed.code().name)
+            except LogUnavailableError:
+                return  # nothing can be remembered now
             except EvidenceInvalidError as wrong:
                 log.error("a partner's log does not check", organization=name, state=wrong.message)
 

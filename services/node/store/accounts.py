@@ -9,6 +9,7 @@ from homeroom.audit import AuditKind
 from homeroom.audit.accounts import LoggedEntry, LoggedQuestion
 from homeroom.merkle import consistency_path, inclusion_path, root_of
 from services.node.domain.accounting import Told, Wanted
+from services.node.store.database import available
 from services.node.store.disclosure_tables import DISCLOSURE_RECORD
 from services.node.store.state_tables import LOG, LOG_ENTRY
 from services.runtime.audit.tables import Tiles, entry_of
@@ -21,6 +22,7 @@ class AccountStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def tell(self, wanted: Wanted) -> Told:
         """One page of what the log has of a requester's questions."""
         with self._state.connect() as connection:

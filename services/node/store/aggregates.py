@@ -39,6 +39,7 @@ from services.node.store.aggregate_tables import (
     RELEASE_LEDGER,
     RELEASED_CELL,
 )
+from services.node.store.database import available
 from services.node.store.overlaps import small_differences
 from services.runtime.database import insert_many, writing
 
@@ -49,6 +50,7 @@ class AggregateStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def freeze(self, tables: Iterable[FrozenTable], taken_at: dt.datetime) -> int:
         """Keeps tables that were counted at one instant; returns the snapshot's key."""
         with writing(self._state) as connection:
@@ -68,6 +70,7 @@ class AggregateStore:
         """Notes an answer by another way: of how many students, and how many differ."""
         self._note(EARLIER_RELEASE, requester, name, n=n, difference=difference)
 
+    @available()
     def newest(self) -> Mapping[str, tuple[int, int]]:
         """For each name the newest table's cells, and when they were counted."""
         statement = (

@@ -23,6 +23,7 @@ from services.node.store.conditional import (
     students_conditional,
 )
 from services.node.store.consent_changes import consents_to_settle_again
+from services.node.store.database import available
 from services.node.store.datasets import SOURCES, Source, days_of
 from services.node.store.element_bits import bit_of, elements_in, mask_of
 from services.node.store.extracted import rows_of_everyone
@@ -66,6 +67,7 @@ class AnswerStore:
     async def extract(self, selection: Selection, at_most: int) -> pa.Table:
         return await asyncio.to_thread(self._extract, selection, at_most)
 
+    @available()
     def changed_consents(self) -> list[int]:
         """The consents whose students' birth dates are others than those they were settled by."""
         return [key for (key,) in self._fetch(consents_to_settle_again())]

@@ -33,6 +33,7 @@ class ApprovalStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def find(self, looked: Looked, holder: str, signing_key: bytes) -> tuple[Approval, ...]:
         """What a steward said of each element that waited for this use; the newest word of each.
 

@@ -180,6 +180,7 @@ class ClaimStore:
 
     # The queue.
 
+    @available()
     def queue(self, after: str, most: int) -> Sequence[ClaimLink]:
         """The claims that wait for a person, in the order of their consents."""
         withdrawn = select(CONSENT.c.consent_id).where(CONSENT.c.revoked_at.is_not(None))
@@ -199,6 +200,7 @@ class ClaimStore:
             links = links_of(connection, ids)
         return [links[consent_id] for consent_id in ids]
 
+    @available()
     def waiting(self) -> int:
         """How many claims wait for a person."""
         with self._state.connect() as connection:
@@ -209,6 +211,7 @@ class ClaimStore:
                 or 0
             )
 
+    @available()
     def done(self, act: Act) -> Mapping[str, Any] | None:
         """How an act ended that was done before; None if it was not.
 
@@ -218,6 +221,7 @@ class ClaimStore:
         with self._state.connect() as connection:
             return act_done(connection, act)
 
+    @available()
     def require_waiting(self, consent_id: str, student_key: int | None) -> None:
         """Returns if the claim waits for a person, with this student among its candidates.
 
@@ -228,6 +232,7 @@ class ClaimStore:
         with self._state.connect() as connection:
             _in_queue(connection, consent_id, student_key)
 
+    @available()
     def require_linked(self, consent_id: str) -> None:
         """Returns if the consent is linked by its claim.
 

@@ -67,6 +67,7 @@ class ConsentStore:
 
     # Following the consent service.
 
+    @available()
     def progress(self) -> Progress:
         with self._state.connect() as connection:
             row = connection.execute(select(CONSENT_PROGRESS)).first()
@@ -175,6 +176,7 @@ class ConsentStore:
 
     # What there is.
 
+    @available()
     def active_consents(self, now: dt.datetime) -> int:
         """How many consents are in effect."""
         instant = int(now.timestamp())
@@ -186,6 +188,7 @@ class ConsentStore:
             )
         return counted or 0
 
+    @available()
     def problems(self) -> Mapping[ConsentProblem, int]:
         """How many consents could not be used, by reason."""
         with self._state.connect() as connection:
@@ -196,6 +199,7 @@ class ConsentStore:
             )
             return {ConsentProblem(problem): count for problem, count in rows}
 
+    @available()
     def ending(self, first: dt.date, last: dt.date) -> Iterator[EndingConsent]:
         """The consents in use whose last day is between two days, the nearest first."""
         with self._state.connect() as connection:

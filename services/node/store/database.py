@@ -1,11 +1,16 @@
 """Tells plainly when a node's database is not to be used now."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import adbc_driver_postgresql.dbapi
 from sqlalchemy.exc import OperationalError
 
 from homeroom.errors import LogUnavailableError
+
+_AWAY = (OperationalError, sqlite3.OperationalError, adbc_driver_postgresql.dbapi.OperationalError)
+"""What the drivers say of it, each of them."""
 
 
 @contextmanager
@@ -18,5 +23,5 @@ def available() -> Iterator[None]:
     """
     try:
         yield
-    except OperationalError:
+    except _AWAY:
         raise LogUnavailableError("the node's state is not available") from None

@@ -45,6 +45,7 @@ class DecisionRecordStore:
         with self._state.connect() as connection:
             return connection.execute(asked.limit(most)).all()
 
+    @available()
     def of_query(self, query_digest: str) -> KeptDecision | None:
         if len(query_digest) < _SHORTEST_BEGINNING:
             return None

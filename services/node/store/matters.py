@@ -31,6 +31,7 @@ class MatterStore:
         self._records = records
         self._names = SubjectRefStore(state)
 
+    @available()
     def find(self, looked: Looked) -> Mapping[MatterKind, Matter]:
         """The matter in force of each kind that is looked for.
 

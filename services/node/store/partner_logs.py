@@ -9,6 +9,7 @@ from sqlalchemy import Engine, Row, delete, insert, select
 from homeroom.audit.checkpoint import Checkpoint
 from homeroom.audit.following import FollowedLog
 from services.node.domain.partner_logs import PartnerLog
+from services.node.store.database import available
 from services.node.store.state_tables import PARTNER_LOG
 from services.runtime.database import writing
 
@@ -19,10 +20,12 @@ class PartnerLogStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def partner_logs(self) -> Mapping[str, PartnerLog]:
         with self._state.connect() as connection:
             return {row.organization_id: _log_of(row) for row in connection.execute(_ALL)}
 
+    @available()
     def keep_partner_log(self, organization_id: str, known: PartnerLog) -> None:
         followed = known.followed
         same = PARTNER_LOG.c.organization_id == organization_id

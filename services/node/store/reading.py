@@ -16,6 +16,8 @@ from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from services.node.store.database import available
+
 
 class Compiled(NamedTuple):
     """A statement as the driver takes it."""
@@ -37,12 +39,14 @@ class ReadDatabases:
             else postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
         )
 
+    @available()
     def fetch(self, chosen: Select[Any]) -> list[Any]:
         """The rows of a statement."""
         with closing(self.connection()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(*self.compiled(chosen))
             return list(cursor.fetchall())
 
+    @available()
     def connection(self) -> Any:
         """A new connection, of the driver's own kind."""
         return self._sqlite_connection() if self.is_sqlite else self._postgres_connection()

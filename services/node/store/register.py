@@ -36,6 +36,7 @@ class RegisterStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def counts(self) -> Mapping[str, int]:
         """How many entries there are, by the table's name."""
         with self._state.connect() as connection:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from services.node.domain.matching import Identity, RosterEntry, RosterIndex
+from services.node.store.database import available
 from services.node.store.lists import in_lists
 from services.node.store.records.tables import TABLES, housekeeping
 
@@ -54,6 +55,7 @@ class RosterKeeper:
                     gc.freeze()
             return self._index, run
 
+    @available()
     def is_large(self) -> bool:
         """Whether looking through the roster is worth a process of its own."""
         run = self.last_run()
@@ -63,11 +65,13 @@ class RosterKeeper:
             self._counted = (run, count)
         return self._counted[1] >= _LARGE
 
+    @available()
     def last_run(self) -> int:
         """The newest import's number; 0 before the first."""
         with self._records.connect() as connection:
             return connection.scalar(select(func.max(_RUN.run))) or 0
 
+    @available()
     def changed_since(self, run: int) -> Sequence[tuple[int, dt.date | None]]:
         """The key and the birth date of each student that an import has changed since."""
         with self._records.connect() as connection:
@@ -76,6 +80,7 @@ class RosterKeeper:
             )
             return [(row.student_key, row.birth_date) for row in rows]
 
+    @available()
     def students(self, student_keys: Iterable[int]) -> Mapping[int, RosterStudent]:
         """The holder's own records of some students."""
         with self._records.connect() as connection:
@@ -85,6 +90,7 @@ class RosterKeeper:
                 for row in connection.execute(_SELECTED.where(_STUDENT.student_key.in_(some)))
             }
 
+    @available()
     def key_of(self, student_id: str) -> int | None:
         """The student of that identifier, as the records name it."""
         with self._records.connect() as connection:

@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from services.node.domain.selection import ROWS_PER_BATCH
+from services.node.store.database import available
 
 
 class ThreadedReader(ABC):
     """Batches that are waited for in a thread; implements `RowReader`."""
 
     async def next_batch(self) -> pa.RecordBatch | None:
-        return await asyncio.to_thread(self.read)
+        return await asyncio.to_thread(available()(self.read))
 
     async def close(self) -> None:
         await asyncio.to_thread(self.end)
@@ -74,8 +75,9 @@ class ArrowReader(ThreadedReader):
         self._schema = schema
         self._cursor = connection.cursor()
         try:
-            self._cursor.execute(statement, parameters)
-            self._batches = self._cursor.fetch_record_batch()
+            with available():
+                self._cursor.execute(statement, parameters)
+                self._batches = self._cursor.fetch_record_batch()
         except BaseException:
             self._cursor.close()
             raise

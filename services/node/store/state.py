@@ -47,6 +47,7 @@ class StateStore:
 
     # The registry's evidence.
 
+    @_available()
     def load(self) -> bytes | None:
         with self._state.connect() as connection:
             return connection.scalar(select(SAVED_SNAPSHOT.c.evidence))
@@ -84,6 +85,7 @@ class StateStore:
 
     # Link codes.
 
+    @_available()
     def issue_link_codes(self, school_id: str | None) -> Iterator[PrintedForm]:
         """A new code for every student, or every student of a school; older codes stay good."""
         chosen = select(

@@ -38,6 +38,7 @@ class StudentStore:
         students = self.students(keys.values())
         return [self._found(one, keys, students) for one in consents]
 
+    @available()
     def by_code(self, link_codes: Iterable[bytes]) -> Mapping[bytes, int]:
         """The students whose forms bear these codes."""
         code_of_digest = {digest_of_code(code): code for code in link_codes}
@@ -51,6 +52,7 @@ class StudentStore:
                 )
             }
 
+    @available()
     def students(self, student_keys: Iterable[int]) -> Mapping[int, Student]:
         """What deciding about consents needs of these students; those who are gone left out."""
         keys = list(dict.fromkeys(student_keys))
@@ -65,6 +67,7 @@ class StudentStore:
                 )
             }
 
+    @available()
     def key_of(self, student_id: str) -> int | None:
         """The student of that identifier, as the records name it."""
         with self._records.connect() as connection:

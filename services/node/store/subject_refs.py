@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
 from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
+from services.node.store.database import available
 from services.node.store.lists import in_lists, one_of
 from services.runtime.database import insert_rows, writing
 
@@ -41,11 +42,13 @@ class SubjectRefStore:
     def __init__(self, state: Engine) -> None:
         self._state = state
 
+    @available()
     def name(self, recipient: str, student_keys: Iterable[int]) -> None:
         """Gives each student a name that this recipient has none for."""
         with writing(self._state) as connection:
             allot(connection, [Named(recipient, key, "") for key in student_keys])
 
+    @available()
     def students(self, recipient: str, subject_refs: Iterable[str]) -> Mapping[str, int]:
         """The key of each student whom a recipient knows by one of some names."""
         chosen = select(_REF.subject_ref, _REF.student_key).where(
@@ -58,6 +61,7 @@ class SubjectRefStore:
                 for row in connection.execute(chosen.where(_REF.subject_ref.in_(some)))
             }
 
+    @available()
     def ever(self, recipient: str, student_key: int) -> set[str]:
         """Every name that a recipient has or had for a student."""
         chosen = select(_REF.subject_ref).where(
@@ -66,6 +70,7 @@ class SubjectRefStore:
         with self._state.connect() as connection:
             return set(connection.scalars(chosen))
 
+    @available()
     def named(self, recipient: str, student_keys: Iterable[int]) -> Mapping[int, str]:
         """The names in use by which a recipient knows some students."""
         chosen = select(_REF.student_key, _REF.subject_ref).where(

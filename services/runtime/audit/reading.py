@@ -2,15 +2,18 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy.exc import OperationalError
 
 from homeroom.audit import AuditEntry
 from homeroom.audit.checkpoint import read_checkpoint
 from homeroom.audit.exported import Header, export_lines
 from homeroom.audit.findings import Fault, Subject
 from homeroom.audit.verifying import LogKeys, Verified, Verifier
+from homeroom.errors import LogUnavailableError
 from homeroom.merkle import HASH_BYTES, consistency_path, root_of
 from homeroom.signing import SigningKey
 from services.runtime.audit.checkpoints import CheckpointSigner
@@ -26,18 +29,22 @@ class LogReader:
         self._tables = tables
 
     def size(self) -> int:
-        """How many entries there are."""
-        with self._engine.connect() as connection:
+        """How many entries there are.
+
+        Raises:
+            LogUnavailableError: if the log cannot be read now.
+        """
+        with _readable(), self._engine.connect() as connection:
             return self._tables.size(connection)
 
     def root(self, size: int) -> bytes:
-        """The root over the first entries."""
-        with self._engine.connect() as connection:
+        """The root over the first entries; raises as `size` does."""
+        with _readable(), self._engine.connect() as connection:
             return root_of(TiledTree(Tiles(connection, self._tables.tile)), size)
 
     def path(self, known_size: int, size: int) -> bytes:
-        """What proves that the first entries are the beginning of more."""
-        with self._engine.connect() as connection:
+        """What proves that the first entries are the beginning of more; raises as `size` does."""
+        with _readable(), self._engine.connect() as connection:
             tree = TiledTree(Tiles(connection, self._tables.tile))
             return consistency_path(tree, known_size, size)
 
@@ -98,6 +105,14 @@ class LogReader:
         kept = self._tables.entry
         for row in connection.execute(select(kept).order_by(kept.c.log_index)):
             yield entry_of(row), bytes(row.leaf)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError:
+        raise LogUnavailableError("the log cannot be read") from None
 
 
 def _origin_of(notes: Sequence[Row[Any]]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from services.node.domain.intake_history import KeptRun, SchoolReported, TableTally
+from services.node.store.database import available
 from services.node.store.records.tables import TABLES, housekeeping
 
 _RUN, _SOURCE = housekeeping("intake_run"), housekeeping("intake_source")
@@ -20,10 +21,12 @@ class IntakeHistory:
     def __init__(self, records: Engine) -> None:
         self._records = records
 
+    @available()
     def change_sequence(self) -> int:
         with self._records.connect() as connection:
             return int(connection.scalar(select(func.max(_RUN.c.run))) or 0)
 
+    @available()
     def newest(self, at_most: int) -> Sequence[KeptRun]:
         query = (
             select(_RUN, _SOURCE.c.name)
@@ -34,6 +37,7 @@ class IntakeHistory:
         with self._records.connect() as connection:
             return [_kept(row, json.loads(row.report)) for row in connection.execute(query)]
 
+    @available()
     def schools(self) -> Sequence[SchoolReported]:
         query = select(
             _SCHOOL.school_id, _SCHOOL.attendance_kind, _SCHOOL.last_reported_date
