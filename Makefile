@@ -6,6 +6,7 @@ B ?=
 FILES ?= 100000
 KILLS ?= 10000
 SEED ?= 1
+STORE ?= sqlite
 SCENARIOS ?=
 ENGINE ?=
 ORG ?= my_district
@@ -95,8 +96,8 @@ bench: setup ## list the benchmarks; B=name runs one
 fuzz: setup ## import FILES=100000 mutated files of every format, from SEED=1
 	@$(PYTHON) -m tools.fuzz_intake --files $(FILES) --seed $(SEED)
 
-soak: setup ## kill a node and cut its power KILLS=10000 times in the middle of its work, from SEED=1
-	@$(PYTHON) -m tools.soak --kills $(KILLS) --seed $(SEED)
+soak: setup ## kill a node and cut its power KILLS=10000 times in the middle of its work, from SEED=1; STORE=postgresql has that die
+	@$(PYTHON) -m tools.soak --kills $(KILLS) --seed $(SEED) --store $(STORE)
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

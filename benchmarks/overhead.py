@@ -59,7 +59,7 @@ def _ratio(measured: dict[str, list[float]]) -> float:
 
 def _require_none_written(at: Premises) -> None:
     """Fails if the node without a log has written one: then there was nothing to compare with."""
-    state = at.state.with_name(f"{_UNLOGGED}-{at.state.name}")
+    state = at.layout.organization(HOLDER) / f"{_UNLOGGED}-state.db"
     with closing(sqlite3.connect(state)) as connection:
         (written,) = connection.execute(
             "SELECT count(*) FROM log_entry WHERE kind = ?", (str(AuditKind.DECIDED),)
@@ -71,7 +71,7 @@ def _require_none_written(at: Premises) -> None:
 @contextmanager
 def _both(at: Premises) -> Iterator[Premises]:
     """Starts both nodes on the same records."""
-    for file in at.state.parent.glob("*.db"):
+    for file in at.layout.organization(HOLDER).glob("*.db"):
         shutil.copy(file, file.with_name(f"{_UNLOGGED}-{file.name}"))
     layout = at.layout
     plan = layout.processes[HOLDER]

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from homeroom.errors import ServiceUnreachableError
+from tools.postgres import Cluster
+from tools.soak.deaths import cluster_of_a_node
 from tools.soak.kills import Killing
 from tools.soak.power import Session, cuts, record_session
 from tools.soak.premises import Premises, premises
@@ -20,6 +23,7 @@ pytestmark = pytest.mark.federation
 
 _CUTS = 150
 _KILLS = 3
+_OUTAGES = 4
 
 
 @pytest.fixture(scope="module")
@@ -73,22 +77,47 @@ def test_no_kill_loses_what_a_node_has_promised(at: Premises, session: Session) 
 def test_a_soak_notices_what_is_lost(
     at: Premises, kept: Promises, tmp_path: Path, lost: str, told: str
 ) -> None:
-    state = tmp_path / "state.db"
-    with closing(sqlite3.connect(at.state)) as found, closing(sqlite3.connect(state)) as copy:
-        found.backup(copy)
-        copy.execute(lost)
-        copy.commit()
+    state = _without(at.state_url, tmp_path, lost)
 
-    assert any(told in wrong for wrong in broken(kept, state, at.records))
+    assert any(told in wrong for wrong in broken(kept, state, at.records_url))
 
 
 def test_a_soak_notices_an_import_that_is_there_in_part(
     at: Premises, kept: Promises, tmp_path: Path
 ) -> None:
-    records = tmp_path / "records.db"
-    with closing(sqlite3.connect(at.records)) as found, closing(sqlite3.connect(records)) as copy:
-        found.backup(copy)
-        copy.execute("DELETE FROM attendance WHERE student_key = 1")
-        copy.commit()
+    part = "DELETE FROM attendance WHERE student_key = 1"
+    records = _without(at.records_url, tmp_path, part)
 
-    assert "an import is there in part" in broken(kept, at.state, records)
+    assert "an import is there in part" in broken(kept, at.state_url, records)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    try:
+        with cluster_of_a_node() as made:
+            yield made
+    except ServiceUnreachableError as failure:
+        pytest.skip(failure.message)
+
+
+def test_a_database_that_dies_under_a_node_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """PostgreSQL dies in the middle of answering, revoking and importing; the node goes on."""
+    with premises(tmp_path / "federation", cluster.url("holder")) as at:
+        lives = Killing(at, seed=8, cluster=cluster)
+        wrong = list(lives.lives(_OUTAGES))
+
+    assert wrong == [[]] * _OUTAGES
+    assert lives.answers > 0
+
+
+def _without(url: str, folder: Path, lost: str) -> str:
+    """A copy of a database in which something was lost."""
+    copied = folder / "copy.db"
+    with (
+        closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as found,
+        closing(sqlite3.connect(copied)) as copy,
+    ):
+        found.backup(copy)
+        copy.execute(lost)
+        copy.commit()
+    return f"sqlite:///{copied}"

@@ -27,7 +27,6 @@ _LONG_FUNCTIONS = {
     "homeroom/cli/consent.py:record": "its options are its signature",
     "homeroom/cli/node.py:ingest": "its options are its signature",
     "services/node/__main__.py:ingest_files": "its options are its signature",
-    "tests/postgres.py:postgres": "starts, yields and stops one server in one place",
     "tests/contract/test_consent_service.py:test_bad_input_is_answered_by_a_typed_error": (
         "one list of every bad input"
     ),

@@ -1,46 +1,59 @@
 """Kills: a node's process, and an import's, are killed at a random point of their work.
 
 Both are forked from a process that has loaded all their code, so that a life costs its work and not
-its beginning. Between two lives the databases are looked at.
+its beginning. Between two lives the databases are looked at. Where PostgreSQL keeps them, it dies
+too, several times in the life of a node, which has to go on without being started again.
 """
 
 import asyncio
 import multiprocessing
 import os
 import random
-import sqlite3
+import signal
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deploy.local.layout import Layout
 from homeroom.errors import HomeroomError, ServiceUnreachableError
 from services.node.server import build_server
 from services.node.settings import NodeSettings
+from services.runtime.database import open_database
 from services.runtime.process import run_service
+from tools.postgres import Cluster
 from tools.soak.premises import HOLDER, Premises, bring
-from tools.soak.promises import Promises, broken
+from tools.soak.promises import Promises, broken, version_of
 from tools.soak.work import Promise, Work
 
 _PATIENCE_SECONDS = 60.0
 _LONGEST_LIFE_SECONDS = 5.0
+_LONGEST_SPELL_SECONDS = 1.5
 _MOST_PROMISES = 60
 _A_MOMENT_SECONDS = 0.03
 _STARTING_SHARE = 0.15
 """So many lives end while the node is still starting."""
+_MOST_OUTAGES = 20
+"""So often, at most, the database dies in one life of a node."""
 
 
 @dataclass
 class Killing:
-    """One life after another of one holder's node."""
+    """One life after another of one holder's node.
+
+    Attributes:
+        cluster: what keeps the node's databases, if it is a server of its own.
+    """
 
     at: Premises
     seed: int
+    cluster: Cluster | None = None
     promises: Promises = field(default_factory=Promises)
 
     def __post_init__(self) -> None:
@@ -62,60 +75,110 @@ class Killing:
 
     def lives(self, number: int) -> Iterator[list[str]]:
         """What was wrong after each of so many deaths."""
+        left = number
         with asyncio.Runner() as runner:
             runner.run(self._work.allow_all())
-            for _ in range(number):
-                runner.run(self._life())
-                wrong, self._work.wrong = self._work.wrong, []
-                yield wrong + broken(self.promises, self.at.state, self.at.records)
+            while left:
+                with self._living(runner) as life:
+                    if self.cluster is not None and life.working is not None:
+                        outages = self._chance.randrange(min(left, _MOST_OUTAGES))
+                        for _ in range(outages):
+                            yield self._outage(runner, life, self.cluster)
+                        left -= outages
+                if self.cluster is not None:
+                    # What the node had begun may still be ending there; both die together.
+                    self.cluster.die(at_once=True)
+                    self.cluster.start()
+                yield self._found()
+                left -= 1
 
-    async def _life(self) -> None:
-        self._work.version = _version_of(self.at.records)
-        node = self._node()
-        importing: ForkServerProcess | None = None
-        working: asyncio.Future[None] | None = None
+    @contextmanager
+    def _living(self, runner: asyncio.Runner) -> "Iterator[_Life]":
+        """One life of the node; it ends with the block, by a kill."""
+        self._work.version = _version_of(self.at.records_url)
+        life = _Life(self._node())
         try:
             if self._chance.random() < _STARTING_SHARE:
-                await asyncio.sleep(self._chance.uniform(0, 1))
+                runner.run(asyncio.sleep(self._chance.uniform(0, 1)))
             else:
-                await self._until_serving(node)
-                working = asyncio.ensure_future(self._work.go_on(count()))
-                importing = self._import()
-                await self._live(self._chance.randrange(_MOST_PROMISES))
+                runner.run(self._begin(life))
+            yield life
+            if life.working is not None:
+                runner.run(self._live(life))
         finally:
-            await asyncio.to_thread(_kill, node)
-            await self._end(working, importing)
+            _kill(life.node)
+            runner.run(self._end(life))
 
-    async def _live(self, promises: int) -> None:
-        """Waits until the node has promised so much more, and a moment: however slow a machine."""
+    def _outage(self, runner: asyncio.Runner, life: "_Life", cluster: Cluster) -> list[str]:
+        """The database dies and recovers under a node that goes on; what was wrong then."""
+        runner.run(self._live(life, _LONGEST_SPELL_SECONDS))
+        cluster.die(at_once=bool(self._chance.getrandbits(1)))
+        # The node meets the outage for a moment, and stands still while the databases are read.
+        runner.run(asyncio.sleep(self._chance.uniform(0, _A_MOMENT_SECONDS)))
+        _tell(life.node, signal.SIGSTOP)
+        self._end_import(life)
+        cluster.start()
+        wrong = self._found()
+        self._work.version = _version_of(self.at.records_url)
+        _tell(life.node, signal.SIGCONT)
+        runner.run(self._until_answering())
+        return wrong
+
+    def _found(self) -> list[str]:
+        wrong, self._work.wrong = self._work.wrong, []
+        return wrong + broken(self.promises, self.at.state_url, self.at.records_url)
+
+    async def _begin(self, life: "_Life") -> None:
+        await self._until_serving(life.node)
+        life.working = asyncio.ensure_future(self._work.go_on(count()))
+
+    async def _live(self, life: "_Life", seconds: float = _LONGEST_LIFE_SECONDS) -> None:
+        """Imports, and waits until the node has promised so much more, and a moment."""
+        life.importing = self._import()
+        await self._more(self._chance.randrange(_MOST_PROMISES), seconds)
+        await asyncio.sleep(self._chance.uniform(0, _A_MOMENT_SECONDS))
+
+    async def _more(self, promises: int, seconds: float) -> bool:
+        """Waits for so many promises, however slow a machine; whether they came in this time."""
         self._awaited, self._enough = promises, asyncio.Event()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_LIFE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._enough.wait()
-        await asyncio.sleep(self._chance.uniform(0, _A_MOMENT_SECONDS))
+        return self._enough.is_set()
+
+    async def _until_answering(self) -> None:
+        if not await self._more(1, _PATIENCE_SECONDS):
+            raise ServiceUnreachableError("the node does not go on after its database came back")
 
     def _node(self) -> ForkServerProcess:
         plan = self.at.layout.processes[HOLDER]
-        told = self.at.layout.folder / "logs" / f"{HOLDER}.log"
-        process = self._processes.Process(target=_serve, args=(dict(plan.environment), told))
+        process = self._processes.Process(target=_serve, args=(dict(plan.environment), self._told))
         process.start()
         return process
 
     def _import(self) -> ForkServerProcess:
         self._work.version += 1
-        process = self._processes.Process(target=bring, args=(self.at.layout, self._work.version))
+        given = (self.at.layout, self._work.version, self._told)
+        process = self._processes.Process(target=_bring, args=given)
         process.start()
         return process
 
-    async def _end(
-        self, working: "asyncio.Future[None] | None", importing: ForkServerProcess | None
-    ) -> None:
-        if working is not None:
-            working.cancel()
+    @property
+    def _told(self) -> Path:
+        """What the processes say."""
+        return self.at.layout.folder / "logs" / f"{HOLDER}.log"
+
+    async def _end(self, life: "_Life") -> None:
+        if life.working is not None:
+            life.working.cancel()
             with suppress(asyncio.CancelledError, HomeroomError, grpc.aio.AioRpcError):
-                await working
+                await life.working
+        await asyncio.to_thread(self._end_import, life)
+
+    def _end_import(self, life: "_Life") -> None:
+        importing, life.importing = life.importing, None
         if importing is not None:
-            await asyncio.to_thread(_kill, importing)
+            _kill(importing)
             if importing.exitcode == 0:
                 self._work.imported(self._work.version)
 
@@ -141,13 +204,42 @@ class Killing:
             self._enough.set()
 
 
+@dataclass
+class _Life:
+    """A node from its start to its death.
+
+    Attributes:
+        working: what keeps it busy, once it serves.
+        importing: the import beside it.
+    """
+
+    node: ForkServerProcess
+    working: "asyncio.Future[Any] | None" = None
+    importing: ForkServerProcess | None = None
+
+
 def _serve(environment: Mapping[str, str], told: Path) -> None:
     """The node's process."""
+    _tell_to(told)
+    os.environ.update(environment)
+    raise SystemExit(run_service("node", NodeSettings, build_server))
+
+
+def _bring(layout: Layout, version: int, told: Path) -> None:
+    """The process of an import."""
+    _tell_to(told)
+    bring(layout, version)
+
+
+def _tell_to(told: Path) -> None:
     with told.open("ab") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    os.environ.update(environment)
-    raise SystemExit(run_service("node", NodeSettings, build_server))
+
+
+def _tell(process: ForkServerProcess, what: signal.Signals) -> None:
+    if process.pid is not None:
+        os.kill(process.pid, what)
 
 
 def _kill(process: ForkServerProcess) -> None:
@@ -155,7 +247,10 @@ def _kill(process: ForkServerProcess) -> None:
     process.join()
 
 
-def _version_of(records: Path) -> int:
-    with closing(sqlite3.connect(records)) as connection:
-        (run,) = connection.execute("SELECT max(run) FROM intake_run").fetchone()
-    return int(run) - 1
+def _version_of(records_url: str) -> int:
+    engine = open_database(records_url)
+    try:
+        with engine.connect() as connection:
+            return version_of(connection)
+    finally:
+        engine.dispose()

@@ -59,8 +59,8 @@ class Cut:
 
 async def record_session(at: Premises, questions: int, imports: int, seed: int) -> Session:
     """Has a node answer questions while families revoke and records are imported."""
-    folder = at.state.parent
-    files = {path.name: path.read_bytes() for path in (at.state, at.records)}
+    folder = at.layout.organization(HOLDER)
+    files = {name: (folder / name).read_bytes() for name in ("state.db", "records.db")}
     with recorded(folder) as recording:
         session = Session(files, recording)
         work = Work(
@@ -100,8 +100,8 @@ def cuts(session: Session, count: int, seed: int) -> Iterator[Cut]:
             for _ in range(_here(after, count, len(session.operations) + 1)):
                 loss = chance.choice(list(Loss))
                 write_files(Path(folder), disk.cut(loss, chance))
-                left = Path(folder)
-                yield Cut(after, loss, broken(promises, left / "state.db", left / "records.db"))
+                left = (f"sqlite:///{folder}/{name}.db" for name in ("state", "records"))
+                yield Cut(after, loss, broken(promises, *left))
 
 
 def _here(after: int, count: int, points: int) -> int:

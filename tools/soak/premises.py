@@ -74,14 +74,14 @@ class Premises:
     families: Families = field(default_factory=Families)
 
     @property
-    def records(self) -> Path:
+    def records_url(self) -> str:
         """The node's records."""
-        return self.layout.organization(HOLDER) / "records.db"
+        return _url(self.layout, "RECORDS")
 
     @property
-    def state(self) -> Path:
+    def state_url(self) -> str:
         """The node's own state."""
-        return self.layout.organization(HOLDER) / "state.db"
+        return _url(self.layout, "STATE")
 
     def form(self, student: int) -> SignedForm:
         """What a student's family signed."""
@@ -101,13 +101,19 @@ class Premises:
 
 
 @contextmanager
-def premises(folder: Path) -> Iterator[Premises]:
-    """Premises in a new folder; the hub ends with the block."""
+def premises(folder: Path, database_url: str = "") -> Iterator[Premises]:
+    """Premises in a new folder; the hub ends with the block.
+
+    Args:
+        folder: must be new or empty.
+        database_url: an empty database for all that the node keeps; without it, files there.
+    """
     members = [
         Member(HOLDER, "Holder", "district", ("students", "attendance")),
         Member(ASKER, "Asker", "community_org", ()),
     ]
-    layout = make_layout(folder, members, "embedded")
+    kept = dict.fromkeys(("records_url", "state_url"), database_url) if database_url else {}
+    layout = make_layout(folder, members, "embedded", node_settings=kept)
     with Processes(layout) as processes:
         processes.start("registry", "consent")
         asyncio.run(register_all(layout))
@@ -123,7 +129,7 @@ def bring(layout: Layout, version: int) -> None:
     """Imports the holder's records as they are in one version."""
     folder = layout.folder / f"version-{version % len(CATEGORIES)}"
     choices = Choices(bulk=True, may_shrink=True)
-    ingest("record_csv", folder, layout.records_url(HOLDER), choices)
+    ingest("record_csv", folder, _url(layout, "RECORDS"), choices)
 
 
 @dataclass
@@ -218,7 +224,7 @@ class Asker:
 
 
 def _link_codes(layout: Layout) -> list[str]:
-    urls = layout.state_url(HOLDER), layout.records_url(HOLDER)
+    urls = _url(layout, "STATE"), _url(layout, "RECORDS")
     bring_up_to_date(urls[0], STATE, STATE_VERSION_TABLE)
     state, records = map(open_database, urls)
     codes = [form.link_code for form in StateStore(state, records).issue_link_codes(None)]
@@ -226,6 +232,10 @@ def _link_codes(layout: Layout) -> list[str]:
     state.dispose()
     records.dispose()
     return codes
+
+
+def _url(layout: Layout, what: str) -> str:
+    return layout.processes[HOLDER].environment[f"HOMEROOM_NODE_{what}_URL"]
 
 
 def _write_version(folder: Path, version: int) -> None:
