@@ -13,9 +13,7 @@ from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Narrowed, Revoked, Rotated
 from services.node.domain.consents import AgeRule, Withdrawn, eighteenth_birthday
-from services.node.store.datasets import SOURCES
 from services.node.store.element_bits import elements_in
-from services.node.store.permitted import rows_permitted, students_covered
 from services.runtime.database import open_database, writing
 from tests.conditions import consented
 from tests.contract.holding import (
@@ -380,12 +378,11 @@ async def test_an_answer_reads_no_table_of_consents_from_end_to_end(
     """So that a row costs as much among 100,000 consents as among 1,000."""
     two.grant("ana", *ATTENDANCE)
     chosen = selection(**changed)
-    databases = two.store._databases
-    for statement in (rows_permitted(chosen, SOURCES["attendance"]), students_covered(chosen)):
-        sql, parameters = databases.compiled(statement)
-        connection = databases.connection()
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-        connection.close()
+    statements = two.store._statements
+    for statement in (statements.rows(chosen, limited=False), statements.students(chosen)):
+        sql, parameters = statement
+        with two.store._databases.lent() as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
         assert [step for step in plan if "consent_grant" in step and "SEARCH" in step]
         assert [step for step in plan if "subject_ref" in step and "SEARCH" in step]

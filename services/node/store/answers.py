@@ -5,44 +5,35 @@ a dataset's rows come from a view in the organization's own database, a batch at
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 
 from homeroom.checks import RowCondition
 from homeroom.vocabulary import Obligation
 from services.node.domain.extracts import STUDENT_KEY
 from services.node.domain.selection import Coverage, Failure, RowReader, Selection, Window
-from services.node.store.conditional import (
-    rows_conditional,
-    rows_withheld,
-    students_conditional,
-)
 from services.node.store.consent_changes import consents_to_settle_again
 from services.node.store.database import available
-from services.node.store.datasets import SOURCES, Source, days_of
 from services.node.store.element_bits import bit_of, elements_in, mask_of
-from services.node.store.extracted import rows_of_everyone
 from services.node.store.failures import failures_of
-from services.node.store.grants import limited_by_period, windows_of
 from services.node.store.lists import in_lists
-from services.node.store.obligations import OF_ROWS, students_calling
-from services.node.store.permitted import grants_permitted, rows_permitted, students_covered
+from services.node.store.obligations import OF_ROWS
 from services.node.store.reading import Compiled, ReadDatabases
-from services.node.store.records.tables import RecordTable
 from services.node.store.row_readers import ArrowReader, SqliteReader
+from services.node.store.shapes import values_of
+from services.node.store.statements import Statements, ids_among
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import View, Views
-from services.node.store.views.passing import Passing, passing_of
+from services.node.store.views.passing import passing_of
 from services.node.store.views.reader import ViewReader
 
+IdsOf = Callable[[Selection], Compiled]
 Reader = SqliteReader | ArrowReader | ViewReader
-
-_STUDENT = RecordTable.metadata.tables["student"].c
 
 
 class AnswerStore:
@@ -54,6 +45,7 @@ class AnswerStore:
         self._databases = ReadDatabases(records_url, state_url)
         self._names = names
         self._views = views or Views()
+        self._statements = Statements(self._databases, self._views)
 
     async def open(self, selection: Selection) -> RowReader:
         return await asyncio.to_thread(self._open, selection)
@@ -70,22 +62,23 @@ class AnswerStore:
     @available()
     def changed_consents(self) -> list[int]:
         """The consents whose students' birth dates are others than those they were settled by."""
-        return [key for (key,) in self._fetch(consents_to_settle_again())]
+        return [
+            key
+            for (key,) in self._databases.fetch(
+                self._databases.written(consents_to_settle_again()).asked_with({})
+            )
+        ]
 
     def _open(self, selection: Selection) -> RowReader:
-        limited, source = self._limited(selection), self._source(selection)
-        if selection.plain and not limited and not selection.row_obligations:
-            chosen = rows_permitted(selection, source)
-        else:
-            chosen = rows_conditional(selection, source, limited=limited)
-        return self._reader(selection, chosen, self._candidates(selection), selection.schema)
+        chosen = self._statements.rows(selection, limited=self._limited(selection))
+        return self._reader(selection, chosen, self._statements.ids_of_students, selection.schema)
 
     def _extract(self, selection: Selection, at_most: int) -> pa.Table:
         """Every row in a selection's scope, under the student's key; it leaves under none."""
-        chosen = rows_of_everyone(selection, self._source(selection)).limit(at_most)
+        chosen = self._statements.rows_of_everyone(selection)
         columns = [*selection.dataset.schema_of(selection.elements)][1:]
         schema = pa.schema([pa.field(STUDENT_KEY, pa.int64()), *columns])
-        reader = self._reader(selection, chosen, select(_STUDENT.student_key), schema)
+        reader = self._reader(selection, chosen, self._statements.ids_of_everyone, schema)
         batches: list[pa.RecordBatch] = []
         try:
             while sum(map(len, batches)) < at_most and (batch := reader.read()) is not None:
@@ -94,31 +87,15 @@ class AnswerStore:
             reader.end()
         return pa.Table.from_batches(batches, schema).slice(0, at_most)
 
-    def _source(self, selection: Selection) -> Source:
-        """Where the rows stand: in the node, or in a view of the organization's own database."""
-        view = self._views.of(selection.dataset.name)
-        return SOURCES[selection.dataset.name] if view is None else view.source
-
-    def _candidates(self, selection: Selection) -> Select[Any]:
-        """The keys of the students of whom a row may leave: no other's rows are looked at."""
-        covered = self._students(selection).subquery("covered_student")
-        return select(covered.c.student_key).where(covered.c.subject_ref.is_not(None)).distinct()
-
-    def _students(self, selection: Selection) -> Select[Any]:
-        if selection.plain:
-            return students_covered(selection)
-        return students_conditional(selection, self._source(selection))
-
     def _reader(
-        self, selection: Selection, chosen: Select[Any], students: Select[Any], schema: pa.Schema
+        self, selection: Selection, chosen: Compiled, ids_of: IdsOf, schema: pa.Schema
     ) -> Reader:
-        compiled = self._databases.compiled(chosen, days_of(selection))
         if (view := self._views.of(selection.dataset.name)) is not None:
-            return self._view_reader(view, selection, compiled, students, schema)
+            return self._view_reader(view, selection, chosen, ids_of(selection), schema)
         opened = SqliteReader if self._databases.is_sqlite else ArrowReader
-        connection = self._databases.connection()
+        connection = self._databases.borrow()
         try:
-            return opened(connection, *compiled, schema)
+            return opened(connection, *chosen, schema, self._databases.give_back)
         except BaseException:
             connection.close()
             raise
@@ -127,59 +104,50 @@ class AnswerStore:
         self,
         view: View,
         selection: Selection,
-        compiled: Compiled,
-        students: Select[Any],
+        chosen: Compiled,
+        ids: Compiled,
         schema: pa.Schema,
     ) -> ViewReader:
         passing = passing_of(self._databases, view)
         try:
-            ids = self._ids(passing, students)
-            rows = self._views.rows(view, ids, selection.period)
-            return ViewReader(rows, passing, compiled, schema)
+            rows = self._views.rows(view, dict(passing.fetch(ids)), selection.period)
+            return ViewReader(rows, passing, chosen, schema)
         except BaseException:
             passing.close()
             raise
 
-    def _ids(self, passing: Passing, students: Select[Any]) -> Mapping[str, int]:
-        """How the organization names some students, with their keys."""
-        chosen = select(_STUDENT.student_id, _STUDENT.student_key).where(
-            _STUDENT.student_key.in_(students)
-        )
-        return dict(passing.fetch(self._databases.compiled(chosen)))
-
     def _withheld(self, selection: Selection, students: Iterable[int]) -> Sequence[Any]:
         """The rows of some students that a condition on rows withholds; of a table, of all."""
-        chosen = rows_withheld(selection, self._source(selection))
+        chosen = self._statements.withheld(selection)
         if chosen is None:
             return []
         view = self._views.of(selection.dataset.name)
         if view is None:
-            return self._fetch(chosen)
-        compiled = self._databases.compiled(chosen)
+            return self._databases.fetch(chosen)
         passing = passing_of(self._databases, view)
         found: list[Any] = []
         try:
             for some in in_lists(sorted(students)):
-                these = select(_STUDENT.student_key).where(_STUDENT.student_key.in_(some))
-                for rows in self._views.rows(view, self._ids(passing, these), None):
+                ids = self._databases.written(ids_among(some)).asked_with({})
+                for rows in self._views.rows(view, dict(passing.fetch(ids)), None):
                     passing.put(rows)
-                    found += passing.fetch(compiled)
+                    found += passing.fetch(chosen)
         finally:
             passing.close()
         return found
 
     def _limited(self, selection: Selection) -> bool:
-        ((limited,),) = self._fetch(limited_by_period(selection))
+        ((limited,),) = self._databases.fetch(self._statements.limited(selection))
         return bool(limited)
 
     def _covered(self, selection: Selection) -> Coverage:
-        chosen = self._students(selection)
-        found = self._fetch(chosen)
+        chosen = self._statements.students(selection)
+        found = self._databases.fetch(chosen)
         nameless = {key for key, name, *_ in found if name is None}
         if nameless:
             # No consent proposed a name for them: it names a class, or there is none.
             self._names.name(selection.recipient, sorted(nameless))
-            found = self._fetch(chosen)
+            found = self._databases.fetch(chosen)
         if selection.plain:
             coverage = _coverage(found, selection)
         else:
@@ -192,15 +160,20 @@ class AnswerStore:
 
     def _failures(self, selection: Selection) -> Sequence[Failure]:
         withheld = partial(self._withheld, selection)
-        return failures_of(selection, self._source(selection), self._fetch, withheld)
+        fetch = partial(self._fetch_for, selection)
+        source = self._statements.source(selection.dataset.name)
+        return failures_of(selection, source, fetch, withheld)
 
     def _called_for(self, coverage: Coverage, selection: Selection) -> frozenset[Obligation]:
         covered = {key for key, _ in coverage.students}
         return frozenset(
             word
             for word in selection.row_obligations & OF_ROWS
-            if any(key in covered for (key,) in self._fetch(students_calling(selection, word)))
+            if any(key in covered for (key,) in self._calling(selection, word))
         )
+
+    def _calling(self, selection: Selection, word: Obligation) -> list[Any]:
+        return self._databases.fetch(self._statements.calling(selection, word))
 
     def _conditional_coverage(self, found: Iterable[Any], selection: Selection) -> Coverage:
         needed = _needed(selection)
@@ -208,7 +181,7 @@ class AnswerStore:
         names = {key: name for key, name, _ in named}
         windows: dict[str, set[Window]] = {}
         if self._limited(selection):
-            for key, recipient, mask, first, last in self._fetch(windows_of(selection)):
+            for key, recipient, mask, first, last in self._windows(selection):
                 if key in names:
                     window = (recipient, mask, str(first), str(last))
                     windows.setdefault(names[key], set()).add(window)
@@ -228,11 +201,15 @@ class AnswerStore:
         """The consents that count for some students, where what leaves waits for one."""
         if not any(RowCondition.CONSENTED in words for words in selection.conditions.values()):
             return []
-        found = self._fetch(grants_permitted(selection))
+        found = self._databases.fetch(self._statements.grants(selection))
         return sorted({(key, consent) for key, *_, consent in found if key in covered})
 
-    def _fetch(self, chosen: Select[Any]) -> list[Any]:
-        return self._databases.fetch(chosen)
+    def _windows(self, selection: Selection) -> list[Any]:
+        return self._databases.fetch(self._statements.windows(selection))
+
+    def _fetch_for(self, selection: Selection, chosen: Select[Any]) -> list[Any]:
+        written = self._databases.written(chosen)
+        return self._databases.fetch(written.asked_with(values_of(selection)))
 
 
 def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:

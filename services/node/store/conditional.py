@@ -27,7 +27,6 @@ from sqlalchemy import (
 from homeroom.catalog import SUBJECT_REF
 from homeroom.checks import RowCondition
 from homeroom.vocabulary import Element
-from services.node.domain.selection import Selection
 from services.node.store.conditions import OF_CONSENT, OF_STUDENT, Place, holds, of_rows, old_enough
 from services.node.store.consent_tables import CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
@@ -38,6 +37,7 @@ from services.node.store.obligations import obligation_columns
 from services.node.store.permitted import elements_in_order
 from services.node.store.records.tables import RecordTable
 from services.node.store.scope import may_be_at_school, named, rows_in_scope, within
+from services.node.store.shapes import Recipient, Shape
 
 _STUDENT = RecordTable.metadata.tables["student"]
 _GRANT = CONSENT_GRANT.c
@@ -47,21 +47,19 @@ _BY_EVERY = frozenset({RowCondition.CONSENTED, RowCondition.SPECIFICALLY_CONSENT
 class StudentConsents:
     """Consents as flags of each student, in a common table for each recipient."""
 
-    def __init__(
-        self, selection: Selection, *, every_day: bool, needed: bool | None = None
-    ) -> None:
+    def __init__(self, shape: Shape, *, every_day: bool, needed: bool | None = None) -> None:
         """Makes the tables.
 
         With `every_day` only grants for the records of every day count. Students who lack what is
         `needed` are left out: by default where every element needs a consent.
         """
-        own = _granted(selection, selection.recipients, every_day, "granted")
+        own = _granted(shape, shape.recipients, every_day, "granted")
         others = {
-            party: _granted(selection, [party], every_day, f"granted_onward_{place}")
-            for place, party in enumerate(sorted(selection.onward_to))
+            party: _granted(shape, [party], every_day, f"granted_onward_{place}")
+            for place, party in enumerate(sorted(shape.onward_to))
         }
         self._tables = {"": own, **others}
-        self._needed = _need_consent(selection) if needed is None else needed
+        self._needed = _need_consent(shape) if needed is None else needed
 
     def cover(
         self, element: Element, *, recipient: str = "", by_name: bool = False
@@ -81,57 +79,57 @@ class StudentConsents:
 class _RowConsents:
     """Consents compared with one row: a grant may be for the records of some days only."""
 
-    def __init__(self, selection: Selection, source: Source) -> None:
-        self._selection = selection
+    def __init__(self, shape: Shape, source: Source) -> None:
+        self._shape = shape
         self._source = source
 
     def cover(
         self, element: Element, *, recipient: str = "", by_name: bool = False
     ) -> ColumnElement[bool]:
-        selection = self._selection
-        recipients = [recipient] if recipient else selection.recipients
+        shape = self._shape
+        recipients = [recipient] if recipient else shape.recipients
         first, last = _GRANT.record_from, _GRANT.record_to
         return exists(
             select(_GRANT.consent_key).where(
-                *valid_for(selection, recipients),
+                *valid_for(recipients),
                 _GRANT.student_key == _STUDENT.c.student_key,
-                of_age(selection.instant.date()),
+                of_age(),
                 _releases(recipients, element, by_name=by_name),
-                or_(first.is_(None), within(self._source, first, last, selection)),
+                or_(first.is_(None), within(self._source, first, last, shape)),
             )
         )
 
 
-def rows_conditional(selection: Selection, source: Source, *, limited: bool) -> Select[Any]:
+def rows_conditional(shape: Shape, source: Source, *, limited: bool) -> Select[Any]:
     """The rows that may leave; a value that may not is null.
 
     `limited` says that some grant is for the records of some days only.
     """
-    flagged = None if limited else StudentConsents(selection, every_day=True)
-    candidate = _candidates(selection, source, flagged)
-    flags = _row_flags(selection, candidate, source, limited=limited)
+    flagged = None if limited else StudentConsents(shape, every_day=True)
+    candidate = _candidates(shape, source, flagged)
+    flags = _row_flags(shape, candidate, source, limited=limited)
     columns = [
         case((flags[column.element], source.column(column.name))).label(column.name)
-        for column in selection.dataset.columns_of(selection.elements)
+        for column in shape.dataset.columns_of(shape.elements)
     ]
-    told = obligation_columns(selection, flags)
+    told = obligation_columns(shape, flags)
     statement = rows_in_scope(
-        select(candidate.c.subject_ref, *columns, *told), candidate, selection, source
+        select(candidate.c.subject_ref, *columns, *told), candidate, shape, source
     ).where(candidate.c.subject_ref.is_not(None))
-    row_element = selection.dataset.row_element
+    row_element = shape.dataset.row_element
     if row_element is not None:
         return statement.where(flags[row_element])
     return statement.where(or_(*flags.values()))
 
 
-def students_conditional(selection: Selection, source: Source) -> Select[Any]:
+def students_conditional(shape: Shape, source: Source) -> Select[Any]:
     """Each student of whom something may leave: key, name, elements as one number.
 
     What is asked of single rows is not looked at here, nor of which days a consent is.
     """
-    candidate = _candidates(selection, source, StudentConsents(selection, every_day=False))
+    candidate = _candidates(shape, source, StudentConsents(shape, every_day=False))
     mask: ColumnElement[int] = literal(0, BigInteger)
-    for element in elements_in_order(selection):
+    for element in elements_in_order(shape):
         bit = literal(bit_of(element), BigInteger)
         mask = mask + candidate.c[f"e_{element}"] * bit
     covered = select(candidate.c.student_key, candidate.c.subject_ref, mask.label("elements"))
@@ -139,19 +137,22 @@ def students_conditional(selection: Selection, source: Source) -> Select[Any]:
     return select(inner).where(inner.c.elements != 0)
 
 
-def rows_withheld(selection: Selection, source: Source) -> Select[Any] | None:
-    """The rows that a condition on rows withholds, by student; None if there is no such condition.
+def withholds_rows(shape: Shape, source: Source) -> bool:
+    """Whether a condition asks something of each row."""
+    return any(words & of_rows(source) for words in shape.conditions.values())
+
+
+def rows_withheld(shape: Shape, source: Source) -> Select[Any]:
+    """The rows that a condition on rows withholds, by student; there must be such a condition.
 
     A row that is withheld in the middle of an answer, and was not before, has left or will.
     """
-    place = Place(selection, _RowConsents(selection, source), source)
+    place = Place(shape, _RowConsents(shape, source), source)
     unmet = [
         ~holds(place, element, word)
-        for element, words in selection.conditions.items()
+        for element, words in shape.conditions.items()
         for word in sorted(words & of_rows(source))
     ]
-    if not unmet:
-        return None
     return (
         select(source.table.c.student_key, *source.key)
         .select_from(source.table)
@@ -159,58 +160,58 @@ def rows_withheld(selection: Selection, source: Source) -> Select[Any] | None:
     )
 
 
-def _candidates(selection: Selection, source: Source, flagged: StudentConsents | None) -> CTE:
+def _candidates(shape: Shape, source: Source, flagged: StudentConsents | None) -> CTE:
     """The students who may be meant: key, subject_ref, a flag for each element.
 
     Without `flagged`, consents are left to be asked of each row.
     """
-    place = Place(selection, flagged or _RowConsents(selection, source), source)
+    place = Place(shape, flagged or _RowConsents(shape, source), source)
     left_out = of_rows(source) | (frozenset() if flagged else OF_CONSENT)
-    of_all = _of_all(selection)
+    of_all = _of_all(shape)
     students = flagged.joined_to(_STUDENT) if flagged else _STUDENT
     flags = [
         case(
             (
                 _every(
-                    old_enough(selection, element),
-                    *_each(place, element, selection.conditions[element] - left_out - of_all),
+                    old_enough(shape, element),
+                    *_each(place, element, shape.conditions[element] - left_out - of_all),
                 ),
                 1,
             ),
             else_=0,
         ).label(f"e_{element}")
-        for element in elements_in_order(selection)
+        for element in elements_in_order(shape)
     ]
     return (
         select(_STUDENT.c.student_key, NAMES.c.subject_ref.label(SUBJECT_REF), *flags)
-        .select_from(named(students, _STUDENT.c.student_key, selection))
+        .select_from(named(students, _STUDENT.c.student_key, shape))
         .where(
-            *may_be_at_school(selection),
+            *may_be_at_school(shape),
             *_of_everyone(place, of_all),
-            *([] if flagged else _with_grant(selection)),
+            *([] if flagged else _with_grant(shape)),
         )
         .cte("candidate")
         .prefix_with("MATERIALIZED")
     )
 
 
-def _need_consent(selection: Selection) -> bool:
+def _need_consent(shape: Shape) -> bool:
     """Whether nothing of a student without a consent can leave."""
-    every = selection.conditions.values()
+    every = shape.conditions.values()
     return bool(every) and all(words & _BY_EVERY for words in every)
 
 
-def _with_grant(selection: Selection) -> list[ColumnElement[bool]]:
+def _with_grant(shape: Shape) -> list[ColumnElement[bool]]:
     """That a student has a grant at all, where nothing leaves without one."""
-    if not _need_consent(selection):
+    if not _need_consent(shape):
         return []
-    granted = select(_GRANT.student_key).where(*valid_for(selection, selection.recipients))
+    granted = select(_GRANT.student_key).where(*valid_for(shape.recipients))
     return [_STUDENT.c.student_key.in_(granted)]
 
 
-def _of_all(selection: Selection) -> frozenset[RowCondition]:
+def _of_all(shape: Shape) -> frozenset[RowCondition]:
     """What every element waits for, and is the same for each: who is no candidate at all."""
-    every = list(selection.conditions.values())
+    every = list(shape.conditions.values())
     return OF_STUDENT.intersection(*every) if every else frozenset()
 
 
@@ -219,17 +220,17 @@ def _of_everyone(place: Place, words: frozenset[RowCondition]) -> list[ColumnEle
 
 
 def _row_flags(
-    selection: Selection, candidate: CTE, source: Source, *, limited: bool
+    shape: Shape, candidate: CTE, source: Source, *, limited: bool
 ) -> dict[Element, ColumnElement[bool]]:
     """For each element whether it may leave in a row."""
-    place = Place(selection, _RowConsents(selection, source), source)
+    place = Place(shape, _RowConsents(shape, source), source)
     of_row = of_rows(source) | (OF_CONSENT if limited else frozenset())
     return {
         element: _every(
             candidate.c[f"e_{element}"] == 1,
-            *_each(place, element, selection.conditions[element] & of_row),
+            *_each(place, element, shape.conditions[element] & of_row),
         )
-        for element in elements_in_order(selection)
+        for element in elements_in_order(shape)
     }
 
 
@@ -243,15 +244,15 @@ def _every(*parts: ColumnElement[bool]) -> ColumnElement[bool]:
     return and_(true(), *parts)
 
 
-def _granted(selection: Selection, recipients: Sequence[str], every_day: bool, name: str) -> CTE:
+def _granted(shape: Shape, recipients: Sequence[Recipient], every_day: bool, name: str) -> CTE:
     """For each student what valid grants release to some recipients, a flag for each element."""
     flags = [
         func.max(case((_releases(recipients, element, by_name=by_name), 1), else_=0)).label(
             f"{letter}_{element}"
         )
         for letter, by_name, elements in (
-            ("e", False, selection.elements_and_sources),
-            ("n", True, selection.elements),
+            ("e", False, shape.elements_and_sources),
+            ("n", True, shape.elements),
         )
         for element in sorted(elements)
     ]
@@ -259,13 +260,15 @@ def _granted(selection: Selection, recipients: Sequence[str], every_day: bool, n
     return (
         select(_GRANT.student_key, *flags)
         .join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
-        .where(*valid_for(selection, recipients), of_age(selection.instant.date()), *days)
+        .where(*valid_for(recipients), of_age(), *days)
         .group_by(_GRANT.student_key)
         .cte(name)
     )
 
 
-def _releases(recipients: Sequence[str], element: Element, *, by_name: bool) -> ColumnElement[bool]:
+def _releases(
+    recipients: Sequence[Recipient], element: Element, *, by_name: bool
+) -> ColumnElement[bool]:
     """That a grant releases an element; `by_name`, that its consent names the element itself."""
     released = released_to(recipients)
     if by_name:

@@ -4,26 +4,36 @@ Each is true, or it is not: what is unknown is not true. A word without a functi
 enforced, and then this module cannot be imported.
 """
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 
 from homeroom.checks import RowCondition
 from homeroom.vocabulary import Element
-from services.node.domain.consents import adults_born_by, born_by
 from services.node.domain.decision import ENFORCED
 from services.node.domain.record_tables import ALL_ELEMENTS
-from services.node.domain.selection import Relation, RightsClaim, Selection
+from services.node.domain.selection import Relation, RightsClaim
 from services.node.store.consent_tables import STUDENT_RIGHTS
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.datasets import Source
-from services.node.store.lists import among
-from services.node.store.matter_tables import MATTER, MATTER_STUDENT
+from services.node.store.lists import one_listed
+from services.node.store.matter_tables import MATTER as MATTER_TABLE
+from services.node.store.matter_tables import MATTER_STUDENT
 from services.node.store.records.tables import RecordTable
 from services.node.store.rights import RightsKind
+from services.node.store.shapes import (
+    ADULTS_BORN_BY,
+    AS_OF,
+    CASELOAD,
+    INSTANT,
+    MATTER,
+    RECIPIENT,
+    TODAY,
+    Shape,
+    born_by_now,
+)
 
 _TABLES = RecordTable.metadata.tables
 _STUDENT = _TABLES["student"].c
@@ -49,13 +59,9 @@ class Consents(Protocol):
 class Place:
     """Where a condition is looked at: a student of the records, and one row of a dataset."""
 
-    selection: Selection
+    shape: Shape
     consents: Consents
     source: Source
-
-    @property
-    def today(self) -> dt.date:
-        return self.selection.instant.date()
 
 
 Condition = Callable[[Place, Element], ColumnElement[bool]]
@@ -75,20 +81,20 @@ def of_rows(source: Source) -> frozenset[RowCondition]:
     return frozenset(word for word, known in asked.items() if known is not None)
 
 
-def old_enough(selection: Selection, element: Element) -> ColumnElement[bool]:
+def old_enough(shape: Shape, element: Element) -> ColumnElement[bool]:
     """That the student is of the age from which an element leaves."""
-    years = selection.min_ages.get(element, 0)
+    years = shape.min_ages.get(element, 0)
     if not years:
         return true()
-    return func.coalesce(_STUDENT.birth_date <= born_by(selection.instant.date(), years), false())
+    return func.coalesce(_STUDENT.birth_date <= born_by_now(years), false())
 
 
-def homeless(today: dt.date) -> ColumnElement[bool]:
+def homeless() -> ColumnElement[bool]:
     """That a student is known to experience homelessness."""
     return or_(
         _STUDENT.homeless.is_(true()),
         _STUDENT.nighttime_residence.is_not(None),
-        _has_status("homeless", today),
+        _has_status("homeless", TODAY),
     )
 
 
@@ -101,12 +107,12 @@ def _specifically_consented(place: Place, element: Element) -> ColumnElement[boo
 
 
 def _onward_consented(place: Place, element: Element) -> ColumnElement[bool]:
-    onward = sorted(place.selection.onward_to)
+    onward = sorted(place.shape.onward_to)
     return _all(*[place.consents.cover(element, recipient=one) for one in onward])
 
 
 def _sources_consented(place: Place, element: Element) -> ColumnElement[bool]:
-    sources = sorted(place.selection.sources.get(element, ()))
+    sources = sorted(place.shape.sources.get(element, ()))
     return _all(*[place.consents.cover(source) for source in sources])
 
 
@@ -121,37 +127,35 @@ def _part_b_consented(place: Place, element: Element) -> ColumnElement[bool]:
     # An answer may tell of an earlier day: who had a disability then is told of as having one.
     without_disability = and_(
         _STUDENT.special_education.is_(false()),
-        ~_has_status("special_education", place.today),
-        ~_has_status("special_education", place.selection.as_of),
+        ~_has_status("special_education", TODAY),
+        ~_has_status("special_education", AS_OF),
     )
     return or_(without_disability, place.consents.cover(element))
 
 
 def _on_caseload(place: Place, _: Element) -> ColumnElement[bool]:
-    selection = place.selection
-    if selection.caseload is None:
+    if not place.shape.has_caseload:
         return true()
     return _STUDENT.student_key.in_(
         select(NAMES.c.student_key).where(
-            NAMES.c.recipient == selection.recipient,
-            among(NAMES.c.subject_ref, selection.caseload),
+            NAMES.c.recipient == RECIPIENT,
+            one_listed(NAMES.c.subject_ref, CASELOAD),
             NAMES.c.retired_at.is_(None),
         )
     )
 
 
 def _named_in_matter(place: Place, _: Element) -> ColumnElement[bool]:
-    selection, instant = place.selection, int(place.selection.instant.timestamp())
-    if selection.matter_key is None:
+    if not place.shape.has_matter:
         return false()
     return _STUDENT.student_key.in_(
         select(MATTER_STUDENT.c.student_key)
-        .join(MATTER, MATTER.c.matter_key == MATTER_STUDENT.c.matter_key)
+        .join(MATTER_TABLE, MATTER_TABLE.c.matter_key == MATTER_STUDENT.c.matter_key)
         .where(
-            MATTER.c.matter_key == selection.matter_key,
-            MATTER.c.valid_from <= instant,
-            MATTER.c.valid_to >= instant,
-            MATTER.c.ended_at.is_(None),
+            MATTER_TABLE.c.matter_key == MATTER,
+            MATTER_TABLE.c.valid_from <= INSTANT,
+            MATTER_TABLE.c.valid_to >= INSTANT,
+            MATTER_TABLE.c.ended_at.is_(None),
         )
     )
 
@@ -166,8 +170,8 @@ def _directory_not_opted_out(_: Place, element: Element) -> ColumnElement[bool]:
 
 
 def _living_situation_hidden(place: Place, _: Element) -> ColumnElement[bool]:
-    then = _has_status("homeless", place.selection.as_of)
-    return and_(_STUDENT.homeless.is_(false()), ~homeless(place.today), ~then)
+    then = _has_status("homeless", AS_OF)
+    return and_(_STUDENT.homeless.is_(false()), ~homeless(), ~then)
 
 
 def _single_subject(place: Place, _: Element) -> ColumnElement[bool]:
@@ -176,7 +180,7 @@ def _single_subject(place: Place, _: Element) -> ColumnElement[bool]:
 
 
 def _rights_held(place: Place, _: Element) -> ColumnElement[bool]:
-    claim = place.selection.rights
+    claim = place.shape.rights
     if claim is None:
         return false()
     if claim.relation is Relation.STUDENT:
@@ -185,10 +189,10 @@ def _rights_held(place: Place, _: Element) -> ColumnElement[bool]:
         select(_RIGHTS.kind).where(
             _RIGHTS.student_key == _STUDENT.student_key,
             _RIGHTS.kind == RightsKind.POSTSECONDARY.value,
-            or_(_RIGHTS.from_day.is_(None), _RIGHTS.from_day <= place.today),
+            or_(_RIGHTS.from_day.is_(None), _RIGHTS.from_day <= TODAY),
         )
     )
-    minor = func.coalesce(_STUDENT.birth_date > adults_born_by(place.today), false())
+    minor = func.coalesce(_STUDENT.birth_date > ADULTS_BORN_BY, false())
     still_theirs = true() if claim.dependent_for_tax else and_(minor, ~moved)
     return and_(still_theirs, _not_limited(claim))
 
@@ -214,13 +218,13 @@ def _never(_place: Place, _element: Element) -> ColumnElement[bool]:
     return false()
 
 
-def _has_status(status: str, today: dt.date) -> ColumnElement[bool]:
+def _has_status(status: str, day: ColumnElement[Any]) -> ColumnElement[bool]:
     return exists(
         select(_STATUS.status).where(
             _STATUS.student_key == _STUDENT.student_key,
             _STATUS.status == status,
-            _STATUS.begin_date <= today,
-            or_(_STATUS.end_date.is_(None), _STATUS.end_date >= today),
+            _STATUS.begin_date <= day,
+            or_(_STATUS.end_date.is_(None), _STATUS.end_date >= day),
         )
     )
 

@@ -23,11 +23,12 @@ from services.node.store.consent_tables import CONSENT, CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.datasets import Source
 from services.node.store.element_bits import elements_in
-from services.node.store.lists import among, in_lists
+from services.node.store.lists import in_lists, one_listed
 from services.node.store.matter_tables import MATTER_STUDENT
 from services.node.store.permitted import elements_in_order
 from services.node.store.records.tables import RecordTable
 from services.node.store.scope import may_be_at_school
+from services.node.store.shapes import MATTER, RECIPIENT, SUBJECT_REFS, Shape, shape_of
 
 Fetch = Callable[[Select[Any]], Sequence[Any]]
 Withheld = Callable[[Iterable[int]], Sequence[Any]]
@@ -44,7 +45,7 @@ def failures_of(
     selection: Selection, source: Source, fetch: Fetch, withheld: Withheld
 ) -> Sequence[Failure]:
     """For each named student and element the first check that fails, if one does."""
-    failed = _checks_failed(selection, source, fetch)
+    failed = _checks_failed(shape_of(selection), source, fetch)
     row_words = of_rows(source)
     for key in {row[0] for row in withheld(failed)} & failed.keys():
         failed[key] += [
@@ -61,19 +62,19 @@ def failures_of(
     ]
 
 
-def _checks_failed(selection: Selection, source: Source, fetch: Fetch) -> dict[int, list[Check]]:
+def _checks_failed(shape: Shape, source: Source, fetch: Fetch) -> dict[int, list[Check]]:
     """Each named student, with the checks on the student that fail."""
-    consents = StudentConsents(selection, every_day=False, needed=False)
-    place = Place(selection, consents, source)
-    at_school = may_be_at_school(selection)
+    consents = StudentConsents(shape, every_day=False, needed=False)
+    place = Place(shape, consents, source)
+    at_school = may_be_at_school(shape)
     checks: list[Check] = []
     met: list[ColumnElement[bool]] = []
-    for element in elements_in_order(selection):
-        for word in sorted(selection.conditions[element] - of_rows(source)):
+    for element in elements_in_order(shape):
+        for word in sorted(shape.conditions[element] - of_rows(source)):
             checks.append((element, word))
             met.append(holds(place, element, word))
         checks.append((element, ReasonCode.LOCAL_RULE_WITHHELD))
-        met.append(old_enough(selection, element))
+        met.append(old_enough(shape, element))
         for condition in at_school:
             checks.append((element, ReasonCode.AGREEMENT_SCHOOL_OUT_OF_SCOPE))
             met.append(condition)
@@ -81,7 +82,7 @@ def _checks_failed(selection: Selection, source: Source, fetch: Fetch) -> dict[i
     statement = (
         select(_STUDENT.c.student_key, *flags)
         .select_from(consents.joined_to(_STUDENT))
-        .where(_STUDENT.c.student_key.in_(_named(selection)))
+        .where(_STUDENT.c.student_key.in_(_named(shape)))
     )
     return {
         key: [check for check, flag in zip(checks, row, strict=True) if not flag]
@@ -89,14 +90,14 @@ def _checks_failed(selection: Selection, source: Source, fetch: Fetch) -> dict[i
     }
 
 
-def _named(selection: Selection) -> Select[Any]:
+def _named(shape: Shape) -> Select[Any]:
     """The students whom the question names, or else the matter."""
-    if selection.subject_refs is None:
-        of_matter = MATTER_STUDENT.c.matter_key == selection.matter_key
+    if not shape.names_some:
+        of_matter = MATTER_STUDENT.c.matter_key == MATTER
         return select(MATTER_STUDENT.c.student_key).where(of_matter)
     return select(NAMES.c.student_key).where(
-        NAMES.c.recipient == selection.recipient,
-        among(NAMES.c.subject_ref, selection.subject_refs),
+        NAMES.c.recipient == RECIPIENT,
+        one_listed(NAMES.c.subject_ref, SUBJECT_REFS),
         NAMES.c.student_key.is_not(None),
         NAMES.c.retired_at.is_(None),
     )

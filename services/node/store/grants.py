@@ -4,35 +4,40 @@ A grant serves its recipient, or every organization of its class; while the stud
 that the grant asks for, by the birth date in the records at this moment.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
 
-from services.node.domain.consents import AgeRule, adults_born_by
-from services.node.domain.selection import Selection
+from services.node.domain.consents import AgeRule
 from services.node.store.consent_tables import CONSENT, CONSENT_GRANT, CONSENT_WITHDRAWAL
 from services.node.store.element_bits import mask_of
 from services.node.store.records.tables import RecordTable
+from services.node.store.shapes import (
+    ADULTS_BORN_BY,
+    AGREEMENT,
+    INSTANT,
+    PURPOSE,
+    Recipient,
+    Shape,
+)
 
 _STUDENT = RecordTable.metadata.tables["student"]
 _GRANT = CONSENT_GRANT.c
 
 
-def valid_for(selection: Selection, recipients: Sequence[str]) -> list[ColumnElement[bool]]:
+def valid_for(recipients: Sequence[Recipient]) -> list[ColumnElement[bool]]:
     """That a grant is for one of some recipients, and counts for its student at the instant."""
-    instant = int(selection.instant.timestamp())
     return [
         _GRANT.recipient.in_(recipients),
-        _GRANT.purpose == selection.purpose,
-        _GRANT.agreement_id.in_(["", selection.agreement_id]),
-        _GRANT.valid_from <= instant,
-        _GRANT.valid_to > instant,
+        _GRANT.purpose == PURPOSE,
+        _GRANT.agreement_id.in_([literal(""), AGREEMENT]),
+        _GRANT.valid_from <= INSTANT,
+        _GRANT.valid_to > INSTANT,
     ]
 
 
-def released_to(recipients: Sequence[str]) -> ColumnElement[int]:
+def released_to(recipients: Sequence[Recipient]) -> ColumnElement[int]:
     """What a grant releases to an organization, by its own name and then those of its classes.
 
     A class may serve it less than its other members.
@@ -51,9 +56,9 @@ def released_to(recipients: Sequence[str]) -> ColumnElement[int]:
     return _GRANT.elements.bitwise_and(func.coalesce(taken, 0).bitwise_not())
 
 
-def of_age(today: dt.date) -> ColumnElement[bool]:
+def of_age() -> ColumnElement[bool]:
     """That the student is of the age that the grant asks for."""
-    grown, born = adults_born_by(today), _STUDENT.c.birth_date
+    grown, born = ADULTS_BORN_BY, _STUDENT.c.birth_date
     return or_(
         _GRANT.age_rule == int(AgeRule.NONE),
         and_(_GRANT.age_rule == int(AgeRule.MINOR), born > grown),
@@ -61,22 +66,22 @@ def of_age(today: dt.date) -> ColumnElement[bool]:
     )
 
 
-def limited_by_period(selection: Selection) -> Select[Any]:
+def limited_by_period(shape: Shape) -> Select[Any]:
     """Whether any grant that may count is for the records of some days only."""
     return select(
         exists().where(
             _GRANT.record_from.is_not(None),
-            _GRANT.recipient.in_([*selection.recipients, *sorted(selection.onward_to)]),
-            _GRANT.purpose == selection.purpose,
+            _GRANT.recipient.in_([*shape.recipients, *sorted(shape.onward_to)]),
+            _GRANT.purpose == PURPOSE,
         )
     )
 
 
-def windows_of(selection: Selection) -> Select[Any]:
+def windows_of(shape: Shape) -> Select[Any]:
     """Each valid grant for the records of some days: student, recipient, elements, both days."""
-    recipients = selection.recipients
-    onward = sorted(selection.onward_to)
-    needed = literal(mask_of(selection.elements_and_sources))
+    recipients = shape.recipients
+    onward = sorted(shape.onward_to)
+    needed = literal(mask_of(shape.elements_and_sources))
     return (
         select(
             _GRANT.student_key,
@@ -87,9 +92,9 @@ def windows_of(selection: Selection) -> Select[Any]:
         )
         .join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
         .where(
-            *valid_for(selection, [*recipients, *onward]),
+            *valid_for([*recipients, *onward]),
             _GRANT.record_from.is_not(None),
             _GRANT.elements.bitwise_and(needed) != 0,
-            of_age(selection.instant.date()),
+            of_age(),
         )
     )

@@ -36,14 +36,14 @@ class _Among(ColumnElement[bool]):
         ("listed", InternalTraversal.dp_clauseelement),
     ]
 
-    def __init__(self, column: ColumnElement[Any], values: Iterable[Any]) -> None:
+    def __init__(self, column: ColumnElement[Any], values: ColumnElement[str]) -> None:
         self.column = column
-        self.listed = literal(json.dumps(list(values)))
+        self.listed = values
 
 
 def among(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
     """That a column has one of some texts, however many: each parameter costs time to write."""
-    return column.in_(values) if len(values) <= IN_LIST else _Among(column, values)
+    return column.in_(values) if len(values) <= IN_LIST else one_of(column, values)
 
 
 def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
@@ -51,7 +51,17 @@ def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnEle
 
     For what is asked thousands of times; a few values that seldom change are quicker apart.
     """
+    return one_listed(column, literal(listed(values)))
+
+
+def one_listed(column: ColumnElement[Any], values: ColumnElement[str]) -> ColumnElement[bool]:
+    """That a column has one of the texts or numbers that `listed` made one text of."""
     return _Among(column, values)
+
+
+def listed(values: Iterable[str | int]) -> str:
+    """Many texts or numbers as one parameter."""
+    return json.dumps(list(values))
 
 
 @compiles(_Among, "sqlite")

@@ -10,7 +10,6 @@ from sqlalchemy import CTE, ColumnElement, FromClause, Select, case, func, liter
 
 from homeroom.catalog import SUBJECT_REF
 from homeroom.vocabulary import Element
-from services.node.domain.selection import Selection
 from services.node.store.consent_tables import CONSENT_GRANT
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.datasets import Source
@@ -18,18 +17,19 @@ from services.node.store.element_bits import bit_of, mask_of
 from services.node.store.grants import of_age, released_to, valid_for
 from services.node.store.records.tables import RecordTable
 from services.node.store.scope import may_be_at_school, named, rows_in_scope
+from services.node.store.shapes import Shape
 
 _STUDENT = RecordTable.metadata.tables["student"]
 _GRANT = CONSENT_GRANT.c
 _NAME = NAMES.c
 
 
-def grants_permitted(selection: Selection) -> Select[Any]:
+def grants_permitted(shape: Shape) -> Select[Any]:
     """Each valid grant: student, name, elements, the records' period, and its consent.
 
     The name is null where the requester has none for the student yet.
     """
-    elements = released_to(selection.recipients)
+    elements = released_to(shape.recipients)
     of_grants = CONSENT_GRANT.join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
     return (
         select(
@@ -40,31 +40,28 @@ def grants_permitted(selection: Selection) -> Select[Any]:
             _GRANT.record_to,
             _GRANT.consent_key,
         )
-        .select_from(named(of_grants, _GRANT.student_key, selection))
+        .select_from(named(of_grants, _GRANT.student_key, shape))
         .where(
-            *valid_for(selection, selection.recipients),
-            elements.bitwise_and(literal(mask_of(selection.elements))) != 0,
-            of_age(selection.instant.date()),
+            *valid_for(shape.recipients),
+            elements.bitwise_and(literal(mask_of(shape.elements))) != 0,
+            of_age(),
         )
     )
 
 
-def students_covered(selection: Selection) -> Select[Any]:
+def students_covered(shape: Shape) -> Select[Any]:
     """The same grants, of students who may be at a school that the selection covers."""
-    return grants_permitted(selection).where(*may_be_at_school(selection))
+    return grants_permitted(shape).where(*may_be_at_school(shape))
 
 
-def students_permitted(selection: Selection) -> CTE:
+def students_permitted(shape: Shape) -> CTE:
     """The students with a valid grant for all days: key, subject_ref, a flag for each element."""
-    grants = grants_permitted(selection).where(_GRANT.record_from.is_(None)).subquery("valid")
+    grants = grants_permitted(shape).where(_GRANT.record_from.is_(None)).subquery("valid")
     return (
         select(
             grants.c.student_key,
             func.min(grants.c.subject_ref).label(SUBJECT_REF),
-            *(
-                _flag(grants, element).label(f"e_{element}")
-                for element in elements_in_order(selection)
-            ),
+            *(_flag(grants, element).label(f"e_{element}") for element in elements_in_order(shape)),
         )
         .where(grants.c.subject_ref.is_not(None))
         .group_by(grants.c.student_key)
@@ -72,26 +69,24 @@ def students_permitted(selection: Selection) -> CTE:
     )
 
 
-def rows_permitted(selection: Selection, source: Source) -> Select[Any]:
+def rows_permitted(shape: Shape, source: Source) -> Select[Any]:
     """The rows that may leave; a value that its family has not allowed is null."""
-    permitted = students_permitted(selection)
+    permitted = students_permitted(shape)
     columns = [
         case((permitted.c[f"e_{column.element}"] == 1, source.column(column.name))).label(
             column.name
         )
-        for column in selection.dataset.columns_of(selection.elements)
+        for column in shape.dataset.columns_of(shape.elements)
     ]
-    statement = rows_in_scope(
-        select(permitted.c.subject_ref, *columns), permitted, selection, source
-    )
-    if selection.dataset.row_element is not None:
-        statement = statement.where(permitted.c[f"e_{selection.dataset.row_element}"] == 1)
+    statement = rows_in_scope(select(permitted.c.subject_ref, *columns), permitted, shape, source)
+    if shape.dataset.row_element is not None:
+        statement = statement.where(permitted.c[f"e_{shape.dataset.row_element}"] == 1)
     return statement
 
 
-def elements_in_order(selection: Selection) -> Sequence[Element]:
+def elements_in_order(shape: Shape) -> Sequence[Element]:
     """The selected elements as the catalog lists them."""
-    return [e for e in selection.dataset.elements if e in selection.elements]
+    return [e for e in shape.dataset.elements if e in shape.elements]
 
 
 def _flag(grants: FromClause, element: Element) -> ColumnElement[int]:

@@ -5,18 +5,22 @@ not, for that driver brings a second SQLite library into the process: two of the
 file locks, and a commit can be lost (https://sqlite.org/howtocorrupt.html, 2.2.1).
 """
 
+import datetime as dt
+import queue
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import adbc_driver_postgresql.dbapi
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from services.node.store.database import available
+
+_KEPT_OPEN = 8
 
 
 class Compiled(NamedTuple):
@@ -26,12 +30,34 @@ class Compiled(NamedTuple):
     parameters: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A statement that is written once, to be asked with other values each time.
+
+    Attributes:
+        names: of its parameters, in their order.
+        values: of those that are always the same.
+    """
+
+    statement: str
+    names: Sequence[str]
+    values: Mapping[str, Any]
+    dates_as_text: bool
+
+    def asked_with(self, given: Mapping[str, Any]) -> Compiled:
+        values = [given.get(name, self.values.get(name)) for name in self.names]
+        if self.dates_as_text:
+            values = [v.isoformat() if isinstance(v, dt.date) else v for v in values]
+        return Compiled(self.statement, tuple(values))
+
+
 class ReadDatabases:
     """The node's databases, each connection one of its own."""
 
     def __init__(self, records_url: str, state_url: str) -> None:
         self._records_url = make_url(records_url)
         self._state_url = make_url(state_url)
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self.is_sqlite = self._records_url.get_backend_name() == "sqlite"
         self.dialect: Dialect = (
             sqlite.dialect(paramstyle="qmark")
@@ -40,10 +66,10 @@ class ReadDatabases:
         )
 
     @available()
-    def fetch(self, chosen: Select[Any]) -> list[Any]:
+    def fetch(self, chosen: Compiled) -> list[Any]:
         """The rows of a statement."""
-        with closing(self.connection()) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(*self.compiled(chosen))
+        with self.lent() as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(*chosen)
             return list(cursor.fetchall())
 
     @available()
@@ -51,20 +77,42 @@ class ReadDatabases:
         """A new connection, of the driver's own kind."""
         return self._sqlite_connection() if self.is_sqlite else self._postgres_connection()
 
-    def compiled(self, statement: Any, given: Mapping[str, Any] = MappingProxyType({})) -> Compiled:
-        """A statement with its parameters, and those that are given beside it."""
+    @contextmanager
+    def lent(self) -> Iterator[Any]:
+        """A connection for the time of one statement."""
+        connection = self.borrow()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self.give_back(connection)
+
+    def borrow(self) -> Any:
+        """A connection, to be closed or given back.
+
+        To open SQLite's files and read their tables takes longer than a small answer.
+        """
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self.connection()
+
+    def give_back(self, connection: Any) -> None:
+        """Takes back a connection that no statement runs on."""
+        if self.is_sqlite and self._idle.qsize() < _KEPT_OPEN:
+            self._idle.put(connection)
+        else:
+            # PostgreSQL may end a session while nobody uses it.
+            connection.close()
+
+    def written(self, statement: Any) -> Written:
+        """A statement as the driver takes it, its parameters by name."""
         compiled = statement.compile(
             dialect=self.dialect, compile_kwargs={"render_postcompile": True}
         )
-        values = {**compiled.params, **given}
-        parameters = [values[name] for name in compiled.positiontup or ()]
-        return Compiled(
-            str(compiled),
-            tuple(
-                value.isoformat() if self.is_sqlite and hasattr(value, "isoformat") else value
-                for value in parameters
-            ),
-        )
+        names = tuple(compiled.positiontup or ())
+        return Written(str(compiled), names, dict(compiled.params), self.is_sqlite)
 
     def _postgres_connection(self) -> Any:
         uri = self._records_url.set(drivername="postgresql")

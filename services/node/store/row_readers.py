@@ -3,12 +3,17 @@
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
 from services.node.domain.selection import ROWS_PER_BATCH
 from services.node.store.database import available
+
+
+def _close(connection: Any) -> None:
+    connection.close()
 
 
 class ThreadedReader(ABC):
@@ -38,8 +43,11 @@ class SqliteReader(ThreadedReader):
         statement: str,
         parameters: tuple[Any, ...],
         schema: pa.Schema,
+        done_with: Callable[[Any], None] = _close,
     ) -> None:
+        """Begins to read; `done_with` is told when the connection is free again."""
         self._connection = connection
+        self._done_with = done_with
         self._schema = schema
         self._stored = pa.schema([pa.field(f.name, _stored_type(f.type)) for f in schema])
         self._rows = connection.execute(statement, parameters)
@@ -47,7 +55,7 @@ class SqliteReader(ThreadedReader):
     def end(self) -> None:
         """Ends the read."""
         self.end_statement()
-        self._connection.close()
+        self._done_with(self._connection)
 
     def end_statement(self) -> None:
         """Ends the statement alone."""
@@ -69,9 +77,16 @@ class ArrowReader(ThreadedReader):
     """The batches of one statement on PostgreSQL."""
 
     def __init__(
-        self, connection: Any, statement: str, parameters: tuple[Any, ...], schema: pa.Schema
+        self,
+        connection: Any,
+        statement: str,
+        parameters: tuple[Any, ...],
+        schema: pa.Schema,
+        done_with: Callable[[Any], None] = _close,
     ) -> None:
+        """Begins to read; `done_with` is told when the connection is free again."""
         self._connection = connection
+        self._done_with = done_with
         self._schema = schema
         self._cursor = connection.cursor()
         try:
@@ -100,7 +115,7 @@ class ArrowReader(ThreadedReader):
     def end(self) -> None:
         """Ends the read."""
         self.end_statement()
-        self._connection.close()
+        self._done_with(self._connection)
 
     def end_statement(self) -> None:
         """Ends the statement alone."""
