@@ -7,7 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_NOT_BENCHMARKS = {"__main__", "families", "forms", "ground", "overhead", "unlogged"}
+_NOT_BENCHMARKS = {
+    "__main__",
+    "bare_asking",
+    "bare_node",
+    "families",
+    "forms",
+    "ground",
+    "overhead",
+    "rows_from_memory",
+    "unlogged",
+}
 
 
 def benchmarks() -> dict[str, str]:
