@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from homeroom.agreement import AgreementDocument
+from homeroom.key_history import KeyHistory, KeySet, sole_period
 from homeroom.lifecycle import AgreementHistory, AgreementState, Joined, Version, joined_view
 from homeroom.signing import key_id_of
 from homeroom.users import Issuer
@@ -50,6 +51,8 @@ class Organization:
         classes: the classes of recipients that the federation's operator has put it in.
         debarred_until: the last day of a bar (34 CFR 99.67); None while none is set.
         checkpoint_key: signs its log's checkpoints; empty where it runs no node.
+        recovery_key: proves its next record where the signing key cannot; empty if there is none.
+        known_keys: the keys that it had; None where only the present ones are known.
     """
 
     organization_id: str
@@ -65,6 +68,23 @@ class Organization:
     classes: tuple[ClassMembership, ...] = ()
     debarred_until: dt.date | None = None
     checkpoint_key: bytes = b""
+    recovery_key: bytes = b""
+    known_keys: KeyHistory | None = None
+
+    @property
+    def keys(self) -> KeyHistory:
+        """The keys that it had, the present ones included."""
+        return self.known_keys or sole_period(self.key_set)
+
+    @property
+    def key_set(self) -> KeySet:
+        """Its present keys."""
+        return KeySet(self.signing_key, self.sealing_key, self.checkpoint_key, self.recovery_key)
+
+    @property
+    def anchored_key_ids(self) -> frozenset[str]:
+        """The fingerprints of the signing keys that lead to the present one."""
+        return self.keys.anchored
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,26 +217,30 @@ class KeyHolder(Protocol):
     def organization_id(self) -> str: ...
 
     @property
-    def signing_key(self) -> bytes: ...
+    def anchored_key_ids(self) -> frozenset[str]: ...
 
     @property
     def sealing_key(self) -> bytes: ...
 
 
 def has_pinned_keys(document: AgreementDocument, organization: KeyHolder) -> bool:
-    """Whether an organization is a party of a document with exactly the keys it names."""
+    """Whether an organization is a party of a document by the keys that it names.
+
+    The signing key that is named is the present one, or leads to it by signed records.
+    """
     party = document.party(organization.organization_id)
     return (
         party is not None
-        and party.signing_key_id == key_id_of(organization.signing_key)
+        and party.signing_key_id in organization.anchored_key_ids
         and party.sealing_key_id == key_id_of(organization.sealing_key)
     )
 
 
 def _joined_with(joined: Joined, organization: KeyHolder) -> bool:
-    return joined.joining.signing_key_id == key_id_of(
-        organization.signing_key
-    ) and joined.joining.sealing_key_id == key_id_of(organization.sealing_key)
+    return (
+        joined.joining.signing_key_id in organization.anchored_key_ids
+        and joined.joining.sealing_key_id == key_id_of(organization.sealing_key)
+    )
 
 
 __all__ = [

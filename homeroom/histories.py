@@ -1,11 +1,11 @@
-"""Verifies the histories of agreements that a registry sends, each once while it does not change.
+"""Verifies the histories that a registry sends, each once while it does not change.
 
 Nothing is believed that its own signer did not say: each statement is checked against the key of
 the organization that says it, and the whole is replayed by the rules of `homeroom.lifecycle`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement_statements import read_statement
@@ -23,6 +23,20 @@ class Histories:
 
     def __init__(self) -> None:
         self._known: dict[bytes, KnownAgreement] = {}
+        self._keys: dict[str, Sequence[bytes]] = {}
+
+    def continued(self, organizations: Iterable[Organization]) -> dict[str, Organization]:
+        """By identifier, the organizations whose keys go on from those that were known.
+
+        A registry that hid an exchange would give a former key its word back.
+        """
+        found = {
+            one.organization_id: one
+            for one in organizations
+            if one.keys.continues(self._keys.get(one.organization_id, ()))
+        }
+        self._keys |= {name: one.keys.signing_keys for name, one in found.items()}
+        return found
 
     def read(
         self, messages: Iterable[pb.Agreement], organizations: Mapping[str, Organization]
@@ -77,12 +91,19 @@ def _verified(message: pb.Agreement, organizations: Mapping[str, Organization]) 
         digest: terms_of(AgreementDocument.parse(content), digest)
         for digest, content in contents.items()
     }
-    statements = [_said(evidence, organizations) for evidence in message.statements]
+    digests = [digest_of(evidence.statement) for evidence in message.statements]
+    statements = [
+        _said(evidence, place, digests, organizations)
+        for place, evidence in enumerate(message.statements)
+    ]
     return KnownAgreement(replay(message.agreement_id, statements, terms), contents)
 
 
 def _said(
-    evidence: evidence_pb2.SignedStatement, organizations: Mapping[str, Organization]
+    evidence: evidence_pb2.SignedStatement,
+    place: int,
+    digests: Sequence[bytes],
+    organizations: Mapping[str, Organization],
 ) -> Statement:
     said = read_statement(evidence.statement)
     signer = organizations.get(said.organization_id)
@@ -90,9 +111,9 @@ def _said(
         said.organization_id
     ]:
         raise EvidenceInvalidError("who says a statement signs it, alone")
-    check_signature(
-        Domain.AGREEMENT_STATEMENT, evidence.statement, evidence.signatures[0], signer.signing_key
-    )
+    (signature,) = evidence.signatures
+    key = signer.keys.stands_by(signature.key_id, said.agreement_id, digests, place)
+    check_signature(Domain.AGREEMENT_STATEMENT, evidence.statement, signature, key)
     return said
 
 
@@ -102,5 +123,5 @@ def _key(message: pb.Agreement, organizations: Mapping[str, Organization]) -> by
     signers = {one.organization_id for s in message.statements for one in s.signatures}
     for name in sorted(signers):
         known = organizations.get(name)
-        digest.update(b"\0" + name.encode() + b"\0" + (known.signing_key if known else b""))
+        digest.update(b"\0" + name.encode() + b"\0" + (known.keys.digest if known else b""))
     return digest.digest()

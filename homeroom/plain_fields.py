@@ -118,6 +118,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.UndoLinkRequest", "consent_id request_id"),
         ("node.v1.UndoLinkResponse", "consent_ids recipients"),
         ("registry.v1.Agreement", "agreement_id"),
+        ("registry.v1.AgreementHead", "agreement_id statement_digest"),
         ("registry.v1.AgreementStatement", "agreement_id organization_id previous_digest"),
         ("registry.v1.ClassMembership", "from_date name to_date"),
         ("registry.v1.CounterProposal", "document_digest rendering_digest"),
@@ -137,11 +138,12 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("registry.v1.ListOrganizationsResponse", "next_page_token"),
         ("registry.v1.LogBeginning", "federation lost_root organization_id reason root"),
         ("registry.v1.LogContradiction", "known_note refused_note"),
+        ("registry.v1.MarkKeyCompromisedRequest", "key_id organization_id request_id"),
         ("registry.v1.Organization", "debarred_until organization_id"),
         (
             "registry.v1.OrganizationRecord",
             "checkpoint_key datasets display_name kind node_address organization_id "
-            "sealing_key signing_key user_issuer user_keys",
+            "recovery_key sealing_key signing_key user_issuer user_keys",
         ),
         ("registry.v1.Proposal", "document_digest rendering_digest"),
         ("registry.v1.RegisterOrganizationRequest", "request_id"),

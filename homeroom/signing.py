@@ -24,6 +24,7 @@ class Domain(StrEnum):
     """The kinds of statements that are signed."""
 
     ORGANIZATION = "homeroom/organization/v1"
+    RECOVERY = "homeroom/organization-recovery/v1"
     AGREEMENT_STATEMENT = "homeroom/agreement-statement/v1"
     SNAPSHOT = "homeroom/registry-snapshot/v1"
     REGISTRY_HEARTBEAT = "homeroom/registry-heartbeat/v1"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
-from homeroom.evidence import check_signature, check_signed_by, decode
+from homeroom.evidence import check_signature, decode
 from homeroom.federation import (
     ClassMembership,
     FederationState,
@@ -19,8 +19,9 @@ from homeroom.federation import (
     Standing,
 )
 from homeroom.histories import Histories, agreement_of
+from homeroom.key_records import keys_of
 from homeroom.question import day_of
-from homeroom.signing import KEY_BYTES, Domain
+from homeroom.signing import Domain
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
 
@@ -50,16 +51,17 @@ def open_snapshot(
         evidence: the snapshot as signed.
         registry_key: the registry's public key.
         federation: whose snapshot it must be.
-        histories: the agreements' histories of the snapshot before, which then need not be
-            verified again; kept up to date.
+        histories: what was verified of the snapshot before: no organization's keys go back on it,
+            and agreements that did not change need not be verified again; kept up to date.
 
     Raises:
         EvidenceInvalidError: if the registry did not sign it for this federation.
     """
     snapshot = decode(pb.Snapshot, _signed_by_registry(Domain.SNAPSHOT, evidence, registry_key))
     _require_federation(snapshot.federation, federation)
-    organizations = {o.organization_id: o for o in _organizations(snapshot.organizations)}
-    known = (histories or Histories()).read(snapshot.agreements, organizations)
+    histories = histories or Histories()
+    organizations = histories.continued(_organizations(snapshot.organizations))
+    known = histories.read(snapshot.agreements, organizations)
     agreements = {name: agreement_of(one, organizations) for name, one in known.items()}
     return FederationState(
         federation=federation,
@@ -88,24 +90,25 @@ def open_heartbeat(
 
 
 def read_organization(message: pb.Organization) -> Organization:
-    """Reads one organization and checks its record against the key the record itself names.
+    """Reads one organization and checks its records, each by the keys of the one before.
+
+    One whose present key somebody else may hold counts as suspended, until it has recovered.
 
     Raises:
-        EvidenceInvalidError: if the organization did not sign it, or it is not well formed.
+        EvidenceInvalidError: if the organization did not sign them, or one is not well formed.
     """
+    keys = keys_of(message)
     record = decode(pb.OrganizationRecord, message.record.statement)
-    if record.organization_id != message.organization_id or not _keys_well_formed(record):
-        raise EvidenceInvalidError("an organization's record is not well formed")
-    check_signed_by(Domain.ORGANIZATION, message.record, record.organization_id, record.signing_key)
     try:
         kind = OrganizationKind(record.kind)
     except ValueError:
         raise EvidenceInvalidError("an organization's kind is not of the vocabulary") from None
+    standing = STANDINGS.get(message.standing, Standing.UNKNOWN)
     return Organization(
         organization_id=record.organization_id,
         display_name=record.display_name,
         kind=kind,
-        standing=STANDINGS.get(message.standing, Standing.UNKNOWN),
+        standing=standing if keys.sound else _without_its_key(standing),
         node_address=record.node_address,
         datasets=frozenset(record.datasets),
         signing_key=record.signing_key,
@@ -115,7 +118,13 @@ def read_organization(message: pb.Organization) -> Organization:
         classes=tuple(_classes_that_read(message.classes)),
         debarred_until=_last_day_of_bar(message),
         checkpoint_key=record.checkpoint_key,
+        recovery_key=record.recovery_key,
+        known_keys=keys,
     )
+
+
+def _without_its_key(standing: Standing) -> Standing:
+    return Standing.SUSPENDED if standing is Standing.ACTIVE else standing
 
 
 def _last_day_of_bar(message: pb.Organization) -> dt.date | None:
@@ -176,13 +185,3 @@ def _signed_by_registry(
 def _require_federation(found: str, expected: str) -> None:
     if found != expected:
         raise EvidenceInvalidError("evidence of another federation")
-
-
-def _keys_well_formed(record: pb.OrganizationRecord) -> bool:
-    return (
-        len(record.signing_key) == KEY_BYTES
-        and len(record.sealing_key) == KEY_BYTES
-        and len(record.checkpoint_key) in (0, KEY_BYTES)
-        # One key for two uses would let a signature of one pass for the other's.
-        and record.checkpoint_key != record.signing_key
-    )

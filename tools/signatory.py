@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from homeroom.agreement.document import Party
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
-from homeroom.evidence import signed
+from homeroom.evidence import signature_on, signed
 from homeroom.sealing import SealingKey
 from homeroom.signing import Domain, SigningKey
 
@@ -35,6 +35,22 @@ class Signatory:
         }
         record = pb.OrganizationRecord(**(own | fields))  # type: ignore[arg-type]  # varied
         return self.signs(Domain.ORGANIZATION, record.SerializeToString(deterministic=True))
+
+    def signs_exchange(
+        self, former: "Signatory", recovery: SigningKey | None = None, **fields: object
+    ) -> evidence_pb2.SignedStatement:
+        """A record with its own keys in place of a former one's, which that one signs too.
+
+        With a recovery key, that key signs it in the former one's stead.
+        """
+        record = self.signs_record(**fields)
+        prover, domain = (
+            (recovery, Domain.RECOVERY) if recovery else (former.signing, Domain.ORGANIZATION)
+        )
+        record.signatures.append(
+            signature_on(domain, record.statement, self.organization_id, prover)
+        )
+        return record
 
     def party(self) -> Party:
         """What an agreement says of it."""

@@ -26,6 +26,7 @@ ACCESS: AccessTable = {
     _SERVICE + "RegisterOrganization": _STEWARD,
     _SERVICE + "SetStanding": frozenset({Role.OPERATOR}),
     _SERVICE + "SetClasses": frozenset({Role.OPERATOR}),
+    _SERVICE + "MarkKeyCompromised": frozenset({Role.OPERATOR}),
     _SERVICE + "ListOrganizations": frozenset(Role),
     _SERVICE + "SubmitAgreementStatement": _STEWARD,
     _SERVICE + "ListAgreements": frozenset({Role.STEWARD, Role.NODE, Role.GATEWAY, Role.APP}),

@@ -100,6 +100,15 @@ class Wire(
         found.classes.extend(request.classes)
         return registry_pb.SetClassesResponse(organization=found, sequence=2)
 
+    async def MarkKeyCompromised(self, request: Any, context: Any) -> Any:
+        self.acts.append(request)
+        snapshot = registry_pb.Snapshot.FromString(self.snapshot.statement)
+        found = next(
+            o for o in snapshot.organizations if o.organization_id == request.organization_id
+        )
+        found.key_records.add(record=found.record, compromise_time=request.compromise_time)
+        return registry_pb.MarkKeyCompromisedResponse(organization=found, sequence=2)
+
     async def RegisterOrganization(self, request: Any, context: Any) -> Any:
         self.acts.append(request)
         record = registry_pb.OrganizationRecord.FromString(request.record.statement)

@@ -12,7 +12,10 @@ from sqlalchemy import text
 
 from homeroom.errors import AlreadyRecordedError, NotPermittedError, ServiceUnreachableError
 from homeroom.federation import ClassMembership, Standing
+from homeroom.key_history import KeyPeriod, KeySet, Succession
+from homeroom.signing import digest_of
 from services.registry.domain.agreements import RegisteredAgreement
+from services.registry.domain.key_records import KeyRecord
 from services.registry.domain.ledger import ChangeRequest, Decision, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
@@ -57,7 +60,25 @@ def organization(name: str = "anytown", version: int = 1) -> RegisteredOrganizat
             ClassMembership("tutors", NOW.date(), NOW.date()),
         ),
         debarred_until=NOW.date(),
+        recovery_key=b"\x04" * 32,
+        key_records=tuple(key_record(name, number) for number in range(version)),
     )
+
+
+def key_record(name: str, number: int) -> KeyRecord:
+    """A record that brought other keys; every other key is marked."""
+    content = f"{name} {number} keys".encode()
+    signatures = (Signature(name, "new", b"\x00new"), Signature(name, "former", b"\x00former"))
+    period = KeyPeriod(
+        KeySet(bytes([number]) * 32, b"\x02" * 32, b"", b"\x04" * 32),
+        Succession.EXCHANGED if number else Succession.FIRST,
+        NOW,
+        number,
+        {"A-1": b"\x05" * 32},
+        digest_of(content),
+        NOW if number % 2 else None,
+    )
+    return KeyRecord(Statement(content, signatures), period)
 
 
 def agreement(
@@ -136,11 +157,13 @@ def test_a_decision_sees_what_stands(store: SqlRegistryStore) -> None:
     def decide(ledger: Ledger) -> Decision[RegisteredOrganization]:
         seen.extend((ledger.organization("anytown"), ledger.organization("nobody")))
         seen.extend((ledger.agreement("A-1"), ledger.agreement("A-9")))
+        seen.extend((ledger.sequence(), ledger.agreements_of("riverton")))
         return Decision(organization(), ())
 
     store.change(ChangeRequest("anytown", "r", b"d"), decide, lambda *_: b"")
 
-    assert seen == [organization(), None, agreement(length=2), None]
+    both = [agreement(length=2), agreement("A-2")]
+    assert seen == [organization(), None, agreement(length=2), None, 1, both]
 
 
 def test_the_sequence_moves_by_one_for_each_change_and_not_without(

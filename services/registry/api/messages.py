@@ -7,6 +7,7 @@ from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.federation import ClassMembership
 from homeroom.snapshot import STANDINGS
 from services.registry.domain.agreements import RegisteredAgreement
+from services.registry.domain.key_records import KeyRecord
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
 
@@ -46,6 +47,21 @@ def organization_message(organization: RegisteredOrganization) -> pb.Organizatio
         debarred_until=_written(organization.debarred_until),
     )
     message.standing_time.FromDatetime(organization.standing_time)
+    records = organization.key_records
+    # Of one set of keys that nobody else holds, the record itself tells all there is.
+    if len(records) > 1 or any(one.period.compromised_since for one in records):
+        message.key_records.extend(map(key_record_message, records))
+    return message
+
+
+def key_record_message(record: KeyRecord) -> pb.KeyRecord:
+    """The message that carries a record which brought other keys."""
+    message = pb.KeyRecord(
+        record=statement_message(record.record), take_sequence=record.period.sequence
+    )
+    message.take_time.FromDatetime(record.period.since)
+    if record.period.compromised_since is not None:
+        message.compromise_time.FromDatetime(record.period.compromised_since)
     return message
 
 

@@ -1,6 +1,7 @@
 """Serves the registry's RPCs: messages in, entries decided and kept, messages out."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -11,7 +12,7 @@ from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from homeroom.clock import Clock
-from homeroom.errors import NotPermittedError
+from homeroom.errors import NotPermittedError, RequestInvalidError
 from homeroom.evidence import decode
 from homeroom.federation import Organization, Standing
 from homeroom.identity import require_organization_id
@@ -76,6 +77,20 @@ class RegistryServicer(RegistryServiceServicer):
         )
         answer = _of_organization(pb.SetClassesResponse)
         return pb.SetClassesResponse.FromString(
+            await self._change(request, request.request_id, decide, answer)
+        )
+
+    async def MarkKeyCompromised(
+        self, request: pb.MarkKeyCompromisedRequest, _context: ServicerContext
+    ) -> pb.MarkKeyCompromisedResponse:
+        decide = partial(
+            decisions.mark_compromised,
+            organization_id=require_organization_id(request.organization_id),
+            key_id=request.key_id,
+            since=_compromise_time(request),
+        )
+        answer = _of_organization(pb.MarkKeyCompromisedResponse)
+        return pb.MarkKeyCompromisedResponse.FromString(
             await self._change(request, request.request_id, decide, answer)
         )
 
@@ -157,6 +172,15 @@ def _submission(request: pb.SubmitAgreementStatementRequest, caller: str) -> Sub
     if said.organization_id != caller:
         raise NotPermittedError("no such agreement to this caller")
     return Submission(said, evidence, request.document)
+
+
+def _compromise_time(request: pb.MarkKeyCompromisedRequest) -> dt.datetime:
+    try:
+        if request.HasField("compromise_time"):
+            return request.compromise_time.ToDatetime(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise RequestInvalidError("say from when on the key is not its own", field="compromise_time")
 
 
 def _size(agreement: RegisteredAgreement) -> int:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement.mandatory import require_mandatory_terms
-from homeroom.errors import NotPermittedError, RequestInvalidError, TooMuchAskedError
+from homeroom.errors import (
+    ChangedMeanwhileError,
+    NotPermittedError,
+    RequestInvalidError,
+    TooMuchAskedError,
+)
 from homeroom.federation import Standing, has_pinned_keys
+from homeroom.key_history import KeyHistory
 from homeroom.lifecycle import (
     AgreementHistory,
     CounterProposal,
@@ -134,6 +140,36 @@ def history_of(known: RegisteredAgreement, read: Read) -> AgreementHistory:
     }
     said = [read(statement.content) for statement in known.statements]
     return replay(known.agreement_id, said, terms)
+
+
+def require_heads(
+    keys: KeyHistory, heads: Mapping[str, bytes], agreement: RegisteredAgreement, name: str
+) -> None:
+    """Lets an exchange pass that stands by everything that the organization said in an agreement.
+
+    Args:
+        keys: the organization's, before the exchange.
+        heads: what the new record stands by.
+        agreement: one that it is or was a party or joiner of.
+        name: the organization's.
+
+    Raises:
+        ChangedMeanwhileError: if it leaves a statement out: that would count no more.
+    """
+    agreement_id = agreement.agreement_id
+    said = [digest_of(one.content) for one in agreement.statements]
+    signatures = [one.signatures[0] for one in agreement.statements]
+    own = [
+        place
+        for place, one in enumerate(signatures)
+        if one.organization_id == name and keys.stands_by(one.key_id, agreement_id, said, place)
+    ]
+    head = heads.get(agreement_id, b"")
+    if own and (head not in said or said.index(head) < own[-1]):
+        raise ChangedMeanwhileError(
+            "the record does not stand by all that was said in an agreement",
+            agreement_id=agreement_id,
+        )
 
 
 def _document(submission: Submission) -> AgreementDocument | None:

@@ -18,9 +18,23 @@ def register(
     ledger: Ledger, described: Organization, record: Statement, now: dt.datetime
 ) -> OnOrganization:
     """An organization sent a record that it signed."""
-    known = ledger.organization(described.organization_id)
-    registered = organizations.register(known, described, record, now)
+    name = described.organization_id
+    known = ledger.organization(name)
+    registered = organizations.register(known, described, record, now, ledger.sequence() + 1)
+    if known is not None and organizations.exchanges(known, registered):
+        heads = registered.keys.present.heads
+        for agreement in ledger.agreements_of(name):
+            agreements.require_heads(known.keys, heads, agreement, name)
     return Decision(registered, () if registered is known else (registered,))
+
+
+def mark_compromised(
+    ledger: Ledger, organization_id: str, key_id: str, since: dt.datetime
+) -> OnOrganization:
+    """The operator knows of a signing key that somebody else may hold it, since a time."""
+    known = ledger.organization(organization_id)
+    changed = organizations.mark_compromised(known, key_id, since)
+    return Decision(changed, () if changed is known else (changed,))
 
 
 def set_standing(

@@ -22,6 +22,14 @@ class Ledger(Protocol):
         """An agreement's history, if there is one."""
         ...
 
+    def agreements_of(self, organization_id: str) -> Sequence[RegisteredAgreement]:
+        """Every agreement that an organization is or was a party or joiner of."""
+        ...
+
+    def sequence(self) -> int:
+        """The number of changes so far."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[E]):

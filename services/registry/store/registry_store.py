@@ -11,9 +11,10 @@ from homeroom.errors import AlreadyRecordedError
 from services.registry.domain.agreements import RegisteredAgreement
 from services.registry.domain.ledger import ChangeRequest, Contents, Decision, E, Entry, Ledger
 from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.store.organizations import organizations_of
 from services.registry.store.rows import (
-    organization_of,
     statement_of,
+    values_of_keys,
     values_of_organization,
     values_of_statement,
 )
@@ -23,6 +24,7 @@ from services.runtime.database import database_errors, open_database, writing
 _TABLES = RegistryTable.metadata.tables
 _SEQUENCE = _TABLES["registry_sequence"]
 _ORGANIZATION = _TABLES["organization"]
+_KEY_RECORD = _TABLES["organization_key_record"]
 _STATEMENT = _TABLES["agreement_statement"]
 _DOCUMENT = _TABLES["agreement_document"]
 _PARTY = _TABLES["agreement_party"]
@@ -75,12 +77,10 @@ class SqlRegistryStore:
 
     def contents(self) -> Contents:
         with self._reading() as connection:
-            organizations = connection.execute(
-                select(_ORGANIZATION).order_by(_ORGANIZATION.c.organization_id)
-            )
+            chosen = select(_ORGANIZATION).order_by(_ORGANIZATION.c.organization_id)
             return Contents(
                 sequence=_sequence(connection),
-                organizations=tuple(organization_of(row) for row in organizations),
+                organizations=tuple(organizations_of(connection, chosen)),
                 agreements=tuple(_agreements(connection)),
             )
 
@@ -92,7 +92,7 @@ class SqlRegistryStore:
             .limit(limit)
         )
         with self._reading() as connection:
-            return [organization_of(row) for row in connection.execute(query)]
+            return organizations_of(connection, query)
 
     def agreements_of(
         self, organization_id: str, after: str, limit: int
@@ -123,14 +123,20 @@ class _StoredLedger:
         self._connection = connection
 
     def organization(self, organization_id: str) -> RegisteredOrganization | None:
-        row = self._connection.execute(
-            select(_ORGANIZATION).where(_ORGANIZATION.c.organization_id == organization_id)
-        ).one_or_none()
-        return organization_of(row) if row is not None else None
+        chosen = select(_ORGANIZATION).where(_ORGANIZATION.c.organization_id == organization_id)
+        found = organizations_of(self._connection, chosen)
+        return found[0] if found else None
 
     def agreement(self, agreement_id: str) -> RegisteredAgreement | None:
         found = _agreements(self._connection, [agreement_id])
         return found[0] if found else None
+
+    def agreements_of(self, organization_id: str) -> Sequence[RegisteredAgreement]:
+        chosen = select(_PARTY.c.agreement_id).where(_PARTY.c.organization_id == organization_id)
+        return _agreements(self._connection, self._connection.scalars(chosen).all())
+
+    def sequence(self) -> int:
+        return _sequence(self._connection)
 
 
 def _sequence(connection: Connection) -> int:
@@ -202,6 +208,8 @@ def _write(connection: Connection, entry: Entry) -> None:
     if isinstance(entry, RegisteredOrganization):
         same = _ORGANIZATION.c.organization_id == entry.organization_id
         _replace(connection, _ORGANIZATION, same, [values_of_organization(entry)])
+        same = _KEY_RECORD.c.organization_id == entry.organization_id
+        _replace(connection, _KEY_RECORD, same, values_of_keys(entry))
         return
     name = entry.agreement_id
     _append(
@@ -240,4 +248,5 @@ def _replace(
     connection: Connection, table: Table, same: Any, values: Sequence[dict[str, Any]]
 ) -> None:
     connection.execute(delete(table).where(same))
-    connection.execute(insert(table), values)
+    if values:
+        connection.execute(insert(table), values)

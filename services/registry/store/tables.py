@@ -26,23 +26,43 @@ class SequenceRow(RegistryTable, table=True):
 
 
 class OrganizationRow(RegistryTable, table=True):
-    """An organization's newest record, as signed, its standing, and its classes as JSON."""
+    """An organization's newest record, its standing, and its classes; signatures as JSON."""
 
     __tablename__ = "organization"
 
     organization_id: str = Field(primary_key=True)
     record: bytes = Field(sa_type=LargeBinary)
-    key_id: str
-    signature: bytes = Field(sa_type=LargeBinary)
+    signatures: str
     record_version: int = Field(sa_type=BigInteger)
     kind: str
     signing_key: bytes = Field(sa_type=LargeBinary)
     sealing_key: bytes = Field(sa_type=LargeBinary)
     checkpoint_key: bytes = Field(sa_type=LargeBinary)
+    recovery_key: bytes = Field(sa_type=LargeBinary)
     standing: str
     standing_time: int = Field(sa_type=BigInteger)
     classes: str
     debarred_until: dt.date | None = None
+
+
+class KeyRecordRow(RegistryTable, table=True):
+    """A record that brought an organization other keys, as signed; only a mark is ever added."""
+
+    __tablename__ = "organization_key_record"
+
+    organization_id: str = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    record: bytes = Field(sa_type=LargeBinary)
+    signatures: str
+    signing_key: bytes = Field(sa_type=LargeBinary)
+    sealing_key: bytes = Field(sa_type=LargeBinary)
+    checkpoint_key: bytes = Field(sa_type=LargeBinary)
+    recovery_key: bytes = Field(sa_type=LargeBinary)
+    succession: str
+    taken_at: int = Field(sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger)
+    heads: str
+    compromised_since: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class StatementRow(RegistryTable, table=True):

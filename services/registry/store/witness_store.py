@@ -18,7 +18,7 @@ from services.registry.domain.witness import (
     TakenCheckpoint,
     Verdict,
 )
-from services.registry.store.rows import organization_of
+from services.registry.store.organizations import organizations_of
 from services.registry.store.tables import RegistryTable
 from services.runtime.database import database_errors, open_database, writing
 
@@ -110,9 +110,11 @@ def _organization(
     connection: Connection, organization_id: str, *, lock: bool = False
 ) -> RegisteredOrganization | None:
     """The organization; while it is locked, nobody else writes of its log."""
-    query = select(_ORGANIZATION).where(_ORGANIZATION.c.organization_id == organization_id)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    return organization_of(row) if row is not None else None
+    chosen = select(_ORGANIZATION).where(_ORGANIZATION.c.organization_id == organization_id)
+    if lock:
+        connection.execute(chosen.with_for_update()).all()
+    found = organizations_of(connection, chosen)
+    return found[0] if found else None
 
 
 def _of_log(organization_id: str) -> Select[Any]:

@@ -7,6 +7,7 @@ import pytest
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement_statements import read_statement
 from homeroom.errors import (
+    ChangedMeanwhileError,
     EvidenceInvalidError,
     NotPermittedError,
     RequestInvalidError,
@@ -29,6 +30,7 @@ from services.registry.domain.agreements import (
     RegisteredAgreement,
     Submission,
     history_of,
+    require_heads,
     require_size,
     submit,
     well_formed,
@@ -206,3 +208,26 @@ def test_a_document_without_a_term_that_the_law_asks_for_is_not_proposed() -> No
 
     with pytest.raises(RequestInvalidError, match=r"clauses\.study: "):
         take(known, sent)
+
+
+def test_an_exchange_of_keys_stands_by_all_that_was_said() -> None:
+    """Else what the organization signed with the former key would count no more, unnoticed."""
+    known = agreed()
+    digests = [digest_of(one.content) for one in known.statements]
+    own = [
+        place
+        for place, one in enumerate(known.statements)
+        if one.signatures[0].organization_id == "riverton"
+    ]
+
+    keys = registered(RIVERTON).keys
+
+    def heads(place: int | None) -> dict[str, bytes]:
+        return {} if place is None else {known.agreement_id: digests[place]}
+
+    for place in range(own[-1], len(digests)):
+        require_heads(keys, heads(place), known, "riverton")
+    for left_out in (None, *range(own[-1])):
+        with pytest.raises(ChangedMeanwhileError):
+            require_heads(keys, heads(left_out), known, "riverton")
+    require_heads(keys, heads(None), known, "nobody")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.errors import (
     AlreadyRecordedError,
@@ -17,9 +18,13 @@ from homeroom.errors import (
     TooMuchAskedError,
 )
 from homeroom.federation import ClassMembership, Standing
+from homeroom.key_history import Succession
+from homeroom.signing import SigningKey
 from homeroom.snapshot import read_organization
 from services.registry.domain.organizations import (
     RegisteredOrganization,
+    exchanges,
+    mark_compromised,
     register,
     require_record_size,
     set_classes,
@@ -29,6 +34,7 @@ from services.registry.domain.statements import Signature, Statement
 from tests.organizations import NOW, Member
 
 ANYTOWN = Member.new("anytown")
+RECOVERY = SigningKey.generate()
 LATER = NOW + dt.timedelta(days=1)
 
 
@@ -42,10 +48,31 @@ def sent(
     """What the organization is after it sent a record of that version."""
     evidence = member.record(version, node_address=address)
     described = read_organization(pb.Organization(organization_id="anytown", record=evidence))
+    return register(known, described, statement_of(evidence), at)
+
+
+def statement_of(evidence: SignedStatement) -> Statement:
     signatures = tuple(
         Signature(one.organization_id, one.key_id, one.signature) for one in evidence.signatures
     )
-    return register(known, described, Statement(evidence.statement, signatures), at)
+    return Statement(evidence.statement, signatures)
+
+
+def exchanged(
+    known: RegisteredOrganization | None, successor: Member, recovery: SigningKey | None = None
+) -> RegisteredOrganization:
+    """What Anytown is with the successor's keys, which its own key or a recovery key proves."""
+    evidence = successor.signs_exchange(
+        ANYTOWN, recovery, kind="district", record_version=2, recovery_key=RECOVERY.public
+    )
+    described = read_organization(pb.Organization(organization_id="anytown", record=evidence))
+    return register(known, described, statement_of(evidence), LATER, sequence=7)
+
+
+def with_recovery() -> RegisteredOrganization:
+    evidence = ANYTOWN.record(1, recovery_key=RECOVERY.public)
+    described = read_organization(pb.Organization(organization_id="anytown", record=evidence))
+    return register(None, described, statement_of(evidence), NOW, sequence=1)
 
 
 def test_a_first_record_waits_for_the_operator() -> None:
@@ -162,3 +189,50 @@ def test_a_record_is_small_enough_for_everyone_to_keep() -> None:
     require_record_size(bytes(64 * 1024))
     with pytest.raises(TooMuchAskedError):
         require_record_size(bytes(64 * 1024 + 1))
+
+
+def test_a_key_takes_anothers_place_by_that_ones_own_word() -> None:
+    """The registry keeps both records, and from when on the second stood."""
+    known, successor = with_recovery(), Member.new("anytown")
+    changed = exchanged(known, successor)
+
+    assert changed.signing_key == successor.signing.public
+    assert exchanges(known, changed)
+    before, after = (one.period for one in changed.key_records)
+    assert (before.since, before.sequence) == (NOW, 1)
+    assert (after.since, after.sequence, after.succession) == (LATER, 7, Succession.EXCHANGED)
+    assert exchanged(changed, successor).key_records[1:] == changed.key_records[1:]
+
+
+def test_a_recovery_key_proves_a_record_where_the_former_key_cannot() -> None:
+    known, successor = with_recovery(), Member.new("anytown")
+    changed = exchanged(known, successor, RECOVERY)
+
+    assert changed.keys.present.succession is Succession.RECOVERED
+    assert not exchanges(known, changed)
+    for nobody in (SigningKey.generate(), successor.signing):
+        with pytest.raises(EvidenceInvalidError):
+            exchanged(known, successor, nobody)
+
+
+def test_a_mark_on_a_key_moves_back_and_never_forward() -> None:
+    known, own = with_recovery(), ANYTOWN.signing.key_id
+    marked = mark_compromised(known, own, LATER)
+
+    assert marked.keys.present.compromised_since == LATER
+    assert mark_compromised(marked, own, LATER + dt.timedelta(days=1)) is marked
+    assert mark_compromised(marked, own, NOW).keys.present.compromised_since == NOW
+    with pytest.raises(RequestInvalidError):
+        mark_compromised(known, "0" * 64, NOW)
+    with pytest.raises(NotPermittedError):
+        mark_compromised(None, own, NOW)
+
+
+def test_keys_are_not_exchanged_without_limit_and_always_recovered() -> None:
+    """Everyone keeps a copy of every record; a thief must not use up the owner's way back."""
+    known = with_recovery()
+    full = replace(known, key_records=known.key_records * 100)
+
+    with pytest.raises(TooMuchAskedError):
+        exchanged(full, Member.new("anytown"))
+    assert len(exchanged(full, Member.new("anytown"), RECOVERY).key_records) == 101

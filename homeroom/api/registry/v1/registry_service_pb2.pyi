@@ -55,7 +55,9 @@ Global___Standing: _TypeAlias = Standing  # noqa: Y015
 
 @_typing.final
 class OrganizationRecord(_message.Message):
-    """OrganizationRecord is what an organization says of itself; it signs these bytes with its own key."""
+    """OrganizationRecord is what an organization says of itself; it signs these bytes with its own key.
+    A record with another signing key is signed by the former key too, or by the former recovery key.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,6 +72,8 @@ class OrganizationRecord(_message.Message):
     USER_KEYS_FIELD_NUMBER: _builtins.int
     RECORD_VERSION_FIELD_NUMBER: _builtins.int
     CHECKPOINT_KEY_FIELD_NUMBER: _builtins.int
+    RECOVERY_KEY_FIELD_NUMBER: _builtins.int
+    AGREEMENT_HEADS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization's identifier: small letters, digits and underscores."""
     display_name: _builtins.str
@@ -92,9 +96,17 @@ class OrganizationRecord(_message.Message):
     """The Ed25519 public key that signs its log's checkpoints and cosigns those of others, 32 bytes;
     empty when it runs no node.
     """
+    recovery_key: _builtins.bytes
+    """The Ed25519 public key, 32 bytes, that proves the next record where the signing key was lost or stolen;
+    empty if there is none. Once there is one, no record changes it without its signature.
+    """
     @_builtins.property
     def datasets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The datasets its node holds."""
+
+    @_builtins.property
+    def agreement_heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgreementHead]:
+        """In a record with another signing key: what the organization stands by that its former keys signed."""
 
     def __init__(
         self,
@@ -110,14 +122,42 @@ class OrganizationRecord(_message.Message):
         user_keys: _builtins.str = ...,
         record_version: _builtins.int = ...,
         checkpoint_key: _builtins.bytes = ...,
+        recovery_key: _builtins.bytes = ...,
+        agreement_heads: _abc.Iterable[Global___AgreementHead] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_key", b"checkpoint_key", "datasets", b"datasets", "display_name", b"display_name", "kind", b"kind", "node_address", b"node_address", "organization_id", b"organization_id", "record_version", b"record_version", "sealing_key", b"sealing_key", "signing_key", b"signing_key", "user_issuer", b"user_issuer", "user_keys", b"user_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_heads", b"agreement_heads", "checkpoint_key", b"checkpoint_key", "datasets", b"datasets", "display_name", b"display_name", "kind", b"kind", "node_address", b"node_address", "organization_id", b"organization_id", "record_version", b"record_version", "recovery_key", b"recovery_key", "sealing_key", b"sealing_key", "signing_key", b"signing_key", "user_issuer", b"user_issuer", "user_keys", b"user_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrganizationRecord: _TypeAlias = OrganizationRecord  # noqa: Y015
+
+@_typing.final
+class AgreementHead(_message.Message):
+    """AgreementHead names the last statement of an agreement that an organization stands by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREEMENT_ID_FIELD_NUMBER: _builtins.int
+    STATEMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    agreement_id: _builtins.str
+    """The agreement."""
+    statement_digest: _builtins.bytes
+    """The SHA-256 digest of the statement; those before it are meant too."""
+    def __init__(
+        self,
+        *,
+        agreement_id: _builtins.str = ...,
+        statement_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "statement_digest", b"statement_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgreementHead: _TypeAlias = AgreementHead  # noqa: Y015
 
 @_typing.final
 class Organization(_message.Message):
@@ -131,6 +171,7 @@ class Organization(_message.Message):
     STANDING_TIME_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     DEBARRED_UNTIL_FIELD_NUMBER: _builtins.int
+    KEY_RECORDS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization's identifier, as in its record."""
     standing: Global___Standing.ValueType
@@ -149,6 +190,10 @@ class Organization(_message.Message):
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassMembership]:
         """The classes of recipients that it is or was in, by name and first day."""
 
+    @_builtins.property
+    def key_records(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyRecord]:
+        """The records that brought other keys, oldest first; empty while it has had one set of keys."""
+
     def __init__(
         self,
         *,
@@ -158,14 +203,57 @@ class Organization(_message.Message):
         standing_time: _timestamp_pb2.Timestamp | None = ...,
         classes: _abc.Iterable[Global___ClassMembership] | None = ...,
         debarred_until: _builtins.str = ...,
+        key_records: _abc.Iterable[Global___KeyRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "standing_time", b"standing_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "debarred_until", b"debarred_until", "organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "debarred_until", b"debarred_until", "key_records", b"key_records", "organization_id", b"organization_id", "record", b"record", "standing", b"standing", "standing_time", b"standing_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Organization: _TypeAlias = Organization  # noqa: Y015
+
+@_typing.final
+class KeyRecord(_message.Message):
+    """KeyRecord is a record that brought other keys, and when. They stood until the next one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    TAKE_TIME_FIELD_NUMBER: _builtins.int
+    TAKE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    COMPROMISE_TIME_FIELD_NUMBER: _builtins.int
+    take_sequence: _builtins.int
+    """The registry's sequence with it."""
+    @_builtins.property
+    def record(self) -> _evidence_pb2.SignedStatement:
+        """The OrganizationRecord, signed by its own signing key and, where that is new, by the one before it
+        or by the recovery key of the record before.
+        """
+
+    @_builtins.property
+    def take_time(self) -> _timestamp_pb2.Timestamp:
+        """When the registry took it."""
+
+    @_builtins.property
+    def compromise_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on nothing counts that its signing key signed; unset while the key is not known to be compromised."""
+
+    def __init__(
+        self,
+        *,
+        record: _evidence_pb2.SignedStatement | None = ...,
+        take_time: _timestamp_pb2.Timestamp | None = ...,
+        take_sequence: _builtins.int = ...,
+        compromise_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromise_time", b"compromise_time", "record", b"record", "take_time", b"take_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromise_time", b"compromise_time", "record", b"record", "take_sequence", b"take_sequence", "take_time", b"take_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyRecord: _TypeAlias = KeyRecord  # noqa: Y015
 
 @_typing.final
 class ClassMembership(_message.Message):
@@ -861,6 +949,70 @@ class SetClassesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetClassesResponse: _TypeAlias = SetClassesResponse  # noqa: Y015
+
+@_typing.final
+class MarkKeyCompromisedRequest(_message.Message):
+    """MarkKeyCompromisedRequest names a signing key that somebody else may hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    COMPROMISE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization."""
+    key_id: _builtins.str
+    """The SHA-256 fingerprint of the signing key, in hexadecimal; the present one or a former one."""
+    request_id: _builtins.str
+    """Chosen by the caller, so that a retry is recognized."""
+    @_builtins.property
+    def compromise_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on; never later than was said before."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        compromise_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromise_time", b"compromise_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromise_time", b"compromise_time", "key_id", b"key_id", "organization_id", b"organization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkKeyCompromisedRequest: _TypeAlias = MarkKeyCompromisedRequest  # noqa: Y015
+
+@_typing.final
+class MarkKeyCompromisedResponse(_message.Message):
+    """MarkKeyCompromisedResponse returns the organization with its keys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The registry's sequence after the change."""
+    @_builtins.property
+    def organization(self) -> Global___Organization:
+        """The organization."""
+
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkKeyCompromisedResponse: _TypeAlias = MarkKeyCompromisedResponse  # noqa: Y015
 
 @_typing.final
 class ListOrganizationsRequest(_message.Message):

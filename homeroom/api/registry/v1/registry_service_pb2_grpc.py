@@ -50,6 +50,11 @@ class RegistryServiceStub:
                 request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.FromString,
                 _registered_method=True)
+        self.MarkKeyCompromised = channel.unary_unary(
+                '/homeroom.api.registry.v1.RegistryService/MarkKeyCompromised',
+                request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedResponse.FromString,
+                _registered_method=True)
         self.ListOrganizations = channel.unary_unary(
                 '/homeroom.api.registry.v1.RegistryService/ListOrganizations',
                 request_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.ListOrganizationsRequest.SerializeToString,
@@ -99,6 +104,14 @@ class RegistryServiceServicer:
     def SetClasses(self, request, context):
         """SetClasses says in which classes of recipients an organization is, in place of what was said before.
         Only the federation's operator may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkKeyCompromised(self, request, context):
+        """MarkKeyCompromised says from when on nothing counts that a signing key of an organization signed.
+        Only the federation's operator may, and nobody takes it back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +169,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.SetClasses,
                     request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.SerializeToString,
+            ),
+            'MarkKeyCompromised': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkKeyCompromised,
+                    request_deserializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedResponse.SerializeToString,
             ),
             'ListOrganizations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrganizations,
@@ -265,6 +283,33 @@ class RegistryService:
             '/homeroom.api.registry.v1.RegistryService/SetClasses',
             homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesRequest.SerializeToString,
             homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.SetClassesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkKeyCompromised(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.registry.v1.RegistryService/MarkKeyCompromised',
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedRequest.SerializeToString,
+            homeroom_dot_api_dot_registry_dot_v1_dot_registry__service__pb2.MarkKeyCompromisedResponse.FromString,
             options,
             channel_credentials,
             insecure,

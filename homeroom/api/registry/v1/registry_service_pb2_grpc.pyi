@@ -43,6 +43,10 @@ class RegistryServiceStub:
     """SetClasses says in which classes of recipients an organization is, in place of what was said before.
     Only the federation's operator may.
     """
+    MarkKeyCompromised: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.MarkKeyCompromisedRequest, _registry_service_pb2.MarkKeyCompromisedResponse]
+    """MarkKeyCompromised says from when on nothing counts that a signing key of an organization signed.
+    Only the federation's operator may, and nobody takes it back.
+    """
     ListOrganizations: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]
     """ListOrganizations lists the organizations by identifier."""
     SubmitAgreementStatement: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SubmitAgreementStatementRequest, _registry_service_pb2.SubmitAgreementStatementResponse]
@@ -68,6 +72,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     SetClasses: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetClassesRequest, _registry_service_pb2.SetClassesResponse]  # type: ignore[assignment]
     """SetClasses says in which classes of recipients an organization is, in place of what was said before.
     Only the federation's operator may.
+    """
+    MarkKeyCompromised: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.MarkKeyCompromisedRequest, _registry_service_pb2.MarkKeyCompromisedResponse]  # type: ignore[assignment]
+    """MarkKeyCompromised says from when on nothing counts that a signing key of an organization signed.
+    Only the federation's operator may, and nobody takes it back.
     """
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListOrganizationsRequest, _registry_service_pb2.ListOrganizationsResponse]  # type: ignore[assignment]
     """ListOrganizations lists the organizations by identifier."""
@@ -109,6 +117,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_service_pb2.SetClassesResponse, _abc.Awaitable[_registry_service_pb2.SetClassesResponse]]:
         """SetClasses says in which classes of recipients an organization is, in place of what was said before.
         Only the federation's operator may.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkKeyCompromised(
+        self,
+        request: _registry_service_pb2.MarkKeyCompromisedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.MarkKeyCompromisedResponse, _abc.Awaitable[_registry_service_pb2.MarkKeyCompromisedResponse]]:
+        """MarkKeyCompromised says from when on nothing counts that a signing key of an organization signed.
+        Only the federation's operator may, and nobody takes it back.
         """
 
     @_abc_1.abstractmethod

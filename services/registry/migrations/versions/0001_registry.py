@@ -20,13 +20,13 @@ def upgrade() -> None:
         "organization",
         sa.Column("organization_id", sa.String(), primary_key=True),
         sa.Column("record", sa.LargeBinary(), nullable=False),
-        sa.Column("key_id", sa.String(), nullable=False),
-        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.Column("signatures", sa.String(), nullable=False),
         sa.Column("record_version", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("signing_key", sa.LargeBinary(), nullable=False),
         sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
         sa.Column("checkpoint_key", sa.LargeBinary(), nullable=False),
+        sa.Column("recovery_key", sa.LargeBinary(), nullable=False),
         sa.Column("standing", sa.String(), nullable=False),
         sa.Column("standing_time", sa.BigInteger(), nullable=False),
         sa.Column("classes", sa.String(), nullable=False),
@@ -60,7 +60,27 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
     )
+    _create_key_records()
     _create_witness()
+
+
+def _create_key_records() -> None:
+    op.create_table(
+        "organization_key_record",
+        sa.Column("organization_id", sa.String(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("signatures", sa.String(), nullable=False),
+        sa.Column("signing_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
+        sa.Column("checkpoint_key", sa.LargeBinary(), nullable=False),
+        sa.Column("recovery_key", sa.LargeBinary(), nullable=False),
+        sa.Column("succession", sa.String(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("heads", sa.String(), nullable=False),
+        sa.Column("compromised_since", sa.BigInteger(), nullable=True),
+    )
 
 
 def _create_witness() -> None:
