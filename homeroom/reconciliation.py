@@ -18,7 +18,14 @@ from homeroom.api.gateway.v1 import account_service_pb2 as pb
 from homeroom.audit.account_wire import NONCE_BYTES, open_account, sign_request
 from homeroom.audit.accounts import Account, AccountRequest, LoggedQuestion
 from homeroom.audit.checkpoint import Checkpoint, log_origin, open_checkpoint
-from homeroom.audit.reconciling import Gap, OwnRecord, OwnRecords, compare, proof_gaps
+from homeroom.audit.reconciling import (
+    Gap,
+    OwnRecord,
+    OwnRecords,
+    WitnessedNote,
+    compare,
+    proof_gaps,
+)
 from homeroom.clock import utc_now
 from homeroom.errors import (
     EvidenceInvalidError,
@@ -30,6 +37,7 @@ from homeroom.federation import FederationState, Organization
 from homeroom.profile import required
 from homeroom.receipts import DamagedLine
 from homeroom.session import Session, call
+from homeroom.witnessed_logs import newest_witnessed
 
 R = TypeVar("R")
 
@@ -47,6 +55,8 @@ class Reconciled:
     Attributes:
         failure: why the holder gave no account that can be used; empty if it did.
         size: how many entries its log has.
+        witnessed_size: how many its newest witnessed checkpoint had; 0 if there is none.
+        witness_failure: why the log was not held to its witness; empty if it was.
         questions: how many questions of ours its log has, as far as it was asked.
         receipts: how many receipts of this holder were compared.
     """
@@ -54,6 +64,8 @@ class Reconciled:
     holder: str
     failure: str = ""
     size: int = 0
+    witnessed_size: int = 0
+    witness_failure: str = ""
     questions: int = 0
     receipts: int = 0
     gaps: tuple[Gap, ...] = ()
@@ -69,7 +81,9 @@ class Reconciliation:
     @property
     def whole(self) -> bool:
         """Whether every holder gave an account, and nothing is amiss on either side."""
-        return not self.damaged and not any(one.failure or one.gaps for one in self.holders)
+        return not self.damaged and not any(
+            one.failure or one.witness_failure or one.gaps for one in self.holders
+        )
 
 
 async def reconcile(
@@ -137,6 +151,8 @@ def _reconciled(log: "Shown", own: OwnRecord, span: tuple[dt.datetime, dt.dateti
         log.holder,
         log.failure,
         log.size,
+        log.witnessed_size,
+        log.witness_failure,
         questions=sum(one.decided.at >= since.timestamp() for one in log.questions),
         receipts=sum(since <= one.at < until for many in own.receipts.values() for one in many),
         gaps=tuple(gaps),
@@ -157,6 +173,8 @@ class Shown:
     failure: str = ""
     note: str = ""
     size: int = 0
+    witnessed_size: int = 0
+    witness_failure: str = ""
     questions: list[LoggedQuestion] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
@@ -168,12 +186,14 @@ class _LogReading:
         self._session = session
         self._holder = holder
         self._seen = seen
+        self._witnessed: WitnessedNote | None = None
         self._shown = Shown(holder.organization_id)
 
     async def read(self, since: dt.datetime) -> Shown:
         """Everything that was recorded since then, and a little earlier."""
         earlier = max(0, int((since - _CLOCKS_APART).timestamp())) if since > _FIRST else 0
         place = 0
+        await self._ask_witness()
         try:
             while True:
                 account = await self._page(earlier, place)
@@ -187,25 +207,36 @@ class _LogReading:
             self._shown.failure = str(failure.reason)
             return self._shown
 
+    async def _ask_witness(self) -> None:
+        """Before the holder is asked: what was witnessed by then its log must have."""
+        try:
+            self._witnessed = await newest_witnessed(self._session, self._holder)
+        except HomeroomError as failure:
+            self._shown.witness_failure = str(failure.reason)
+        if self._witnessed is not None:
+            self._shown.witnessed_size = self._witnessed.checkpoint.size
+
     def _take(self, account: Account) -> None:
         federation = self._session.profile.federation
         origin = log_origin(federation, self._holder.organization_id)
         state = open_checkpoint(account.note, origin, self._holder.checkpoint_key)
         known = [self._seen] if self._seen is not None else []
-        self._shown.gaps += proof_gaps(account, state, known)
+        self._shown.gaps += proof_gaps(account, state, known, self._witnessed)
         self._shown.questions += account.questions
         self._shown.note, self._shown.size = account.note, state.size
-        self._seen = state
+        # The next page has to continue this one, which continues what was witnessed.
+        self._seen, self._witnessed = state, None
 
     async def _page(self, since: int, place: int) -> Account:
         session, holder = self._session, self._holder
+        known = (self._seen, self._witnessed.checkpoint if self._witnessed else None)
         request = AccountRequest(
             requester=session.organization_id,
             holder=holder.organization_id,
             asked_at=utc_now(),
             since=since,
             from_index=place,
-            known_sizes=(self._seen.size,) if self._seen is not None else (),
+            known_sizes=tuple(one.size for one in known if one is not None),
         )
         evidence = sign_request(request, secrets.token_bytes(NONCE_BYTES), session.signing_key)
         message = pb.GetAccountRequest(request=evidence)

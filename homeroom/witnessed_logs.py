@@ -13,6 +13,7 @@ from homeroom.audit.beginning import open_beginning
 from homeroom.audit.checkpoint import (
     Checkpoint,
     log_origin,
+    open_checkpoint,
     open_cosignatures,
     read_checkpoint,
     registry_witness_name,
@@ -21,6 +22,7 @@ from homeroom.audit.checkpoint import (
 )
 from homeroom.audit.growth import Contradiction, contradiction_between
 from homeroom.audit.note import NoteKey
+from homeroom.audit.reconciling import WitnessedNote
 from homeroom.errors import EvidenceInvalidError, NotPermittedError
 from homeroom.federation import FederationState, Organization
 from homeroom.session import Session, call
@@ -158,6 +160,26 @@ async def read_log(session: Session, organization_id: str, after: int = 0) -> Wi
         if not page:
             break
     return WitnessedLog(tuple(steps), await _refused(session, organization_id))
+
+
+async def newest_witnessed(session: Session, organization: Organization) -> WitnessedNote | None:
+    """The newest checkpoint that the registry has of a log; None if it has none.
+
+    Raises:
+        EvidenceInvalidError: if the log's own key did not sign it, or the registry not cosign it:
+            with less, nobody could be accused.
+    """
+    name, federation = organization.organization_id, session.profile.federation
+    request = pb.ListCheckpointsRequest(organization_id=name, newest=True)
+    shown = (await call(session.witness.ListCheckpoints, request)).checkpoints
+    if not shown:
+        return None
+    note = shown[0].note
+    checkpoint = open_checkpoint(note, log_origin(federation, name), organization.checkpoint_key)
+    registry = witness_key(registry_witness_name(federation), session.profile.registry_key)
+    if not open_cosignatures(note, [registry]):
+        raise EvidenceInvalidError("the registry shows what it did not witness")
+    return WitnessedNote(checkpoint, note)
 
 
 def _checked(

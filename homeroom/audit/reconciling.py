@@ -33,6 +33,7 @@ class GapKind(StrEnum):
     OTHER_CONTENT = "other_content"  # receipt and entry tell different things
     NOT_PROVED = "not_proved"  # what was told of an entry does not lead to the root of the log
     LOG_REWRITTEN = "log_rewritten"  # the log is not what it was before, and more
+    OTHER_LOG = "other_log"  # the log is not the one that its witnesses were shown
 
 
 ACCUSING = frozenset(
@@ -43,6 +44,7 @@ ACCUSING = frozenset(
         GapKind.OTHER_CONTENT,
         GapKind.NOT_PROVED,
         GapKind.LOG_REWRITTEN,
+        GapKind.OTHER_LOG,
     }
 )
 """The gaps that no lost connection and no crash explains."""
@@ -61,12 +63,22 @@ class Gap:
         query_digest: hexadecimal; empty where it is about the log as a whole.
         at: when it was written or received, in seconds since 1970.
         said: what is known of it, by name: indexes, numbers, outcomes; never content.
+        notes: checkpoints that the log's own key signed, and that cannot all be of one log.
     """
 
     kind: GapKind
     query_digest: str = ""
     at: int = 0
     said: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedNote:
+    """The newest checkpoint that a log's witness has of it; its signatures were checked."""
+
+    checkpoint: Checkpoint
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +129,28 @@ class OwnRecords:
                 self.damaged.append(one)
 
 
-def proof_gaps(account: Account, state: Checkpoint, known: Sequence[Checkpoint]) -> list[Gap]:
+def proof_gaps(
+    account: Account,
+    state: Checkpoint,
+    known: Sequence[Checkpoint],
+    witnessed: WitnessedNote | None = None,
+) -> list[Gap]:
     """What of an account its tree does not prove.
 
     Args:
         account: one page.
         state: its checkpoint, whose signature was checked.
         known: what the log is known to have been, in the order in which proofs were asked for.
+        witnessed: what its witness had of it before the account was asked for; the proof that was
+            asked for last.
     """
     gaps = [
         Gap(GapKind.LOG_REWRITTEN, said={"known_size": before.size, "size": state.size})
         for place, before in enumerate(known)
         if not _only_grew(before, state, account.growth[place : place + 1])
     ]
+    if witnessed is not None:
+        gaps += _beside_witness(account, state, witnessed, account.growth[len(known) :][:1])
     last = -1
     for question in account.questions:
         entries = [question.decided] + ([question.ended] if question.ended else [])
@@ -237,6 +258,16 @@ def _stands(entry: LoggedEntry, question: LoggedQuestion, state: Checkpoint) -> 
     except EvidenceInvalidError:
         return False
     return entry.kind in {AuditKind.DECIDED, AuditKind.UNDECIDED}
+
+
+def _beside_witness(
+    account: Account, state: Checkpoint, witnessed: WitnessedNote, path: Sequence[bytes]
+) -> list[Gap]:
+    """Whether the log is the one that was witnessed; if not, both notes tell on it."""
+    if _only_grew(witnessed.checkpoint, state, path):
+        return []
+    said = {"witnessed_size": witnessed.checkpoint.size, "size": state.size}
+    return [Gap(GapKind.OTHER_LOG, said=said, notes=(witnessed.note, account.note))]
 
 
 def _only_grew(before: Checkpoint, now: Checkpoint, path: Sequence[bytes]) -> bool:

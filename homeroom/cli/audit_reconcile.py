@@ -31,6 +31,7 @@ GAP_TEXT = {
     "other_content": "its receipt and its log tell different things",
     "not_proved": "what it tells of its log is not what the log's checkpoint covers",
     "log_rewritten": "its log is not what it showed before, and more",
+    "other_log": "it shows us another log than the one that was witnessed",
 }
 """What each kind of gap means, in words."""
 
@@ -83,16 +84,26 @@ def _written(found: "Reconciliation") -> dict[str, Any]:
                 "holder": one.holder,
                 "failure": one.failure,
                 "log_size": one.size,
+                "witnessed_size": one.witnessed_size,
+                "witness_failure": one.witness_failure,
                 "questions": one.questions,
                 "receipts": one.receipts,
-                "gaps": [
-                    {"kind": gap.kind, "query_digest": gap.query_digest, "at": gap.at, **gap.said}
-                    for gap in one.gaps
-                ],
+                "gaps": [_gap_written(gap) for gap in one.gaps],
             }
             for one in found.holders
         ],
         "damaged": [f"{one.file}:{one.line}" for one in found.damaged],
+    }
+
+
+def _gap_written(gap: "Gap") -> dict[str, Any]:
+    notes = {"notes": gap.notes} if gap.notes else {}
+    return {
+        "kind": gap.kind,
+        "query_digest": gap.query_digest,
+        "at": gap.at,
+        **gap.said,
+        **notes,
     }
 
 
@@ -112,6 +123,8 @@ def _show(found: "Reconciliation") -> None:
 def _tell_failure(one: "Reconciled") -> None:
     if one.failure:
         tell(f"{one.holder} gave no account of its log: {one.failure}")
+    if one.witness_failure:
+        tell(f"the log of {one.holder} was not held to its witness: {one.witness_failure}")
 
 
 def _place(gap: "Gap") -> str:

@@ -31,6 +31,7 @@ from homeroom.witnessed_logs import (
     Refused,
     Step,
     WitnessedLog,
+    newest_witnessed,
     read_log,
     read_partners_logs,
 )
@@ -200,6 +201,30 @@ async def test_whoever_asks_reads_each_step_and_what_was_refused() -> None:
         await read_log(AskingSession(witness), "nobody")  # type: ignore[arg-type]  # likewise
 
 
+async def test_the_newest_witnessed_checkpoint_accuses_nobody_who_did_not_sign_it() -> None:
+    """The log's own key has signed it, and the registry cosigned it; or it is not believed."""
+    log, witness = log_of(3), ScriptedWitness()
+    holder = state_of().organizations[NAME]
+    session: Any = AskingSession(witness)
+
+    assert await newest_witnessed(session, holder) is None
+    witness.show(log, 0)
+    log.grow(b"more")
+    witness.show(log, 3)
+    found = await newest_witnessed(session, holder)
+    assert found is not None
+    assert (found.checkpoint, found.note) == (log.checkpoint(), witness.shown[-1].note)
+
+    invented = GrowingLog(FEDERATION, NAME, REGISTRY)
+    invented.grow(b"what the holder never signed")
+    witness.show(invented, 0)
+    with pytest.raises(EvidenceInvalidError):
+        await newest_witnessed(session, holder)
+    witness.shown[-1].note = log.note()
+    with pytest.raises(EvidenceInvalidError):
+        await newest_witnessed(session, holder)
+
+
 async def test_a_partners_view_tells_what_came_of_each_log_and_how_far_it_cosigned() -> None:
     """Each verdict is reached by what the registry shows, the gravest first."""
     log, witness = log_of(3), ScriptedWitness(contradicted=False)
@@ -238,7 +263,7 @@ class AskingSession:
         self.witness = witness
         self.organization_id = REQUESTER.organization_id
         self.seen = SimpleNamespace(registry=0)
-        self.profile = SimpleNamespace(registry_key=REGISTRY.public)
+        self.profile = SimpleNamespace(federation=FEDERATION, registry_key=REGISTRY.public)
         self.registry_view = self
 
     async def state(self, _sequence: int) -> FederationState:

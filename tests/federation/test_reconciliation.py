@@ -61,6 +61,8 @@ def test_receipts_agree_with_the_logs_until_one_is_lost(
     assert {HARBOR, MILL_RIVER} <= whole.keys()
     for holder in (HARBOR, MILL_RIVER):
         assert (whole[holder].failure, whole[holder].gaps) == ("", ())
+        assert whole[holder].witness_failure == ""
+        assert 0 < whole[holder].witnessed_size <= whole[holder].size
         assert whole[holder].receipts == whole[holder].questions == 2
     gaps = [gap.kind for gap in without_receipts[HARBOR].gaps]
     assert gaps == [GapKind.ENTRY_WITHOUT_RECEIPT] * 2

@@ -32,15 +32,17 @@ from homeroom.audit.reconciling import (
     Gap,
     GapKind,
     OwnRecords,
+    WitnessedNote,
     compare,
     proof_gaps,
 )
 from homeroom.cli.audit_reconcile import GAP_TEXT
 from homeroom.errors import EvidenceInvalidError
-from homeroom.merkle import EMPTY_ROOT, tree_of
+from homeroom.merkle import EMPTY_ROOT, consistency_path, tree_of
 from homeroom.receipts import AskedQuery, Kept, KeptReceipt, SeenCheckpoint, Silence
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
+from tests.growing_logs import GrowingLog
 
 HOLDER, ASKER, ORIGIN = "harbor_ps", "initiative", "homeroom/test/harbor_ps/log"
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -289,6 +291,52 @@ def test_a_log_that_was_cut_off_or_forked_is_named(size: int, known: int) -> Non
         assert GapKind.LOG_REWRITTEN in kinds(forked_gaps)
     if known == size:
         assert cut_off == []
+
+
+@given(st.integers(1, 8), st.integers(0, 8), st.booleans())
+def test_a_log_that_is_kept_for_us_alone_is_named_with_both_notes(
+    shown: int, witnessed: int, honest: bool
+) -> None:
+    """What its witness had before we asked has to be the beginning of what we are shown."""
+    log = Log()
+    for number in range(4):
+        log.answer(number)
+    before, note = log.checkpoint(witnessed), "witnessed\n"
+    log.entries = log.entries[:shown]
+    if not honest:
+        log.entries[0] = replace(log.entries[0], salt=b"t" * 16)
+    leaves = _Leaves([entry.leaf() for entry in log.entries])
+    path = consistency_path(leaves, witnessed, shown) if witnessed <= shown else b""
+    told = replace(log.account(), growth=(path,))
+
+    gaps = proof_gaps(told, log.checkpoint(), [], WitnessedNote(before, note))
+
+    if witnessed == 0 or (honest and witnessed <= shown):
+        assert gaps == []
+    else:
+        (gap,) = gaps
+        assert (gap.kind, gap.notes) == (GapKind.OTHER_LOG, (note, told.note))
+        assert gap.said == {"witnessed_size": witnessed, "size": shown}
+
+
+def test_the_proof_from_the_witness_is_the_one_that_was_asked_for_last(log: Log) -> None:
+    """Beside what was kept here; one proof serves not for the other."""
+    seen, now = log.checkpoint(2), log.checkpoint()
+    leaves = _Leaves([entry.leaf() for entry in log.entries])
+    paths = (consistency_path(leaves, 2, now.size), consistency_path(leaves, 3, now.size))
+    witnessed = WitnessedNote(log.checkpoint(3), "witnessed\n")
+
+    told = replace(log.account(), growth=paths)
+    assert proof_gaps(told, now, [seen], witnessed) == []
+    told = replace(log.account(), growth=paths[:1])
+    assert kinds(proof_gaps(told, now, [seen], witnessed)) == [GapKind.OTHER_LOG]
+
+
+class _Leaves(GrowingLog):
+    """Leaves as a tree."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        super().__init__("test", HOLDER, KEY, leaves)
 
 
 def test_only_what_was_asked_about_is_compared(log: Log) -> None:
