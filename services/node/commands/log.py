@@ -40,7 +40,7 @@ async def _accept(settings: NodeSettings, reason: str) -> tuple[Checkpoint, int]
         witness = LogWitness.of(settings, settings.organization_id, channels)
         newest = await witness.newest()
         store = await asyncio.to_thread(_log_of, settings)
-        found = contradiction_of(store, newest.checkpoint if newest else None)
+        found = contradiction_of(store, newest)
         if newest is None or found is None:
             raise RequestInvalidError("the log continues what was witnessed; nothing to accept")
         await _note_loss(store, newest, reason)

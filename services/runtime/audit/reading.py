@@ -55,6 +55,13 @@ class LogReader:
             for row in connection.execute(select(kept).order_by(kept.c.log_index)):
                 yield entry_of(row)
 
+    def written_at(self, index: int) -> int:
+        """When an entry was written; raises as `size` does."""
+        kept = self._tables.entry.c
+        with _readable(), self._engine.connect() as connection:
+            written = connection.scalar(select(kept.written_at).where(kept.log_index == index))
+        return int(written or 0)
+
     def checkpoints(self, after_size: int = -1) -> Iterator[str]:
         """The notes that were signed of sizes above one, the smallest first."""
         kept = self._tables.checkpoint.c

@@ -34,6 +34,10 @@ class LogTree(Protocol):
         """What proves that the first entries are the beginning of more."""
         ...
 
+    def written_at(self, index: int) -> int:
+        """When an entry was written, in seconds since 1970."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
@@ -48,13 +52,22 @@ class Witnessed:
     at: dt.datetime
 
 
-def contradiction_of(log: LogTree, witnessed: Checkpoint | None) -> Contradiction | None:
-    """What is wrong with a log that does not continue what was witnessed of it."""
+def contradiction_of(log: LogTree, witnessed: Witnessed | None) -> Contradiction | None:
+    """What is wrong with a log that does not continue what was witnessed of it.
+
+    An older copy of a log goes on with consents and starts before it is compared, for revocations
+    do not wait, and so it may be as long again. Its entries then say that they were written after
+    it had been witnessed with as many.
+    """
     if witnessed is None:
         return None
-    if log.size() < witnessed.size:
+    checkpoint = witnessed.checkpoint
+    if log.size() < checkpoint.size:
         return Contradiction.SHORTENED
-    return None if log.root(witnessed.size) == witnessed.root else Contradiction.FORKED
+    if log.root(checkpoint.size) == checkpoint.root:
+        return None
+    written = log.written_at(checkpoint.size - 1)
+    return Contradiction.SHORTENED if written > witnessed.at.timestamp() else Contradiction.FORKED
 
 
 class LogStanding:

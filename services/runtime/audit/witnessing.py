@@ -161,8 +161,7 @@ class Witnessing:
         self._compared.set()
 
     async def _hold_to(self, witnessed: Witnessed | None) -> None:
-        known = witnessed.checkpoint if witnessed else None
-        found = await asyncio.to_thread(contradiction_of, self._tree, known)
+        found = await asyncio.to_thread(contradiction_of, self._tree, witnessed)
         self._settle(witnessed, found)
 
     async def _show(self, witness: LogWitness) -> None:

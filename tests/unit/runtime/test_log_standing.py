@@ -24,14 +24,22 @@ from tests.organizations import NOW
 KEY = SigningKey.generate()
 
 
+WITNESSED_AT = int(NOW.timestamp())
+
+
 class Tree(GrowingLog):
-    """The node's own log."""
+    """The node's own log; `later` is the first entry that was written after it was witnessed."""
+
+    later = 1_000
 
     def size(self) -> int:
         return len(self.leaves)
 
     def root(self, size: int) -> bytes:
         return root_of(self, size)
+
+    def written_at(self, index: int) -> int:
+        return WITNESSED_AT + (60 if index >= self.later else -60)
 
 
 @dataclass
@@ -54,7 +62,7 @@ def tree_of(entries: int) -> Tree:
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_a_log_continues_only_what_is_its_own_beginning(size: int, more: int) -> None:
     log = tree_of(size + more)
-    witnessed = log.checkpoint(size)
+    witnessed = Witnessed(1, log.checkpoint(size), NOW)
 
     assert contradiction_of(log, witnessed) is None
     assert contradiction_of(log, None) is None
@@ -63,6 +71,22 @@ def test_a_log_continues_only_what_is_its_own_beginning(size: int, more: int) ->
         assert contradiction_of(shorter, witnessed) is Contradiction.SHORTENED
         shorter.grow(*(b"other" for _ in range(1 + more)))
         assert contradiction_of(shorter, witnessed) is Contradiction.FORKED
+
+
+@given(st.integers(1, 12), st.data())
+def test_an_older_copy_that_went_on_lacks_entries_and_is_not_called_forked(
+    size: int, data: st.DataObject
+) -> None:
+    """Consents and starts are written before it is compared, and may make up for what it lacks."""
+    kept = data.draw(st.integers(0, size - 1))
+    witnessed = Witnessed(1, tree_of(size).checkpoint(), NOW)
+    restored = tree_of(kept)
+    restored.later = kept
+    restored.grow(*(b"since" for _ in range(size - kept + data.draw(st.integers(0, 3)))))
+
+    assert contradiction_of(restored, witnessed) is Contradiction.SHORTENED
+    restored.later = size
+    assert contradiction_of(restored, witnessed) is Contradiction.FORKED
 
 
 async def append(standing: LogStanding) -> list[Any]:
