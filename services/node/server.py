@@ -154,8 +154,9 @@ def _serve(server: Server, here: Premises, node: NodeApi, settings: NodeSettings
 
 def _serve_accounts(server: Server, here: Premises, settings: NodeSettings) -> None:
     """By what others hold this node to its log."""
-    checkpoint_key = SigningKey.load(settings.checkpoint_key)
-    accounting = Accounting(here.holder, settings.federation, here.stores.accounts, checkpoint_key)
+    origin = log_origin(settings.federation, settings.organization_id)
+    signer = here.stores.log.signer(origin, SigningKey.load(settings.checkpoint_key))
+    accounting = Accounting(here.holder, here.stores.accounts, signer)
     api = AccountApi(here.holder, here.signing_key, here.replica, accounting, here.clock)
     add_AccountServiceServicer_to_server(api, server.grpc)
 
@@ -298,7 +299,8 @@ def _logs(
     clock: Clock,
 ) -> Logs:
     partners = PartnerLogs.of(settings, registry.state, stores.partner_logs, clock)
-    return Logs(Witnessing.of(settings, stores.log, standing), partners)
+    witnessing = Witnessing.of(settings, stores.log, standing, registry.state)
+    return Logs(witnessing, partners)
 
 
 def _follow(

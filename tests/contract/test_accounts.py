@@ -47,7 +47,8 @@ def engine(urls: Urls) -> Iterator[Engine]:
 def accounting(engine: Engine) -> Accounting:
     minute = dt.timedelta(minutes=1)
     holder = Holder(HOLDER, b"s" * 32, b"e" * 32, minute, minute)
-    return Accounting(holder, FEDERATION, AccountStore(engine), KEY)
+    signer = LogStore(engine).signer(log_origin(FEDERATION, HOLDER), KEY)
+    return Accounting(holder, AccountStore(engine), signer)
 
 
 def query(number: int) -> bytes:

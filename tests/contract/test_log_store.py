@@ -1,7 +1,9 @@
 """What the node's log promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
+import datetime as dt
 import hashlib
+import json
 import sqlite3
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
@@ -12,8 +14,16 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text, update
 
 from homeroom.audit import AuditKind, Position
-from homeroom.audit.checkpoint import Checkpoint, open_checkpoint
+from homeroom.audit.checkpoint import (
+    Checkpoint,
+    cosign,
+    open_checkpoint,
+    read_checkpoint,
+    witness_key,
+)
+from homeroom.audit.exported import Header, verify_export
 from homeroom.audit.findings import Fault
+from homeroom.audit.verifying import LogKeys
 from homeroom.errors import LogUnavailableError, QueryReplayedError
 from homeroom.merkle import EMPTY_ROOT, check_consistency, tree_of
 from homeroom.signing import SigningKey
@@ -455,3 +465,23 @@ async def test_who_no_longer_waits_gets_no_entry(log: LogStore, other: Engine) -
     assert (await first).log_index == 0
     assert (await last).log_index == 1
     assert [entry.query_digest for entry in log.entries()] == [query(1).hex(), query(3).hex()]
+
+
+async def test_an_export_carries_what_witnesses_have_added(log: LogStore) -> None:
+    """The lines below a checkpoint are kept with it, in the place of the same note alone."""
+    witness = SigningKey.generate()
+    await write(log, 5)
+    note = log.signer(ORIGIN, KEY).sign().note
+    size = read_checkpoint(note).size
+    line = cosign(note, "a.witness/name", witness, dt.datetime.now(dt.UTC))
+    log.keep_lines(size, "another\n", note + line)
+    assert log.note_at(size) == note
+    log.keep_lines(size, note, note + line)
+
+    exported = list(log.export(Header(ORIGIN, size, KEY.public)))
+
+    keys = LogKeys(KEY.public, (witness_key("a.witness/name", witness.public),))
+    assert log.note_at(size) == note + line
+    assert json.dumps(line)[1:-1] in exported[-1].decode()
+    assert list(verify_export(exported, keys).findings) == []
+    assert log.first_broken() is None

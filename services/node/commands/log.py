@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from homeroom.audit import AuditKind
-from homeroom.audit.checkpoint import Checkpoint, sign_checkpoint
+from homeroom.audit.checkpoint import Checkpoint, read_checkpoint
 from homeroom.audit.growth import LogBeginning
 from homeroom.cli.terminal import tell
 from homeroom.clock import utc_now
@@ -44,12 +44,12 @@ async def _accept(settings: NodeSettings, reason: str) -> tuple[Checkpoint, int]
         if newest is None or found is None:
             raise RequestInvalidError("the log continues what was witnessed; nothing to accept")
         await _note_loss(store, newest, reason)
-        size = store.size()
-        now = Checkpoint(witness.origin, size, store.root(size))
-        note = sign_checkpoint(now, witness.origin, SigningKey.load(settings.checkpoint_key))
+        key = SigningKey.load(settings.checkpoint_key)
+        note = store.signer(witness.origin, key).sign().note
+        now = read_checkpoint(note)
         said = LogBeginning(newest.position, newest.checkpoint, now, reason, utc_now())
         await witness.show(note, newest, b"", (said, SigningKey.load(settings.signing_key)))
-        return newest.checkpoint, size
+        return newest.checkpoint, now.size
     finally:
         await channels.close()
 

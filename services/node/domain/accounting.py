@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from homeroom.audit.accounts import Account, AccountRequest, LoggedQuestion
-from homeroom.audit.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from homeroom.errors import ClockSkewedError, NotPermittedError
-from homeroom.signing import SigningKey
 from services.node.domain.ruling import Holder
 
 _PAGE = 100
@@ -51,16 +49,21 @@ class Accounts(Protocol):
         ...
 
 
+class Notes(Protocol):
+    """Where the log's checkpoints are signed and kept."""
+
+    def note(self, size: int, root: bytes) -> str:
+        """The signed checkpoint of a log that was just read; one for each size, for good."""
+        ...
+
+
 class Accounting:
     """Answers requests for accounts, each about the asker's own questions alone."""
 
-    def __init__(
-        self, holder: Holder, federation: str, accounts: Accounts, checkpoint_key: SigningKey
-    ) -> None:
+    def __init__(self, holder: Holder, accounts: Accounts, notes: Notes) -> None:
         self._holder = holder
-        self._origin = log_origin(federation, holder.organization_id)
         self._accounts = accounts
-        self._key = checkpoint_key
+        self._notes = notes
 
     async def account(self, request: AccountRequest, now: dt.datetime) -> Account:
         """One page of the account, with the checkpoint that it is proved by.
@@ -86,6 +89,5 @@ class Accounting:
             request.known_sizes,
         )
         told = await asyncio.to_thread(self._accounts.tell, wanted)
-        checkpoint = Checkpoint(self._origin, told.size, told.root)
-        note = sign_checkpoint(checkpoint, self._origin, self._key)
+        note = await asyncio.to_thread(self._notes.note, told.size, told.root)
         return Account(own, request.requester, note, told.growth, told.questions, told.next_index)

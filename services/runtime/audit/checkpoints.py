@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from homeroom.audit.checkpoint import Checkpoint, sign_checkpoint
-from homeroom.errors import InternalError, LogUnavailableError
+from homeroom.audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
+from homeroom.errors import EvidenceInvalidError, InternalError, LogUnavailableError
 from homeroom.merkle import consistency_path, root_of
 from homeroom.signing import SigningKey
 from services.runtime.audit.tables import LogTables, Tiles
@@ -63,12 +63,27 @@ class CheckpointSigner:
                 tree = TiledTree(Tiles(connection, self._tables.tile))
                 root = root_of(tree, size)
                 path = consistency_path(tree, known_size, size) if known_size <= size else b""
-                note = self._tables.note_at(connection, size)
-            if note is None:
-                note = self._keep(Checkpoint(self._origin, size, root))
         except (SQLAlchemyError, OSError, InternalError):
             raise LogUnavailableError("the log cannot be signed") from None
-        return SignedCheckpoint(note, size, path)
+        return SignedCheckpoint(self.note(size, root), size, path)
+
+    def note(self, size: int, root: bytes) -> str:
+        """The checkpoint of a log that was just read; signed once and kept before anyone sees it.
+
+        Raises:
+            LogUnavailableError: if it cannot be kept, or another was signed of this size: then
+                somebody has been at the log.
+        """
+        checkpoint = Checkpoint(self._origin, size, root)
+        try:
+            with self._engine.connect() as connection:
+                note = self._tables.note_at(connection, size) or ""
+            note = note or self._keep(checkpoint)
+            if read_checkpoint(note) == checkpoint:
+                return note
+        except (SQLAlchemyError, OSError, EvidenceInvalidError):
+            raise LogUnavailableError("the log cannot be signed") from None
+        raise LogUnavailableError("the log was signed otherwise before")
 
     async def keep_signing(self) -> None:
         """Signs about once a second while the log grows."""

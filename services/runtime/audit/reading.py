@@ -18,6 +18,7 @@ from homeroom.merkle import HASH_BYTES, consistency_path, root_of
 from homeroom.signing import SigningKey
 from services.runtime.audit.checkpoints import CheckpointSigner
 from services.runtime.audit.tables import LogTables, Tiles, entry_of
+from services.runtime.database import writing
 from services.runtime.tiles import TILE, TiledTree, tile_root
 
 
@@ -61,6 +62,18 @@ class LogReader:
         with _readable(), self._engine.connect() as connection:
             written = connection.scalar(select(kept.written_at).where(kept.log_index == index))
         return int(written or 0)
+
+    def note_at(self, size: int) -> str | None:
+        """The checkpoint of a size, if that was signed."""
+        with _readable(), self._engine.connect() as connection:
+            return self._tables.note_at(connection, size)
+
+    def keep_lines(self, size: int, note: str, longer: str) -> None:
+        """Keeps a checkpoint in the place of the same one with fewer lines below it."""
+        kept = self._tables.checkpoint
+        same = (kept.c.size == size, kept.c.note == note)
+        with _readable(), writing(self._engine) as connection:
+            connection.execute(kept.update().where(*same).values(note=longer))
 
     def checkpoints(self, after_size: int = -1) -> Iterator[str]:
         """The notes that were signed of sizes above one, the smallest first."""

@@ -3,7 +3,8 @@
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -13,20 +14,28 @@ from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceStub
 from homeroom.audit.beginning import sign_beginning
 from homeroom.audit.checkpoint import (
-    Checkpoint,
     log_origin,
     open_cosignatures,
     read_checkpoint,
     registry_witness_name,
-    sign_checkpoint,
     witness_key,
+    witness_name,
 )
 from homeroom.audit.growth import Contradiction, LogBeginning
-from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, HomeroomError
+from homeroom.audit.note import NoteKey
+from homeroom.errors import (
+    ChangedMeanwhileError,
+    EvidenceInvalidError,
+    HomeroomError,
+    StateStaleError,
+)
+from homeroom.federation import FederationState
 from homeroom.identity import Identity, Role
 from homeroom.remote import error_of
 from homeroom.signing import SigningKey
-from services.runtime.audit.standing import LogStanding, LogTree, Witnessed, contradiction_of
+from services.runtime.audit.cosignatures import Gathering
+from services.runtime.audit.reading import LogReader
+from services.runtime.audit.standing import LogStanding, Witnessed, contradiction_of
 from services.runtime.channels import Channels
 from services.runtime.logs import log
 from services.runtime.settings import WitnessedSettings
@@ -110,6 +119,19 @@ class LogWitness:
         answer = await _answered(self._stub.SubmitCheckpoint(request, timeout=_CALL_SECONDS))
         return self._witnessed(answer.checkpoint)
 
+    async def notes_after(self, position: int) -> Sequence[tuple[int, int, str]]:
+        """Position, size and note of each checkpoint that it has after a place, in their order."""
+        request = pb.ListCheckpointsRequest(organization_id=self._log_name, after_position=position)
+        answer = await _answered(self._stub.ListCheckpoints(request, timeout=_CALL_SECONDS))
+        return [
+            (one.position, read_checkpoint(one.note).size, one.note) for one in answer.checkpoints
+        ]
+
+    @property
+    def key(self) -> NoteKey:
+        """The registry's own, as a witness."""
+        return self._key
+
     def _witnessed(self, shown: pb.WitnessedCheckpoint) -> Witnessed:
         checkpoint = read_checkpoint(shown.note)
         cosigned = open_cosignatures(shown.note, [self._key])
@@ -122,19 +144,41 @@ class Witnessing:
     """Compares the log with what was witnessed, and has it witnessed as it grows."""
 
     def __init__(
-        self, tree: LogTree, standing: LogStanding, key: SigningKey, every: dt.timedelta
+        self,
+        log: LogReader,
+        standing: LogStanding,
+        key: SigningKey,
+        every: dt.timedelta,
+        state: Callable[[], FederationState] | None = None,
     ) -> None:
-        self._tree = tree
+        """Works for one log.
+
+        Args:
+            log: where it is kept.
+            standing: what is known of it, told to whoever writes to it.
+            key: that signs its checkpoints.
+            every: the time between two of them.
+            state: the newest state of the registry, by which partners' lines are checked; without
+                it the registry's own are kept alone.
+        """
+        self._tree = log
         self._standing = standing
         self._key = key
         self._every = every
+        self._state = state
         self._compared = asyncio.Event()
 
     @classmethod
-    def of(cls, settings: WitnessedSettings, tree: LogTree, standing: LogStanding) -> "Witnessing":
+    def of(
+        cls,
+        settings: WitnessedSettings,
+        log: LogReader,
+        standing: LogStanding,
+        state: Callable[[], FederationState] | None = None,
+    ) -> "Witnessing":
         """By the key and the pace that the settings name."""
         key = SigningKey.load(settings.checkpoint_key)
-        return cls(tree, standing, key, dt.timedelta(seconds=settings.checkpoint_seconds))
+        return cls(log, standing, key, dt.timedelta(seconds=settings.checkpoint_seconds), state)
 
     async def first_comparison(self) -> None:
         """Waits until the log was compared with its newest witnessed checkpoint."""
@@ -150,10 +194,30 @@ class Witnessing:
                 if attempt.retry_state.attempt_number == _TELL_AFTER:
                     log.warning("the witness of the log does not answer")
                 await self._compare(witness)
+                gathering = Gathering(self._tree, partial(self._witnesses, witness.key))
                 while self._standing.contradiction is None:
                     await self._show(witness)
+                    await self._gather(gathering, witness)
                     await asyncio.sleep(self._every.total_seconds())
                 return
+
+    async def _gather(self, gathering: Gathering, witness: LogWitness) -> None:
+        """Keeps what witnesses have added, now and then."""
+        if self._standing.witnessed is not None and gathering.is_due():
+            await gathering.gather(witness, self._standing.witnessed.position)
+
+    def _witnesses(self, registry: NoteKey) -> list[NoteKey]:
+        """Whoever may cosign, by the newest that is known of their keys."""
+        try:
+            state = self._state() if self._state else None
+        except StateStaleError:
+            state = None
+        partners = state.organizations.values() if state else ()
+        return [registry] + [
+            witness_key(witness_name(state.federation, one.organization_id), one.checkpoint_key)
+            for one in partners
+            if state and one.checkpoint_key
+        ]
 
     async def _compare(self, witness: LogWitness) -> None:
         witnessed = await witness.newest()
@@ -189,8 +253,8 @@ class Witnessing:
         size, before = self._tree.size(), known.checkpoint.size if known else 0
         if size == before:
             return "", b""
-        checkpoint = Checkpoint(origin, size, self._tree.root(size))
-        return sign_checkpoint(checkpoint, origin, self._key), self._tree.path(before, size)
+        note = self._tree.signer(origin, self._key).note(size, self._tree.root(size))
+        return note, self._tree.path(before, size)
 
     def _settle(self, witnessed: Witnessed | None, found: Contradiction | None) -> None:
         if found is not None and self._standing.contradiction is None:
