@@ -106,6 +106,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.OnwardParty", "organization_id"),
         ("node.v1.OutsideDelegation", "by elements valid_to"),
         ("node.v1.OutsidePerson", "role training_valid_to"),
+        ("node.v1.PartnerContradiction", "kind known_note organization_id refused_note"),
         (
             "node.v1.OutsideRequest",
             "agreement_id basis dataset elements holder matter_id onward_to purpose "

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from homeroom.cli.options import AsJson, Debug, ProfileOption, profile_of
-from homeroom.cli.terminal import show_json, show_table
+from homeroom.cli.terminal import show_json, show_table, tell
 from homeroom.errors import InternalError, RequestInvalidError
 
 if TYPE_CHECKING:
     from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse, IntakeRun
+
+_LISTS = frozenset(
+    {"datasets", "views", "consent_problems", "intakes", "schools", "partner_contradictions"}
+)
+"""What is told below the first table."""
 
 app = typer.Typer(help="The organization's node: status, catalog, ingest.", no_args_is_help=True)
 
@@ -30,14 +35,15 @@ def status(
     if as_json:
         show_json(content)
         return
-    lists = ("datasets", "views", "consent_problems", "intakes", "schools")
-    show_table(("what", "value"), [(k, v) for k, v in content.items() if k not in lists])
+    show_table(("what", "value"), [(k, v) for k, v in content.items() if k not in _LISTS])
     counts = content["datasets"].items()
     views = content["views"]
     show_table(("dataset", "records"), [(d, "a view" if d in views else n) for d, n in counts])
     if content["consent_problems"]:
         show_table(("consents not usable", "how many"), content["consent_problems"].items())
     _show_intakes(content)
+    for one in content["partner_contradictions"]:
+        tell(f"the log of {one['organization_id']} was {one['kind']}, as seen {one['seen']}")
 
 
 def _show_intakes(content: Mapping[str, Any]) -> None:
@@ -158,6 +164,16 @@ def _status_json(status: "GetNodeStatusResponse") -> dict[str, Any]:
         "witnessed_size": status.witnessed_size,
         "witness_time": status.witness_time.ToJsonString(),
         "log_contradiction": status.log_contradiction,
+        "partner_contradictions": [
+            {
+                "organization_id": one.organization_id,
+                "kind": one.kind,
+                "seen": one.see_time.ToJsonString(),
+                "known_note": one.known_note,
+                "refused_note": one.refused_note,
+            }
+            for one in status.partner_contradictions
+        ],
         "datasets": {d.dataset: d.record_count for d in status.datasets},
         "views": [d.dataset for d in status.datasets if d.from_view],
         "consent_problems": {p.reason_code: p.consent_count for p in status.consent_problems},

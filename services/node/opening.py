@@ -12,6 +12,7 @@ from homeroom.errors import RequestInvalidError
 from homeroom.sealing import SealingKey
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
+from services.node.domain.partner_logs import PartnerLog
 from services.node.migrations import (
     RECORDS,
     RECORDS_VERSION_TABLE,
@@ -81,6 +82,9 @@ class Counts:
 
     def log_standing(self) -> LogStanding:
         return self.standing
+
+    def partner_logs(self) -> Mapping[str, PartnerLog]:
+        return self.stores.partner_logs.partner_logs()
 
     def engine(self) -> str:
         return self.files.federation.running.name

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from homeroom.api.node.v1.node_service_pb2 import GetNodeStatusResponse
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.checkpoint import (
     Checkpoint,
@@ -35,7 +36,8 @@ from homeroom.witnessed_logs import (
     read_log,
     read_partners_logs,
 )
-from services.node.domain.partner_logs import PartnerLog, partners_of
+from services.node.api.partner_logs import tell_contradictions
+from services.node.domain.partner_logs import PartnerLog, SeenContradiction, partners_of
 from services.node.peers.partner_logs import CheckpointKeys, PartnerLogs
 from services.node.store.partner_logs import PartnerLogStore
 from services.runtime.database import open_database
@@ -137,7 +139,7 @@ def test_what_was_followed_comes_back(store: PartnerLogStore) -> None:
     store.keep_partner_log("anytown", known)
     assert store.partner_logs() == {"anytown": replace(known, seen_at=NOW)}
 
-    refused = replace(known, contradiction="forked", refused_note="other\n")
+    refused = replace(known, contradiction=SeenContradiction("forked", "a\n", "b\n", NOW))
     store.keep_partner_log("anytown", refused)
     assert store.partner_logs() == {"anytown": refused}
 
@@ -175,9 +177,23 @@ async def test_a_log_that_became_another_is_remembered_and_never_cosigned(
     await following(store).look(witness)  # type: ignore[arg-type]  # likewise
 
     kept = store.partner_logs()[NAME]
-    assert (kept.contradiction, kept.refused_note) == ("forked", witness.shown[1].note)
+    first = SeenContradiction("forked", witness.shown[0].note, witness.shown[1].note, NOW)
+    assert kept.contradiction == first
     assert kept.followed.checkpoint == log.checkpoint()
     assert [one.position for one in witness.told] == [1]
+
+    del witness.shown[1:]
+    log.grow(b"as if nothing had been")
+    witness.show(log, 3)
+    await following(store).look(witness)  # type: ignore[arg-type]  # likewise
+    kept = store.partner_logs()[NAME]
+    assert kept.followed.checkpoint == log.checkpoint()
+    assert kept.contradiction == first, "evidence is kept, whatever is shown later"
+    status = GetNodeStatusResponse()
+    tell_contradictions(status, {"sound": replace(kept, contradiction=None), NAME: kept})
+    (told,) = status.partner_contradictions
+    assert (told.organization_id, told.kind) == (NAME, "forked")
+    assert (told.known_note, told.refused_note) == (first.known_note, first.refused_note)
 
 
 async def test_whoever_asks_reads_each_step_and_what_was_refused() -> None:

@@ -18,10 +18,12 @@ from homeroom.evidence import decode, signed
 from homeroom.query import read_question
 from homeroom.signing import Domain, SigningKey
 from services.node.api.intakes import tell_intakes
+from services.node.api.partner_logs import tell_contradictions
 from services.node.domain.admissions import Admissions
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
+from services.node.domain.partner_logs import PartnerLog
 from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder
@@ -56,6 +58,10 @@ class NodeCounts(Protocol):
     def log_size(self) -> int: ...
 
     def log_standing(self) -> LogStanding: ...
+
+    def partner_logs(self) -> Mapping[str, PartnerLog]:
+        """What is known of partners' logs, by organization."""
+        ...
 
     def engine(self) -> str:
         """The policy engine."""
@@ -215,6 +221,7 @@ class NodeApi(NodeServiceServicer):
         )
         _confirm(status, evidence)
         _tell_witnessed(status, self._counts.log_standing())
+        tell_contradictions(status, self._counts.partner_logs())
         tell_intakes(status, self._counts.intakes())
         return status
 

@@ -10,18 +10,31 @@ from homeroom.federation import FederationState, Organization
 
 
 @dataclass(frozen=True, slots=True)
+class SeenContradiction:
+    """Two checkpoints of a partner's log that cannot both be of it.
+
+    Attributes:
+        known_note: the one that the log had been followed to.
+        refused_note: the one that was shown then.
+    """
+
+    kind: str
+    known_note: str
+    refused_note: str
+    seen_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PartnerLog:
     """What a node knows of a partner's log.
 
     Attributes:
-        contradiction: what was wrong with a checkpoint that it was shown; empty if nothing was.
-        refused_note: that checkpoint, as evidence beside the one that is known.
+        contradiction: what was wrong with it, once; the first is kept, whatever is shown later.
     """
 
     followed: FollowedLog
     seen_at: dt.datetime
-    contradiction: str = ""
-    refused_note: str = ""
+    contradiction: SeenContradiction | None = None
 
 
 class PartnerShelf(Protocol):

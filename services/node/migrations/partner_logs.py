@@ -18,5 +18,7 @@ def create_partner_logs() -> None:
         sa.Column("begun_anew", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("contradiction", sa.String(), nullable=False),
+        sa.Column("known_note", sa.String(), nullable=False),
         sa.Column("refused_note", sa.String(), nullable=False),
+        sa.Column("contradicted_at", sa.BigInteger(), nullable=False),
     )

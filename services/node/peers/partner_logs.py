@@ -1,7 +1,6 @@
 """Follows the partners' logs at their witness and cosigns them: the witness could be lying."""
 
 import asyncio
-import datetime as dt
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +24,12 @@ from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStal
 from homeroom.federation import FederationState, Organization
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
-from services.node.domain.partner_logs import PartnerLog, PartnerShelf, partners_of
+from services.node.domain.partner_logs import (
+    PartnerLog,
+    PartnerShelf,
+    SeenContradiction,
+    partners_of,
+)
 from services.node.settings import NodeSettings
 from services.runtime.logs import log
 
@@ -126,12 +130,14 @@ class PartnerLogs:
                 self._witness,
             )
         except LogContradictedError as found:
-            if before is not None:
-                await self._keep(name, before, str(found.kind), found.refused_note)
+            if known is not None:
+                await self._keep(name, self._contradicted(known, found))
             raise
         if followed is None or followed == before:
             return
-        await self._keep(name, followed)
+        # What contradicted it once is evidence for good, whatever it continues since.
+        told = known.contradiction if known else None
+        await self._keep(name, PartnerLog(followed, self._clock(), told))
         line = cosign(
             followed.note, witness_name(self._federation, self._own), self._keys.own, self._clock()
         )
@@ -163,9 +169,11 @@ class PartnerLogs:
             )
         return ShownCheckpoint(one.position, one.note, one.consistency_path, said)
 
-    async def _keep(
-        self, name: str, followed: FollowedLog, contradiction: str = "", refused_note: str = ""
-    ) -> None:
-        at: dt.datetime = self._clock()
-        known = PartnerLog(followed, at, contradiction, refused_note)
+    def _contradicted(self, known: PartnerLog, found: LogContradictedError) -> PartnerLog:
+        """What is known, and what it was shown; the first time counts."""
+        at = self._clock()
+        seen = SeenContradiction(str(found.kind), known.followed.note, found.refused_note, at)
+        return PartnerLog(known.followed, at, known.contradiction or seen)
+
+    async def _keep(self, name: str, known: PartnerLog) -> None:
         await asyncio.to_thread(self._shelf.keep_partner_log, name, known)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Row, delete, insert, select
 
 from homeroom.audit.checkpoint import Checkpoint
 from homeroom.audit.following import FollowedLog
-from services.node.domain.partner_logs import PartnerLog
+from services.node.domain.partner_logs import PartnerLog, SeenContradiction
 from services.node.store.database import available
 from services.node.store.state_tables import PARTNER_LOG
 from services.runtime.database import writing
@@ -27,7 +27,7 @@ class PartnerLogStore:
 
     @available()
     def keep_partner_log(self, organization_id: str, known: PartnerLog) -> None:
-        followed = known.followed
+        followed, found = known.followed, known.contradiction
         same = PARTNER_LOG.c.organization_id == organization_id
         with writing(self._state) as connection:
             connection.execute(delete(PARTNER_LOG).where(same))
@@ -42,8 +42,10 @@ class PartnerLogStore:
                     checkpoint_key=followed.key,
                     begun_anew=followed.begun_anew,
                     seen_at=int(known.seen_at.timestamp()),
-                    contradiction=known.contradiction,
-                    refused_note=known.refused_note,
+                    contradiction=found.kind if found else "",
+                    known_note=found.known_note if found else "",
+                    refused_note=found.refused_note if found else "",
+                    contradicted_at=int(found.seen_at.timestamp()) if found else 0,
                 )
             )
 
@@ -61,6 +63,10 @@ def _log_of(row: Row[Any]) -> PartnerLog:
             begun_anew=row.begun_anew,
         ),
         seen_at=dt.datetime.fromtimestamp(row.seen_at, dt.UTC),
-        contradiction=row.contradiction,
-        refused_note=row.refused_note,
+        contradiction=_contradiction_of(row) if row.contradiction else None,
     )
+
+
+def _contradiction_of(row: Row[Any]) -> SeenContradiction:
+    at = dt.datetime.fromtimestamp(row.contradicted_at, dt.UTC)
+    return SeenContradiction(row.contradiction, row.known_note, row.refused_note, at)

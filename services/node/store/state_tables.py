@@ -84,7 +84,9 @@ class PartnerLogRow(StateTable, table=True):
     begun_anew: int = Field(sa_type=BigInteger)
     seen_at: int = Field(sa_type=BigInteger)
     contradiction: str
+    known_note: str
     refused_note: str
+    contradicted_at: int = Field(sa_type=BigInteger)
 
 
 def table_of(row: type[StateTable]) -> Table:

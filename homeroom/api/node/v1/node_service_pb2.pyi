@@ -114,6 +114,7 @@ class GetNodeStatusResponse(_message.Message):
     WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
     WITNESS_TIME_FIELD_NUMBER: _builtins.int
     LOG_CONTRADICTION_FIELD_NUMBER: _builtins.int
+    PARTNER_CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization whose node it is."""
     registry_sequence: _builtins.int
@@ -168,6 +169,10 @@ class GetNodeStatusResponse(_message.Message):
     def witness_time(self) -> _timestamp_pb2.Timestamp:
         """When the witness last cosigned the log, by its clock."""
 
+    @_builtins.property
+    def partner_contradictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartnerContradiction]:
+        """The partners whose logs contradicted what this node knew of them."""
+
     def __init__(
         self,
         *,
@@ -189,14 +194,55 @@ class GetNodeStatusResponse(_message.Message):
         witnessed_size: _builtins.int = ...,
         witness_time: _timestamp_pb2.Timestamp | None = ...,
         log_contradiction: _builtins.str = ...,
+        partner_contradictions: _abc.Iterable[Global___PartnerContradiction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_contradiction", b"log_contradiction", "log_size", b"log_size", "organization_id", b"organization_id", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools", "witness_time", b"witness_time", "witnessed_size", b"witnessed_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_contradiction", b"log_contradiction", "log_size", b"log_size", "organization_id", b"organization_id", "partner_contradictions", b"partner_contradictions", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools", "witness_time", b"witness_time", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetNodeStatusResponse: _TypeAlias = GetNodeStatusResponse  # noqa: Y015
+
+@_typing.final
+class PartnerContradiction(_message.Message):
+    """PartnerContradiction is what a node saw of a partner's log that cannot be: two checkpoints that are not of one log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    KNOWN_NOTE_FIELD_NUMBER: _builtins.int
+    REFUSED_NOTE_FIELD_NUMBER: _builtins.int
+    SEE_TIME_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The partner."""
+    kind: _builtins.str
+    """What was wrong: `shortened` or `forked`."""
+    known_note: _builtins.str
+    """The checkpoint that the node had followed the log to, as a signed note."""
+    refused_note: _builtins.str
+    """The one that it was shown then, as a signed note."""
+    @_builtins.property
+    def see_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was shown that, by the node's clock."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        known_note: _builtins.str = ...,
+        refused_note: _builtins.str = ...,
+        see_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["see_time", b"see_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "known_note", b"known_note", "organization_id", b"organization_id", "refused_note", b"refused_note", "see_time", b"see_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerContradiction: _TypeAlias = PartnerContradiction  # noqa: Y015
 
 @_typing.final
 class PolicyStatus(_message.Message):
