@@ -6,12 +6,13 @@ own keys, which never leave it, and the federation's real authority signs its ce
     <folder>/authority/      authority.pem, authority_key.pem
     <folder>/<organization>/ authorities.pem; <role>.pem and <role>_key.pem for each role;
                              signing_key.pem, sealing_key.pem, checkpoint_key.pem; profile.toml;
+                             gateway_checkpoint_key.pem where it runs the gateway;
                              issuer_key.json, and issuer_public.json for the registry
 """
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ CERTIFICATE_DAYS = 30
 _AUTHORITY_DAYS = 365
 # A certificate is good a little before it is made: clocks on one network differ.
 _EARLIER = dt.timedelta(minutes=5)
+
+GATEWAY_LOG_KEY = "gateway_checkpoint_key.pem"
+"""What signs checkpoints of the gateway's log, in the folder of whoever runs the gateway."""
 
 HUB_ROLES = (Role.REGISTRY, Role.CONSENT, Role.GATEWAY, Role.OPERATOR, Role.STEWARD, Role.APP)
 ORGANIZATION_ROLES = (Role.NODE, Role.APP, Role.STEWARD)
@@ -129,7 +133,7 @@ class DevelopmentAuthority:
     def make_organization(
         self,
         organization_id: str,
-        roles: Iterable[Role],
+        roles: Collection[Role],
         now: dt.datetime,
         *,
         force: bool = False,
@@ -149,6 +153,8 @@ class DevelopmentAuthority:
         write_secret(folder / "signing_key.pem", SigningKey.generate().to_pem(), force=force)
         write_secret(folder / "sealing_key.pem", SealingKey.generate().to_pem(), force=force)
         write_secret(folder / "checkpoint_key.pem", SigningKey.generate().to_pem(), force=force)
+        if Role.GATEWAY in roles:
+            write_secret(folder / GATEWAY_LOG_KEY, SigningKey.generate().to_pem(), force=force)
         issuer_key = OKPKey.generate_key("Ed25519", {"kid": f"{organization_id}-development"})
         content = json.dumps(issuer_key.as_dict(private=True), indent=1).encode()
         write_secret(folder / "issuer_key.json", content, force=force)

@@ -38,14 +38,16 @@ class Premises:
     authority: Authority = field(default_factory=Authority.new)
     registry_key: SigningKey = field(default_factory=SigningKey.generate)
     consent_key: SigningKey = field(default_factory=SigningKey.generate)
+    gateway_log_key: SigningKey = field(default_factory=SigningKey.generate)
     _channels: dict[tuple[int, Identity], grpc.aio.Channel] = field(default_factory=dict)
 
     def identity(self, role: Role, organization_id: str = RUNNER) -> Identity:
         return Identity(FEDERATION, organization_id, role)
 
     def registry_settings(self, **changed: object) -> RegistrySettings:
+        gateway = {"gateway_checkpoint_key": self.gateway_log_key.public.hex()}
         return RegistrySettings.model_validate(
-            self._service(Role.REGISTRY, self.registry_key) | changed
+            self._service(Role.REGISTRY, self.registry_key) | gateway | changed
         )
 
     def consent_settings(self, registry_port: int, **changed: object) -> ConsentSettings:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from homeroom.development import (
+    GATEWAY_LOG_KEY,
     HUB_ROLES,
     ORGANIZATION_ROLES,
     DevelopmentAuthority,
@@ -189,12 +190,14 @@ class _Plans:
         }
 
     def registry(self) -> ProcessPlan:
+        gateway_key = self.folder / HUB / GATEWAY_LOG_KEY
         return self._plan(
             Identity(self.federation, HUB, Role.REGISTRY),
             self.hub.registry_address,
             {
                 "signing_key": str(self.folder / HUB / "signing_key.pem"),
                 "database_url": f"sqlite:///{self.folder / HUB / 'registry.db'}",
+                "gateway_checkpoint_key": SigningKey.load(gateway_key).public.hex(),
                 "heartbeat_seconds": "1",
             },
         )
@@ -220,6 +223,8 @@ class _Plans:
                 "policy_seconds": POLICY_SECONDS,
                 "queries_per_second": "1000",
                 "query_burst": "10000",
+                "checkpoint_key": str(self.folder / HUB / GATEWAY_LOG_KEY),
+                "database_url": f"sqlite:///{self.folder / HUB / 'gateway.db'}",
                 **self._registry(),
             },
             {"policy_address": FEDERATION_POLICY},

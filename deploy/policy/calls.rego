@@ -123,6 +123,22 @@ broken contains tell("one_writer", object, "two at a time would write one log") 
 	object.metadata.name in {"node", "registry", "consent"}
 }
 
+broken contains tell("one_writer", object, "each would have a log of its own") if {
+	some object in objects_of("StatefulSet")
+	object.metadata.name == "gateway"
+	object.spec.volumeClaimTemplates
+	may_be_several(object)
+}
+
+may_be_several(object) if object.spec.replicas > 1
+
+may_be_several(object) if {
+	some scaler in objects_of("HorizontalPodAutoscaler")
+	scaler.metadata.namespace == object.metadata.namespace
+	scaler.spec.scaleTargetRef.name == object.metadata.name
+	scaler.spec.maxReplicas > 1
+}
+
 broken contains tell("machines_can_be_drained", budget, "it may hold a machine for ever") if {
 	some budget in objects_of("PodDisruptionBudget")
 	not lets_go(budget)

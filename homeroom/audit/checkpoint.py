@@ -19,8 +19,12 @@ from homeroom.audit.note import (
     strict_base64,
 )
 from homeroom.errors import EvidenceInvalidError
+from homeroom.identity import require_organization_id
 from homeroom.merkle import HASH_BYTES
 from homeroom.signing import SigningKey
+
+GATEWAY_LOG = "gateway-log"
+"""What the gateway's log is called where others have their organization's id; none can be this."""
 
 _MOST_ENTRIES = 2**63 - 1
 _TIME_BYTES, _SIGNATURE_BYTES = 8, 64
@@ -76,9 +80,24 @@ class Cosignature:
     at: datetime
 
 
-def log_origin(federation: str, organization_id: str) -> str:
-    """The name of an organization's log, and of the key that signs its checkpoints."""
-    return f"homeroom/{federation}/{organization_id}/log"
+def log_origin(federation: str, log_name: str) -> str:
+    """The full name of a log, and of the key that signs its checkpoints.
+
+    Args:
+        federation: whose log it is among all.
+        log_name: the organization whose node keeps it, or `GATEWAY_LOG`.
+    """
+    own = GATEWAY_LOG if log_name == GATEWAY_LOG else f"{log_name}/log"
+    return f"homeroom/{federation}/{own}"
+
+
+def require_log_name(log_name: str) -> str:
+    """Returns the name if a log of a federation can have it.
+
+    Raises:
+        RequestInvalidError: if it is neither an organization's identifier nor the gateway's log.
+    """
+    return log_name if log_name == GATEWAY_LOG else require_organization_id(log_name)
 
 
 def witness_name(federation: str, organization_id: str) -> str:

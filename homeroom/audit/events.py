@@ -35,6 +35,11 @@ class AuditKind(StrEnum):
     TABLES_FROZEN = "tables_frozen"
     RIGHTS_NOTED = "rights_noted"
     RECORD_SHOWN = "record_shown"
+    QUESTION_PASSED = "question_passed"
+    QUESTION_ENDED = "question_ended"
+    QUESTION_REFUSED = "question_refused"
+    CALLER_REFUSED = "caller_refused"
+    GATEWAY_STARTED = "gateway_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,19 @@ class Event:
 _WHO = ("requester", "user", "role")
 _STEWARD = ("user", "role")
 _QUESTION = ("agreement", "purpose", "basis", "dataset", "elements", "validate_only")
+_CARRIED = (
+    "requester",
+    "role",
+    "agreement",
+    "agreement_version",
+    "purpose",
+    "basis",
+    "dataset",
+    "elements",
+    "level",
+    "validate_only",
+    "registry_sequence",
+)
 _SETTLED = ("settled", "allowing", "problems")
 _SEQUENCES = ("registry_sequence", "consent_sequence")
 
@@ -197,6 +215,31 @@ EVENTS: Mapping[AuditKind, Event] = {
         "A person asked to read the disclosure record, or for a copy of what left.",
         ("view", "at", "allowed", *_STEWARD),
         ("about", "copy_of", "entries", "of_requester", "of_agreement", "of_element", "of_user"),
+    ),
+    AuditKind.QUESTION_PASSED: Event(
+        "At the gateway: a question is about to be put to holders; written before any is asked.",
+        (*_CARRIED, "holders"),
+    ),
+    AuditKind.QUESTION_ENDED: Event(
+        "At the gateway: each holder's part of an answer ended, or the caller left before; written "
+        "before the caller is told the last of it.",
+        ("outcomes", "left"),
+        ("error_reasons",),
+    ),
+    AuditKind.QUESTION_REFUSED: Event(
+        "At the gateway: a question was read and put to nobody; the same query once, however often "
+        "it comes.",
+        (*_CARRIED, "reason", "codes"),
+    ),
+    AuditKind.CALLER_REFUSED: Event(
+        "At the gateway: a call was refused before what it asks was read; at most one a minute for "
+        "each organization, by its certificate, and reason.",
+        ("requester", "reason"),
+    ),
+    AuditKind.GATEWAY_STARTED: Event(
+        "A gateway started: its key, settings and policy; the digest is over the settings without "
+        "the address of the database.",
+        ("checkpoint_key", "settings_digest", "federation_revision"),
     ),
 }
 """Of `students`, a number alone is written."""

@@ -16,12 +16,13 @@ from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServi
 from homeroom.api.node.v1 import account_service_pb2 as node_account_pb2
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.clock import Clock
-from homeroom.errors import NotPermittedError, StateBehindError, TooMuchAskedError
+from homeroom.errors import HomeroomError, NotPermittedError, StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
 from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
-from services.gateway.domain.permission import require_permitted, require_version
+from services.gateway.domain.permission import Verdict, require_permitted, require_version
 from services.gateway.domain.plan import Holder, plan_holders
+from services.gateway.domain.recording import Asked, Passage, QuestionLog
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
 from services.runtime.account_admission import admit_account_request
@@ -95,6 +96,14 @@ class FederationView:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How often an organization may ask, and how long nodes may take."""
+
+    rate: RateLimit
+    deadlines: Deadlines
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """An admitted query, and the state it was admitted by."""
 
@@ -110,88 +119,134 @@ class GatewayServicer(GatewayServiceServicer):
         view: FederationView,
         policy: QuestionPolicy,
         nodes: Nodes,
-        rate: RateLimit,
-        deadlines: Deadlines,
+        limits: Limits,
+        log: QuestionLog,
     ) -> None:
         self._view = view
         self._policy = policy
         self._nodes = nodes
-        self._rate = rate
-        self._deadlines = deadlines
+        self._limits = limits
+        self._log = log
 
     async def Query(
         self, request: pb.QueryRequest, context: ServicerContext
     ) -> AsyncIterator[pb.QueryResponse]:
         caller_id = current_caller().organization_id
         bind_contextvars(caller=caller_id)
-        holders = await self._plan(request, caller_id)
+        asked, holders = await self._plan(request, caller_id)
+        passage = await self._log.passed(asked, holders)
         calls = self._nodes.asked(
             node_service_pb2.AnswerRequest(query=request.query, user_token=request.user_token)
         )
-        seconds = self._deadlines.for_nodes(context.time_remaining())
+        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
         fan_out = FanOut(calls, holders, seconds)
         # A caller that goes away while a frame is being sent does not wake the generator below.
         context.add_done_callback(
-            lambda _context: fan_out.cancel()  # type: ignore[arg-type]  # any callable serves
+            lambda _context: _leave(fan_out, passage)  # type: ignore[arg-type]  # any callable
         )
         yield pb.QueryResponse(plan=pb.Plan(holders=[h.organization_id for h in holders]))
-        async for response in _told(fan_out, holders):
+        async for response in _told(fan_out, passage):
             yield response
 
-    async def _plan(self, request: pb.QueryRequest, caller_id: str) -> Sequence[Holder]:
-        """Whom to ask.
+    async def _plan(
+        self, request: pb.QueryRequest, caller_id: str
+    ) -> tuple[Asked, Sequence[Holder]]:
+        """What is asked, and whom to ask.
 
         Raises:
-            HomeroomError: if the question is not to be asked.
+            HomeroomError: if the question is not to be asked; the log has it by then.
         """
-        self._rate.take(caller_id)
-        if request.ByteSize() > _MAX_REQUEST_BYTES:
-            raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
-        admitted = await self._view.admit(request, caller_id)
+        admitted = await self._admit(request, caller_id)
         query, state = admitted.query, admitted.state
         agreement = state.agreement_of_parties(query.question.agreement_id, caller_id)
-        verdict = await self._policy.judge(query, agreement, self._view.clock())
-        bind_contextvars(codes=",".join(verdict.reasons))
-        relied_on = query.question.agreement_id
-        require_permitted(verdict, told=agreement is not None or not relied_on)
-        require_version(query.question, agreement)
-        return plan_holders(query.question, caller_id, agreement, state.organizations)
+        asked = Asked(query.question, caller_id, query.user.role, query.digest, agreement, state)
+        codes: Sequence[str] = ()
+        try:
+            verdict = await self._policy.judge(query, agreement, self._view.clock())
+            codes = verdict.reasons
+            bind_contextvars(codes=",".join(codes))
+            return asked, _holders(asked, verdict)
+        except HomeroomError as refusal:
+            await self._log.refused(asked, refusal.reason, codes)
+            raise
+
+    async def _admit(self, request: pb.QueryRequest, caller_id: str) -> Admitted:
+        try:
+            self._limits.rate.take(caller_id)
+            if request.ByteSize() > _MAX_REQUEST_BYTES:
+                raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
+            return await self._view.admit(request, caller_id)
+        except HomeroomError as refusal:
+            self._log.turned_away(caller_id, refusal.reason)
+            raise
 
 
 class AccountServicer(AccountServiceServicer):
     """Carries requests for accounts of holders' logs; what comes back is sealed to who asked."""
 
     def __init__(
-        self, view: FederationView, nodes: Nodes, rate: RateLimit, deadlines: Deadlines
+        self, view: FederationView, nodes: Nodes, limits: Limits, log: QuestionLog
     ) -> None:
         self._view = view
         self._nodes = nodes
-        self._rate = rate
-        self._deadlines = deadlines
+        self._limits = limits
+        self._log = log
 
     async def GetAccount(
         self, request: account_service_pb2.GetAccountRequest, context: ServicerContext
     ) -> account_service_pb2.GetAccountResponse:
         caller_id = current_caller().organization_id
         bind_contextvars(caller=caller_id)
-        self._rate.take(caller_id)
-        state = await self._view.fresh()
-        asked, _ = admit_account_request(request.request, state, caller_id)
-        organization = state.organizations.get(asked.holder)
-        if organization is None or not organization.node_address:
-            raise NotPermittedError("no such holder is known here")
-        holder = Holder(organization.organization_id, organization.node_address)
-        seconds = self._deadlines.for_nodes(context.time_remaining())
+        try:
+            holder = await self._holder(request, caller_id)
+        except HomeroomError as refusal:
+            self._log.turned_away(caller_id, refusal.reason)
+            raise
+        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
         sealed = await self._nodes.account(
             holder, node_account_pb2.GetAccountRequest(request=request.request), seconds
         )
         return account_service_pb2.GetAccountResponse(sealed_account=sealed)
 
+    async def _holder(
+        self, request: account_service_pb2.GetAccountRequest, caller_id: str
+    ) -> Holder:
+        """Whose log it is about.
+
+        Raises:
+            HomeroomError: if the request is not to be passed on.
+        """
+        self._limits.rate.take(caller_id)
+        state = await self._view.fresh()
+        asked, _ = admit_account_request(request.request, state, caller_id)
+        organization = state.organizations.get(asked.holder)
+        if organization is None or not organization.node_address:
+            raise NotPermittedError("no such holder is known here")
+        return Holder(organization.organization_id, organization.node_address)
+
+
+def _holders(asked: Asked, verdict: Verdict) -> Sequence[Holder]:
+    """Whom to ask.
+
+    Raises:
+        HomeroomError: if the question is not to be asked.
+    """
+    question, agreement = asked.question, asked.agreement
+    require_permitted(verdict, told=agreement is not None or not question.agreement_id)
+    require_version(question, agreement)
+    return plan_holders(question, asked.requester, agreement, asked.state.organizations)
+
+
+def _leave(fan_out: FanOut[answer_pb2.AnswerFrame], passage: Passage) -> None:
+    """Ends what is left of a question when its call is over."""
+    fan_out.cancel()
+    passage.leave()
+
 
 async def _told(
-    fan_out: FanOut[answer_pb2.AnswerFrame], holders: Sequence[Holder]
+    fan_out: FanOut[answer_pb2.AnswerFrame], passage: Passage
 ) -> AsyncIterator[pb.QueryResponse]:
-    """What the caller is told as answers come in; one log line when they have."""
+    """What the caller is told as answers come in, the last of it once the log has how all ended."""
     ended: Counter[str] = Counter()
     started = asyncio.get_running_loop().time()
     try:
@@ -199,12 +254,15 @@ async def _told(
             if isinstance(event, Ended):
                 ended[event.outcome] += 1
                 _log_fault(event)
+                passage.ended(event)
+                if passage.is_over:
+                    await passage.close()
             yield _response(event)
     finally:
         log.info(
             "question asked",
             method=QUERY_METHOD,
-            count=len(holders),
+            count=passage.count,
             state=" ".join(f"{outcome}={count}" for outcome, count in sorted(ended.items())),
             seconds=round(asyncio.get_running_loop().time() - started, 3),
         )

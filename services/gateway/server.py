@@ -2,27 +2,44 @@
 
 import datetime as dt
 import time
+from functools import partial
 
 from homeroom.api.gateway.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from homeroom.audit.checkpoint import GATEWAY_LOG, log_origin
 from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
+from homeroom.signing import SigningKey
 from services.gateway.api import (
     QUERY_METHOD,
     AccountServicer,
     FederationView,
     GatewayServicer,
+    Limits,
     Tolerances,
 )
 from services.gateway.domain.limits import Deadlines, RateLimit
+from services.gateway.domain.recording import QuestionLog
+from services.gateway.migrations import VERSION_TABLE
+from services.gateway.opening import (
+    PatientLog,
+    PolicyNotes,
+    note_refused_policy,
+    note_start,
+    open_log,
+)
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
 from services.gateway.settings import GatewaySettings
+from services.gateway.store import GatewayLog
 from services.runtime.access import AccessTable
+from services.runtime.audit.standing import WitnessedLog
+from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
+from services.runtime.database import until_it_takes_writes
+from services.runtime.logs import log
 from services.runtime.policy import (
     FEDERATION,
-    MemoryShelf,
     PolicyEngine,
     PolicyFolder,
     PolicyTrust,
@@ -43,16 +60,25 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
 
     Raises:
         PolicyUnavailableError: if the policy engine does not start.
+        LogUnavailableError: if the log cannot be written.
     """
     server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS})
-    policy = _watched_policy(settings, clock)
+    kept = await open_log(settings)
+    server.resources.callback(kept.close)
+    policy = _watched_policy(settings, kept, clock)
     await policy.begin()
     server.resources.push_async_callback(policy.running.close)
     server.in_background(policy.watch(), "watching the policy")
+    await note_start(kept, settings, policy.running.revision)
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
+    taking = _keep_log(server, settings, kept, channels)
+    questions = QuestionLog(taking, clock, _report_unwritten)
+    server.resources.push_async_callback(questions.finish)
+    policy.tell_refusals(partial(note_refused_policy, questions))
     feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), clock, NoShelf())
-    _serve(server, settings, feed, policy.running, channels, clock)
+    view = FederationView(feed, _tolerances(settings), clock)
+    _serve(server, settings, view, policy.running, Nodes(channels, settings.federation), questions)
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     server.in_background(
         feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
@@ -61,7 +87,33 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     return server
 
 
-def _watched_policy(settings: GatewaySettings, clock: Clock) -> WatchedPolicy:
+def _keep_log(
+    server: Server,
+    settings: GatewaySettings,
+    kept: GatewayLog,
+    channels: Channels,
+) -> PatientLog:
+    """Signs the log while it grows and when the gateway stops, and has the registry witness it."""
+    origin = log_origin(settings.federation, GATEWAY_LOG)
+    signer = kept.signer(origin, SigningKey.load(settings.checkpoint_key))
+    server.resources.push_async_callback(signer.sign_last)
+    server.in_background(signer.keep_signing(), "signing the log")
+    taking = WitnessedLog[None](kept)
+    witnessing = Witnessing.of(settings, kept, taking.standing)
+    witness = LogWitness.of(settings, GATEWAY_LOG, channels)
+    server.ready_after(witnessing.first_comparison)
+    server.ready_after(
+        lambda: until_it_takes_writes(settings.database_url, version_table=VERSION_TABLE)
+    )
+    server.in_background(witnessing.run(witness), "having the log witnessed")
+    return PatientLog(taking, witnessing.first_comparison, settings.state_wait_seconds)
+
+
+def _report_unwritten(error_type: str) -> None:
+    log.error("an entry of the log was not written", error_type=error_type)
+
+
+def _watched_policy(settings: GatewaySettings, kept: GatewayLog, clock: Clock) -> WatchedPolicy:
     async def opened(rules: PolicyFolder) -> PolicyEngine:
         return await open_rules(
             settings.policy_engine, rules, settings.policy_address, settings.policy_seconds
@@ -71,30 +123,33 @@ def _watched_policy(settings: GatewaySettings, clock: Clock) -> WatchedPolicy:
     trust = PolicyTrust(
         settings.federation, FEDERATION, bytes.fromhex(settings.registry_key), alone=True
     )
-    return WatchedPolicy(settings.federation_policy, trust, opened, MemoryShelf(), clock)
+    return WatchedPolicy(settings.federation_policy, trust, opened, PolicyNotes(kept), clock)
+
+
+def _tolerances(settings: GatewaySettings) -> Tolerances:
+    return Tolerances(
+        max_state_age=dt.timedelta(seconds=settings.max_state_age_seconds),
+        max_clock_skew=dt.timedelta(seconds=settings.max_clock_skew_seconds),
+        state_wait_seconds=settings.state_wait_seconds,
+    )
 
 
 def _serve(
     server: Server,
     settings: GatewaySettings,
-    feed: RegistryFeed,
+    view: FederationView,
     engine: PolicyEngine,
-    channels: Channels,
-    clock: Clock,
+    nodes: Nodes,
+    questions: QuestionLog,
 ) -> None:
-    tolerances = Tolerances(
-        max_state_age=dt.timedelta(seconds=settings.max_state_age_seconds),
-        max_clock_skew=dt.timedelta(seconds=settings.max_clock_skew_seconds),
-        state_wait_seconds=settings.state_wait_seconds,
-    )
-    view = FederationView(feed, tolerances, clock)
-    nodes = Nodes(channels, settings.federation)
     rate = RateLimit(settings.queries_per_second, settings.query_burst, time.monotonic)
     deadlines = Deadlines(
         settings.deadline_margin_seconds,
         settings.default_deadline_seconds,
         settings.max_deadline_seconds,
     )
-    servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, rate, deadlines)
+    limits = Limits(rate, deadlines)
+    servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, limits, questions)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
-    add_AccountServiceServicer_to_server(AccountServicer(view, nodes, rate, deadlines), server.grpc)
+    accounts = AccountServicer(view, nodes, limits, questions)
+    add_AccountServiceServicer_to_server(accounts, server.grpc)

@@ -5,18 +5,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.runtime.settings import PublicKeyHex, ServiceSettings
+from services.runtime.settings import WitnessedSettings
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(WitnessedSettings):
     """The settings of a gateway, read from HOMEROOM_GATEWAY_*."""
 
-    registry_address: str = Field(
-        description="Where the registry answers, as host:port; as dns:///host:port, its replicas "
-        "take turns."
+    database_url: str = Field(
+        default="sqlite:///gateway.db",
+        description="Where the gateway keeps its log, as an SQLAlchemy URL. Replicas share one: "
+        "then PostgreSQL.",
     )
-    registry_organization_id: str = Field(description="The organization that runs the registry.")
-    registry_key: PublicKeyHex = Field(description="The key the registry signs with.")
     policy_engine: Literal["embedded", "server"] = Field(
         description="Whether OPA runs in this process or as a server beside it."
     )

@@ -37,7 +37,7 @@ ACCESS: AccessTable = {
 
 _WITNESS = "/homeroom.api.registry.v1.WitnessService/"
 WITNESS_ACCESS: AccessTable = {
-    _WITNESS + "SubmitCheckpoint": frozenset({Role.NODE}),
+    _WITNESS + "SubmitCheckpoint": frozenset({Role.NODE, Role.GATEWAY}),
     _WITNESS + "SubmitCosignature": frozenset({Role.NODE, Role.STEWARD}),
     _WITNESS + "ListCheckpoints": _READERS,
     _WITNESS + "ListContradictions": _READERS,
@@ -63,9 +63,10 @@ async def build_server(settings: RegistrySettings) -> Server:
     server.resources.callback(store.close)
     add_RegistryServiceServicer_to_server(RegistryServicer(store, publisher, utc_now), server.grpc)
     witnessed = SqlWitnessStore(url)
+    gateway_key = bytes.fromhex(settings.gateway_checkpoint_key)
     server.resources.callback(witnessed.close)
     add_WitnessServiceServicer_to_server(
-        WitnessServicer(witnessed, settings.federation, key, utc_now), server.grpc
+        WitnessServicer(witnessed, settings.federation, key, utc_now, gateway_key), server.grpc
     )
     server.in_background(publisher.run(), "publisher")
     server.ready_after(lambda: until_it_takes_writes(url, version_table=VERSION_TABLE))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.runtime.settings import ServiceSettings
+from services.runtime.settings import PublicKeyHex, ServiceSettings
 
 
 class RegistrySettings(ServiceSettings):
@@ -17,6 +17,10 @@ class RegistrySettings(ServiceSettings):
     )
     snapshot_hours: float = Field(
         default=24.0, gt=0, le=168, description="How long a snapshot may be relied on."
+    )
+    gateway_checkpoint_key: PublicKeyHex = Field(
+        description="The key that signs checkpoints of the gateway's log, which is witnessed like "
+        "every node's."
     )
     restored_after: int = Field(
         default=0,

@@ -7,9 +7,11 @@ signatures, tokens, and OPA with the federation's own rules.
 import datetime as dt
 import secrets
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from homeroom.question import Question
 from homeroom.remote import error_of
 from homeroom.signing import Domain, SigningKey
 from homeroom.vocabulary import Element
+from services.gateway.migrations import GATEWAY, VERSION_TABLE
 from services.gateway.server import build_server
 from services.gateway.settings import GatewaySettings
+from services.runtime.database import upgrade
 from services.runtime.server import Server
 from tests.certificates import Authority
 from tests.contract.gateway_peers import (
@@ -43,6 +47,7 @@ from tests.contract.gateway_peers import (
     Serving,
     serve,
 )
+from tests.contract.scripted_witness import ScriptedWitness
 
 QUESTION = Question(
     agreement_version=1,
@@ -112,8 +117,10 @@ class GatewayFederation:
     authority: Authority
     participants: dict[str, Participant]
     registry: FakeRegistry
+    witness: ScriptedWitness
     nodes: dict[str, FakeNode]
     _stack: AsyncExitStack
+    settings: GatewaySettings = field(init=False)
     server: Server = field(init=False)
 
     def query(
@@ -193,15 +200,42 @@ class GatewayFederation:
         return answer
 
 
+@cache
+def _database() -> bytes:
+    """A database with all tables, to be copied: making tables costs most of a short test."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "gateway.db"
+        upgrade(f"sqlite:///{made}", GATEWAY, version_table=VERSION_TABLE)
+        return made.read_bytes()
+
+
+def new_database(folder: Path) -> str:
+    """The gateway's database in a folder; with what it holds, if it is there."""
+    path = folder / "gateway.db"
+    if not path.exists():
+        path.write_bytes(_database())
+    return f"sqlite:///{path}"
+
+
 @asynccontextmanager
 async def gateway_federation(
     folder: Path,
     holders: Mapping[str, Script | str],
     registry_age: dt.timedelta = dt.timedelta(0),
     registry_key: SigningKey | None = None,
+    witnessed: str = "",
     **settings: Any,
 ) -> AsyncIterator[GatewayFederation]:
-    """Starts everything; each holder has a script to answer by, or an address of its own."""
+    """Starts everything; each holder has a script to answer by, or an address of its own.
+
+    Args:
+        folder: keeps the gateway's files.
+        holders: who is asked.
+        registry_age: how old the registry's state is.
+        registry_key: by which it signs.
+        witnessed: a checkpoint of the gateway's log that the registry has.
+        settings: of the gateway.
+    """
     async with AsyncExitStack() as stack:
         authority = Authority.new()
         names = (HUB, ASKER, STRANGER, *holders)
@@ -209,19 +243,25 @@ async def gateway_federation(
         registry = FakeRegistry(participants, registry_age)
         registry.key = registry_key or registry.key
         hub = Identity(FEDERATION, HUB, Role.REGISTRY)
-        serving = await serve(authority.credentials(hub), registry.handlers())
+        witness = ScriptedWitness(FEDERATION, registry.key)
+        if witnessed:
+            witness.take(witnessed)
+        serving = await serve(
+            authority.credentials(hub), registry.handlers(), beside=[witness.handlers()]
+        )
         stack.push_async_callback(serving.server.stop, None)
         nodes = {name: FakeNode(s) for name, s in holders.items() if not isinstance(s, str)}
-        federation = GatewayFederation(authority, participants, registry, nodes, stack)
+        federation = GatewayFederation(authority, participants, registry, witness, nodes, stack)
         for name, script in holders.items():
             if isinstance(script, str):
                 participants[name].node_address = script
             else:
                 started = await federation.serve_node(name, nodes[name], "127.0.0.1:0")
                 participants[name].node_address = started.address
-        federation.server = await build_server(
-            _settings(authority, folder, serving.address, registry.key, **settings)
+        federation.settings = _settings(
+            authority, folder, serving.address, registry.key, **settings
         )
+        federation.server = await build_server(federation.settings)
         stack.push_async_callback(federation.server.stop)
         await federation.server.start()
         yield federation
@@ -230,6 +270,9 @@ async def gateway_federation(
 def _settings(
     authority: Authority, folder: Path, registry_address: str, key: SigningKey, **changed: Any
 ) -> GatewaySettings:
+    checkpoint_key = folder / "gateway_checkpoint_key.pem"
+    if not checkpoint_key.exists():
+        checkpoint_key.write_bytes(SigningKey.generate().to_pem())
     return GatewaySettings.model_validate(
         {
             "federation": FEDERATION,
@@ -239,6 +282,9 @@ def _settings(
             "registry_address": registry_address,
             "registry_organization_id": HUB,
             "registry_key": key.public.hex(),
+            "checkpoint_key": checkpoint_key,
+            "checkpoint_seconds": 0.2,
+            "database_url": new_database(folder),
             "policy_engine": "embedded",
             "federation_policy": Path("policy/federation"),
             # Time is the subject of few tests; the others must pass on a busy machine.

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -194,11 +194,14 @@ class Serving:
 
 
 async def serve(
-    credentials: ClientCredentials, handlers: grpc.GenericRpcHandler, address: str = "127.0.0.1:0"
+    credentials: ClientCredentials,
+    handlers: grpc.GenericRpcHandler,
+    address: str = "127.0.0.1:0",
+    beside: Sequence[grpc.GenericRpcHandler] = (),
 ) -> Serving:
     """Serves handlers with mutual TLS."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers([handlers])
+    server.add_generic_rpc_handlers([handlers, *beside])
     port = server.add_secure_port(
         address,
         grpc.ssl_server_credentials(

@@ -12,6 +12,7 @@ from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.beginning import open_beginning, sign_beginning
 from homeroom.audit.checkpoint import (
+    GATEWAY_LOG,
     cosign,
     open_checkpoint,
     open_cosignatures,
@@ -29,10 +30,11 @@ from homeroom.errors import (
 )
 from homeroom.identity import Role
 from homeroom.remote import error_of
+from homeroom.signing import SigningKey
 from services.registry.server import WITNESS_ACCESS
 from tests.growing_logs import GrowingLog
 from tests.organizations import NOW, Member, new_request_id
-from tests.serving import FEDERATION, Premises, premises, running_registry
+from tests.serving import FEDERATION, RUNNER, Premises, premises, running_registry
 
 ANYTOWN, RIVERTON = Member.new("anytown"), Member.new("riverton")
 METHODS = pb.DESCRIPTOR.services_by_name["WitnessService"].methods
@@ -240,3 +242,82 @@ async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> Non
     ):
         with pytest.raises(error):
             await called(call)
+
+
+# The gateway's log.
+
+
+def gateway_log(key: SigningKey, entries: int) -> GrowingLog:
+    log = GrowingLog(FEDERATION, GATEWAY_LOG, key)
+    log.grow(*(b"%d" % number for number in range(entries)))
+    return log
+
+
+async def shown(
+    at: Registry, log: GrowingLog, role: Role = Role.GATEWAY, known_size: int = 0, **changed: Any
+) -> Any:
+    """Whoever runs the shared services shows a checkpoint, as a bearer of a role."""
+    request = pb.SubmitCheckpointRequest(
+        note=log.note(),
+        known_size=known_size,
+        consistency_path=path_of(log, known_size, changed),
+        request_id=new_request_id(),
+        **changed,
+    )
+    stub = at.at.witness(at.port, RUNNER, role)
+    return (await called(stub.SubmitCheckpoint(request))).checkpoint
+
+
+async def test_the_gateways_log_is_witnessed_and_everyone_sees_it(registry: Registry) -> None:
+    log = gateway_log(registry.at.gateway_log_key, 3)
+    await shown(registry, log)
+    log.grow(b"more")
+    await shown(registry, log, known_size=3)
+    request = pb.ListCheckpointsRequest(organization_id=GATEWAY_LOG)
+    stub = registry.of(ANYTOWN, Role.APP)
+    one, two = (await called(stub.ListCheckpoints(request))).checkpoints
+
+    assert (one.position, two.position) == (1, 2)
+    assert open_checkpoint(two.note, log.origin, log.key.public) == log.checkpoint()
+    witness = witness_key(registry_witness_name(FEDERATION), registry.at.registry_key.public)
+    assert open_cosignatures(two.note, [witness])
+
+
+async def test_nobody_but_the_gateway_shows_its_log(registry: Registry) -> None:
+    """Neither a node's certificate nor another key does; nor does the gateway show another log."""
+    own = gateway_log(registry.at.gateway_log_key, 3)
+    with pytest.raises(NotPermittedError):
+        await shown(registry, own, Role.NODE)
+    for wrong in (gateway_log(SigningKey.generate(), 3), log_of(3)):
+        with pytest.raises(EvidenceInvalidError):
+            await shown(registry, wrong)
+
+
+async def test_a_gateways_log_that_forks_is_refused_and_remembered(registry: Registry) -> None:
+    log = gateway_log(registry.at.gateway_log_key, 5)
+    await shown(registry, log)
+    with pytest.raises(EvidenceInvalidError):
+        await shown(registry, log.copy(3), known_size=5, path=b"")
+    request = pb.ListContradictionsRequest(organization_id=GATEWAY_LOG)
+    stub = registry.of(ANYTOWN)
+    (found,) = (await called(stub.ListContradictions(request))).contradictions
+
+    assert found.kind == pb.CONTRADICTION_KIND_SHORTENED
+
+
+async def test_a_gateways_log_goes_on_after_a_loss_by_the_registrys_word_alone(
+    registry: Registry,
+) -> None:
+    before = gateway_log(registry.at.gateway_log_key, 5)
+    await shown(registry, before)
+    log = before.copy(3)
+    log.grow(b"after")
+    said = LogBeginning(1, before.checkpoint(), log.checkpoint(), "The disk died.", NOW)
+    for key, refused in ((registry.at.gateway_log_key, True), (registry.at.registry_key, False)):
+        beginning = sign_beginning(said, FEDERATION, GATEWAY_LOG, key)
+        showing = shown(registry, log, known_size=5, path=b"", beginning=beginning)
+        if refused:
+            with pytest.raises(EvidenceInvalidError):
+                await showing
+        else:
+            assert (await showing).position == 2

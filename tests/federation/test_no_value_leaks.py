@@ -82,6 +82,7 @@ def test_the_search_for_values_finds_what_is_there(federation: Federation) -> No
     assert {path.name for path in places_of(federation.layout.folder)} >= {
         "registry.db",
         "consent.db",
+        "gateway.db",
         "gateway.log",
         "harbor_ps.log",
         "profile.toml",
@@ -219,6 +220,7 @@ PLACES: dict[str, Callable[[Path], None]] = {
     "logs/harbor_ps.log": _plant_text,
     "hub/registry.db": _plant_row,
     "hub/consent.db": _plant_row,
+    "hub/gateway.db": lambda path: _plant_row(path, "log_entry"),
     "initiative/profile.receipts/2026-01.jsonl": _plant_text,
     "initiative/export.jsonl": _plant_text,
     "authority/authority.pem": _plant_text,

@@ -12,6 +12,7 @@ from homeroom.answer import Outcome
 from homeroom.audit import EVENTS, AuditKind
 from homeroom.errors import ERROR_OF_REASON, Reason
 from services.consent.store.tables import ConsentTable
+from services.gateway.store import LOG
 from services.node.__main__ import app as node_command
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.intake.run import FORMATS
@@ -42,6 +43,7 @@ _TABLES: dict[str, MetaData] = {
     "consent service": ConsentTable.metadata,
     "node, records": RecordTable.metadata,
     "node, state": MATTER.metadata,
+    "gateway": LOG.entry.metadata,
 }
 
 

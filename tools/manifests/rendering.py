@@ -95,7 +95,10 @@ HUB = Side(
         "postgres-cnpg/hub": ("edge/hub",),
     },
     settings={
-        "registry": _settings("registry"),
+        "registry": [
+            *_settings("registry"),
+            f"HOMEROOM_REGISTRY_GATEWAY_CHECKPOINT_KEY={_KEY}",
+        ],
         "consent": _settings("consent", "REGISTRY"),
         "gateway": _settings("gateway", "REGISTRY"),
     },

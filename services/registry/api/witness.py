@@ -8,10 +8,12 @@ from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceServicer
 from homeroom.audit.beginning import open_beginning
 from homeroom.audit.checkpoint import (
+    GATEWAY_LOG,
     cosign,
     log_origin,
     open_cosignatures,
     registry_witness_name,
+    require_log_name,
     witness_key,
     witness_name,
 )
@@ -23,7 +25,7 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.identity import require_organization_id
+from homeroom.identity import Role
 from homeroom.signing import SigningKey
 from services.registry.api import messages
 from services.registry.domain.organizations import RegisteredOrganization
@@ -31,6 +33,7 @@ from services.registry.domain.witness import (
     MAX_NOTE_CHARACTERS,
     MAX_PATH_BYTES,
     FoundContradiction,
+    LogKeeper,
     ShownCheckpoint,
     TakenCheckpoint,
     Verdict,
@@ -51,8 +54,26 @@ _KINDS: "dict[Contradiction, pb.ContradictionKind.ValueType]" = {
 class WitnessServicer(WitnessServiceServicer):
     """The witness's RPCs. Database work runs in threads."""
 
-    def __init__(self, store: WitnessStore, federation: str, key: SigningKey, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: WitnessStore,
+        federation: str,
+        key: SigningKey,
+        clock: Clock,
+        gateway_key: bytes,
+    ) -> None:
+        """Witnesses for one federation.
+
+        Args:
+            store: keeps what was taken and refused.
+            federation: its name.
+            key: the registry's; it cosigns.
+            clock: tells when.
+            gateway_key: signs checkpoints of the gateway's log.
+        """
         self._store = store
+        # Whoever runs the gateway cannot explain a loss away alone: the registry's key has to sign.
+        self._gateway = LogKeeper(GATEWAY_LOG, gateway_key, key.public)
         self._federation = federation
         self._clock = clock
         name = registry_witness_name(federation)
@@ -63,16 +84,19 @@ class WitnessServicer(WitnessServiceServicer):
     async def SubmitCheckpoint(
         self, request: pb.SubmitCheckpointRequest, _context: ServicerContext
     ) -> pb.SubmitCheckpointResponse:
-        caller = current_caller().organization_id
+        caller = current_caller()
+        is_gateway = caller.role is Role.GATEWAY
+        log_name = GATEWAY_LOG if is_gateway else caller.organization_id
         content_digest(request, request.request_id)
         _require_size(request.note, request.consistency_path)
+        now = self._clock().replace(microsecond=0)
         verdict = await asyncio.to_thread(
             self._store.decide,
-            caller,
-            partial(self._judge, request, self._clock().replace(microsecond=0)),
+            log_name,
+            partial(self._judge, request, now, self._gateway if is_gateway else None),
         )
         if isinstance(verdict, FoundContradiction):
-            log.error("a log contradicts itself", organization=caller, state=str(verdict.kind))
+            log.error("a log contradicts itself", organization=log_name, state=str(verdict.kind))
             raise EvidenceInvalidError("this log did not only grow", kind=str(verdict.kind))
         return pb.SubmitCheckpointResponse(checkpoint=_taken_message(verdict))
 
@@ -81,7 +105,7 @@ class WitnessServicer(WitnessServiceServicer):
     ) -> pb.SubmitCosignatureResponse:
         caller = current_caller().organization_id
         content_digest(request, request.request_id)
-        log_of = require_organization_id(request.organization_id)
+        log_of = require_log_name(request.organization_id)
         position = _place(request.position)
         if log_of == caller:
             raise NotPermittedError("nobody witnesses a log of its own")
@@ -94,7 +118,7 @@ class WitnessServicer(WitnessServiceServicer):
     async def ListCheckpoints(
         self, request: pb.ListCheckpointsRequest, _context: ServicerContext
     ) -> pb.ListCheckpointsResponse:
-        organization_id = require_organization_id(request.organization_id)
+        organization_id = require_log_name(request.organization_id)
         limit = page_size_of(request.page_size)
         if request.newest:
             newest = await asyncio.to_thread(self._store.newest, organization_id)
@@ -109,7 +133,7 @@ class WitnessServicer(WitnessServiceServicer):
     ) -> pb.ListContradictionsResponse:
         found = await asyncio.to_thread(
             self._store.contradictions,
-            require_organization_id(request.organization_id),
+            require_log_name(request.organization_id),
             _place(request.after_position),
             page_size_of(request.page_size),
         )
@@ -121,22 +145,21 @@ class WitnessServicer(WitnessServiceServicer):
         self,
         request: pb.SubmitCheckpointRequest,
         now: dt.datetime,
+        gateway: LogKeeper | None,
         organization: RegisteredOrganization | None,
         newest: TakenCheckpoint | None,
     ) -> Verdict:
+        keeper = gateway or _keeper_of(organization)
         beginning = None
-        if request.HasField("beginning") and organization is not None:
+        if request.HasField("beginning") and keeper is not None:
             said = open_beginning(
-                request.beginning,
-                self._federation,
-                organization.organization_id,
-                organization.signing_key,
+                request.beginning, self._federation, keeper.log_name, keeper.signing_key
             )
             beginning = (said, messages.statement_of(request.beginning))
         shown = ShownCheckpoint(
             request.note, request.known_size, request.consistency_path, beginning
         )
-        return self._witness.judge(shown, organization, newest, now)
+        return self._witness.judge(shown, keeper, newest, now)
 
     def _line(
         self,
@@ -152,6 +175,13 @@ class WitnessServicer(WitnessServiceServicer):
         if line.count("\n") != 1 or not open_cosignatures(alone + line, [key]):
             raise EvidenceInvalidError("the caller did not cosign this checkpoint")
         return caller, line
+
+
+def _keeper_of(organization: RegisteredOrganization | None) -> LogKeeper | None:
+    if organization is None:
+        return None
+    own = organization.organization_id
+    return LogKeeper(own, organization.checkpoint_key, organization.signing_key)
 
 
 def _require_size(text: str, path: bytes) -> None:

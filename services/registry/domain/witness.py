@@ -75,6 +75,21 @@ class ShownCheckpoint:
     beginning: tuple[LogBeginning, Statement] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogKeeper:
+    """Whose word a log is.
+
+    Attributes:
+        log_name: an organization's, or the gateway's.
+        checkpoint_key: signs its checkpoints; empty where none is kept.
+        signing_key: signs what is said of the log where it did not continue.
+    """
+
+    log_name: str
+    checkpoint_key: bytes
+    signing_key: bytes
+
+
 Verdict: TypeAlias = TakenCheckpoint | FoundContradiction
 
 
@@ -89,7 +104,7 @@ class WitnessStore(Protocol):
         """Writes what the rule makes of the newest checkpoint; nothing where it gives that back.
 
         Args:
-            organization_id: whose log it is.
+            organization_id: whose log it is, or the gateway's; here and below.
             rule: called while nobody else can write of this log.
         """
         ...
@@ -137,23 +152,23 @@ class Witness:
     def judge(
         self,
         shown: ShownCheckpoint,
-        organization: RegisteredOrganization | None,
+        keeper: LogKeeper | None,
         newest: TakenCheckpoint | None,
         now: dt.datetime,
     ) -> Verdict:
         """What becomes of a checkpoint.
 
         Raises:
-            NotPermittedError: if the organization is not registered with a checkpoint key.
+            NotPermittedError: if nobody is known to keep it, with a checkpoint key.
             EvidenceInvalidError: if its log did not sign it.
             ChangedMeanwhileError: if another checkpoint was taken meanwhile; whoever shows one has
                 to know the newest, so that nothing is held against a log for its being slow.
             RequestInvalidError: if a new beginning is not about what was taken last.
         """
-        if organization is None or not organization.checkpoint_key:
+        if keeper is None or not keeper.checkpoint_key:
             raise NotPermittedError("no log of this organization is witnessed")
-        name = organization.organization_id
-        checkpoint = open_checkpoint(shown.note, self.origin(name), organization.checkpoint_key)
+        name = keeper.log_name
+        checkpoint = open_checkpoint(shown.note, self.origin(name), keeper.checkpoint_key)
         if newest is not None and checkpoint == newest.checkpoint:
             return newest
         known = newest.checkpoint if newest else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
-from homeroom.audit.checkpoint import Checkpoint
+from homeroom.audit.checkpoint import GATEWAY_LOG, Checkpoint
 from homeroom.audit.growth import Contradiction
 from homeroom.errors import TooMuchAskedError
 from services.registry.domain.organizations import RegisteredOrganization
@@ -24,6 +24,7 @@ from services.runtime.database import database_errors, open_database, writing
 
 _TABLES = RegistryTable.metadata.tables
 _ORGANIZATION = _TABLES["organization"]
+_SEQUENCE = _TABLES["registry_sequence"]
 _TAKEN = _TABLES["witnessed_checkpoint"]
 _LINE = _TABLES["checkpoint_cosignature"]
 _FOUND = _TABLES["log_contradiction"]
@@ -44,7 +45,7 @@ class SqlWitnessStore:
         rule: Callable[[RegisteredOrganization | None, TakenCheckpoint | None], Verdict],
     ) -> Verdict:
         with database_errors(), writing(self._engine) as connection:
-            organization = _organization(connection, organization_id, lock=True)
+            organization = _locked(connection, organization_id)
             newest = _newest(connection, organization_id)
             verdict = rule(organization, newest)
             if isinstance(verdict, FoundContradiction):
@@ -61,7 +62,7 @@ class SqlWitnessStore:
     ) -> None:
         of = (_LINE.c.organization_id == organization_id, _LINE.c.position == position)
         with database_errors(), writing(self._engine) as connection:
-            _organization(connection, organization_id, lock=True)
+            _locked(connection, organization_id)
             place = _TAKEN.c.position == position
             found = _taken(connection, _of_log(organization_id).where(place))
             witness, line = rule(found[0] if found else None)
@@ -104,6 +105,15 @@ class SqlWitnessStore:
     def _reading(self) -> Iterator[Connection]:
         with database_errors(), self._engine.connect() as connection:
             yield connection
+
+
+def _locked(connection: Connection, log_name: str) -> RegisteredOrganization | None:
+    """The organization whose log it is, if it is one's; nobody else writes of the log now."""
+    if log_name == GATEWAY_LOG:
+        # No organization has a row of that name: the row that every writer locks stands for it.
+        connection.execute(select(_SEQUENCE).with_for_update())
+        return None
+    return _organization(connection, log_name, lock=True)
 
 
 def _organization(

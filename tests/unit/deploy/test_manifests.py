@@ -29,6 +29,7 @@ _MAP: dict[str, Any] = {
         "HOMEROOM_REGISTRY_FEDERATION": "test.example",
         "HOMEROOM_REGISTRY_ORGANIZATION_ID": "hub",
         "HOMEROOM_REGISTRY_ADDRESS": "127.0.0.1:50051",
+        "HOMEROOM_REGISTRY_GATEWAY_CHECKPOINT_KEY": "0" * 64,
     },
 }
 _REGISTRY: dict[str, Any] = {

@@ -16,6 +16,7 @@ NEEDED = {
     "REGISTRY_ADDRESS": "127.0.0.1:1",
     "REGISTRY_ORGANIZATION_ID": "hub",
     "REGISTRY_KEY": "0" * 64,
+    "CHECKPOINT_KEY": "checkpoint_key.pem",
     "POLICY_ENGINE": "embedded",
     "FEDERATION_POLICY": "policy/federation",
 }

@@ -16,12 +16,11 @@ from homeroom.errors import (
     NotPermittedError,
     RequestInvalidError,
 )
-from homeroom.federation import Standing
 from homeroom.signing import SigningKey
-from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
 from services.registry.domain.witness import (
     FoundContradiction,
+    LogKeeper,
     ShownCheckpoint,
     TakenCheckpoint,
     Verdict,
@@ -37,17 +36,7 @@ WITNESS = Witness(
     lambda name: log_origin(FEDERATION, name),
     lambda note: cosign(note, registry_witness_name(FEDERATION), REGISTRY_KEY, NOW),
 )
-ORGANIZATION = RegisteredOrganization(
-    organization_id="anytown",
-    record=Statement(b"", ()),
-    record_version=1,
-    kind="district",
-    signing_key=ANYTOWN.signing.public,
-    sealing_key=ANYTOWN.sealing.public,
-    checkpoint_key=ANYTOWN.checkpoint.public,
-    standing=Standing.SUSPENDED,
-    standing_time=NOW,
-)
+KEEPER = LogKeeper("anytown", ANYTOWN.checkpoint.public, ANYTOWN.signing.public)
 
 
 def log_of(entries: int) -> GrowingLog:
@@ -61,7 +50,7 @@ def shown(log: GrowingLog, known_size: int, path: bytes | None = None) -> ShownC
 
 
 def judge(one: ShownCheckpoint, newest: TakenCheckpoint | None) -> Verdict:
-    return WITNESS.judge(one, ORGANIZATION, newest, NOW)
+    return WITNESS.judge(one, KEEPER, newest, NOW)
 
 
 def taken(log: GrowingLog) -> TakenCheckpoint:
@@ -140,7 +129,7 @@ def test_only_the_logs_own_key_shows_a_checkpoint() -> None:
     for wrong in (foreign, others):
         with pytest.raises(EvidenceInvalidError):
             judge(shown(wrong, 0, b""), None)
-    for unknown in (None, replace(ORGANIZATION, checkpoint_key=b"")):
+    for unknown in (None, replace(KEEPER, checkpoint_key=b"")):
         with pytest.raises(NotPermittedError):
             WITNESS.judge(shown(log, 0, b""), unknown, None, NOW)
 

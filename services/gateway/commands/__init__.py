@@ -1,0 +1,1 @@
+"""What an administrator does where the gateway runs."""

@@ -1,0 +1,5 @@
+"""Brings the gateway's tables up to date, when `upgrade` asks."""
+
+from services.runtime.database import run_migrations
+
+run_migrations()
