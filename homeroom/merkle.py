@@ -6,7 +6,7 @@ other.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from homeroom.errors import EvidenceInvalidError
@@ -72,19 +72,34 @@ def inclusion_path(subtrees: Subtrees, index: int, size: int) -> bytes:
 
 def consistency_path(subtrees: Subtrees, old_size: int, size: int) -> bytes:
     """What proves that the first `old_size` entries are the beginning of the first `size`."""
-    path: list[bytes] = []
-    start, end, whole = 0, size, True
-    while 0 < old_size < end:
-        middle = start + _split(end - start)
-        if old_size <= middle:
-            path.append(_range_hash(subtrees, middle, end))
-            end = middle
-        else:
-            path.append(_range_hash(subtrees, start, middle))
-            start, whole = middle, False
-    if not whole:
-        path.append(_range_hash(subtrees, start, end))
-    return b"".join(reversed(path))
+    return b"".join(_range_hash(subtrees, *one) for one in _grown_ranges(old_size, size))
+
+
+def joined_path(sizes: tuple[int, int, int], root: bytes, first: bytes, second: bytes) -> bytes:
+    """What proves a growth by two steps at once, made of what proves each step.
+
+    Args:
+        sizes: before, between and after.
+        root: of the first entries, before.
+        first: the path from the first size to the second, which was checked.
+        second: the path from the second size to the third, likewise.
+
+    Raises:
+        EvidenceInvalidError: if these are not paths between these sizes.
+    """
+    old, middle, size = sizes
+    if not 0 < old < middle < size:
+        return second if old == middle else (first if middle == size else b"")
+    known = {(0, old): root}
+    for ranges, path in (
+        (_grown_ranges(old, middle), first),
+        (_grown_ranges(middle, size), second),
+    ):
+        hashes = _hashes(path)
+        if len(hashes) != len(ranges):
+            raise EvidenceInvalidError(_WRONG)
+        known.update(zip(ranges, hashes, strict=True))
+    return b"".join(_combined(known, *one) for one in _grown_ranges(old, size))
 
 
 def root_by_path(leaf: bytes, index: int, size: int, path: bytes) -> bytes:
@@ -219,6 +234,34 @@ def _fill(leaves: Sequence[bytes], paths: Sequence[bytearray], start: int, end: 
     for place in range(middle, end):
         paths[place] += left
     return node_hash(left, right)
+
+
+def _grown_ranges(old_size: int, size: int) -> list[tuple[int, int]]:
+    """The entries under each hash of a path of consistency, in its order."""
+    ranges: list[tuple[int, int]] = []
+    start, end, whole = 0, size, True
+    while 0 < old_size < end:
+        middle = start + _split(end - start)
+        if old_size <= middle:
+            ranges.append((middle, end))
+            end = middle
+        else:
+            ranges.append((start, middle))
+            start, whole = middle, False
+    if not whole:
+        ranges.append((start, end))
+    return ranges[::-1]
+
+
+def _combined(known: Mapping[tuple[int, int], bytes], start: int, end: int) -> bytes:
+    """The hash over some entries, of those that are known over parts of them."""
+    found = known.get((start, end))
+    if found is not None:
+        return found
+    if end - start <= 1:
+        raise EvidenceInvalidError(_WRONG)
+    middle = start + _split(end - start)
+    return node_hash(_combined(known, start, middle), _combined(known, middle, end))
 
 
 def _range_hash(subtrees: Subtrees, start: int, end: int) -> bytes:

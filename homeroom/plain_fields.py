@@ -106,12 +106,12 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.OnwardParty", "organization_id"),
         ("node.v1.OutsideDelegation", "by elements valid_to"),
         ("node.v1.OutsidePerson", "role training_valid_to"),
-        ("node.v1.PartnerContradiction", "kind known_note organization_id refused_note"),
         (
             "node.v1.OutsideRequest",
             "agreement_id basis dataset elements holder matter_id onward_to purpose "
             "request_id requester requester_kind school_ids table user_token_digest",
         ),
+        ("node.v1.PartnerContradiction", "kind known_note organization_id refused_note"),
         ("node.v1.PolicyStatus", "problem revision"),
         ("node.v1.Review", "consent_id lane"),
         ("node.v1.SchoolAttendance", "attendance_kind last_reported_date school_id"),

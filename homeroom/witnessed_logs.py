@@ -155,7 +155,7 @@ async def read_log(session: Session, organization_id: str, after: int = 0) -> Wi
         )
         page = (await call(session.witness.ListCheckpoints, request)).checkpoints
         for one in page:
-            before = steps[-1].checkpoint if steps else None
+            before = steps[-1] if steps else None
             steps.append(_checked(one, before, organization, state.federation, witnesses))
         if not page:
             break
@@ -184,7 +184,7 @@ async def newest_witnessed(session: Session, organization: Organization) -> Witn
 
 def _checked(
     one: pb.WitnessedCheckpoint,
-    before: Checkpoint | None,
+    before: Step | None,
     organization: Organization,
     federation: str,
     witnesses: dict[str, NoteKey],
@@ -196,12 +196,13 @@ def _checked(
     if one.HasField("beginning"):
         said = open_beginning(one.beginning, federation, name, organization.signing_key)
         reason = said.reason
-        wrong = said.now != checkpoint or (before is not None and said.lost != before)
+        wrong = said.now != checkpoint or (before is not None and said.lost != before.checkpoint)
     else:
         # Of the first that is shown, what came before it is not known here.
         wrong = before is not None and bool(
-            contradiction_between(before, checkpoint, one.consistency_path)
+            contradiction_between(before.checkpoint, checkpoint, one.consistency_path)
         )
+    wrong |= before is not None and one.previous_position != before.position
     lines = open_cosignatures(one.note, witnesses.values())
     named = {key.name: who for who, key in witnesses.items()}
     who = tuple(named[line.witness] for line in lines)

@@ -14,12 +14,14 @@ class ShownCheckpoint:
     """A checkpoint as the witness shows it; nothing of it is verified.
 
     Attributes:
+        previous: the position of the one that the path leads from.
         beginning: what the organization said where its log did not continue; that is verified.
     """
 
     position: int
     note: str
     path: bytes
+    previous: int
     beginning: LogBeginning | None = None
 
 
@@ -87,7 +89,8 @@ def follow(
 def _continued(
     known: FollowedLog, one: ShownCheckpoint, checkpoint: Checkpoint, signer: bytes
 ) -> FollowedLog:
-    if one.position != known.position + 1:
+    # Of what is old the witness keeps a part; what leads over it proves as much.
+    if one.previous != known.position or one.position <= known.position:
         raise EvidenceInvalidError("a checkpoint is left out")
     begun = one.beginning
     if begun is not None:

@@ -10,7 +10,13 @@ from homeroom.api.registry.v1.witness_service_pb2_grpc import add_WitnessService
 from homeroom.clock import utc_now
 from homeroom.identity import Role
 from homeroom.signing import SigningKey
-from services.registry.api import Publisher, RegistryServicer, SnapshotSigner, WitnessServicer
+from services.registry.api import (
+    Publisher,
+    RegistryServicer,
+    SnapshotSigner,
+    WitnessServicer,
+    thin_logs,
+)
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.settings import RegistrySettings
 from services.registry.store import SqlRegistryStore, SqlWitnessStore
@@ -69,5 +75,6 @@ async def build_server(settings: RegistrySettings) -> Server:
         WitnessServicer(witnessed, settings.federation, key, utc_now, gateway_key), server.grpc
     )
     server.in_background(publisher.run(), "publisher")
+    server.in_background(thin_logs(witnessed, utc_now), "thinning witnessed logs")
     server.ready_after(lambda: until_it_takes_writes(url, version_table=VERSION_TABLE))
     return server

@@ -30,7 +30,7 @@ from homeroom.signing import SigningKey
 from services.node.domain.log import Disclosed
 from services.node.store.disclosure_tables import DISCLOSED
 from services.node.store.log import LogStore
-from services.node.store.state_tables import LOG_ENTRY, LOG_TILE
+from services.node.store.state_tables import LOG, LOG_ENTRY, LOG_TILE
 from services.runtime.database import open_database, writing
 from tests.contract.node_stores import Urls, bring_up_to_date, urls
 
@@ -484,4 +484,22 @@ async def test_an_export_carries_what_witnesses_have_added(log: LogStore) -> Non
     assert log.note_at(size) == note + line
     assert json.dumps(line)[1:-1] in exported[-1].decode()
     assert list(verify_export(exported, keys).findings) == []
+    assert log.first_broken() is None
+
+
+async def test_of_what_was_signed_long_ago_one_a_day_stays(log: LogStore, engine: Engine) -> None:
+    """The one that most have cosigned; what is young stays whole, and the log verifies."""
+    day, signer = 24 * 3600, log.signer(ORIGIN, KEY)
+    for number, at in enumerate((1, 2, 3, day + 1, day + 2, 2 * day + 1, 2 * day + 2)):
+        await log.append(AuditKind.DECIDED, query(number), {})
+        size = signer.sign().size
+        kept = LOG.checkpoint
+        change(engine, update(kept).where(kept.c.size == size).values(signed_at=at))
+    note = log.note_at(2) or ""
+    line = cosign(note, "a.witness/name", SigningKey.generate(), dt.datetime.now(dt.UTC))
+    log.keep_lines(2, note, note + line)
+
+    assert signer.thin(2 * day) == 3
+    assert signer.thin(2 * day) == 0
+    assert [size for size in range(1, 8) if log.note_at(size)] == [2, 5, 6, 7]
     assert log.first_broken() is None

@@ -70,6 +70,7 @@ class ScriptedWitness:
                 position=len(self.shown) + 1,
                 note=note + line,
                 consistency_path=log.path(before),
+                previous_position=len(self.shown),
             )
         )
 

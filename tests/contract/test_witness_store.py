@@ -1,16 +1,19 @@
 """What the witness's store promises, on SQLite and on PostgreSQL alike."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from homeroom.audit.checkpoint import Checkpoint
-from homeroom.audit.growth import Contradiction
+from homeroom.audit.growth import Contradiction, contradiction_between
 from homeroom.errors import TooMuchAskedError
 from homeroom.federation import Standing
+from homeroom.signing import SigningKey
 from services.registry.domain.ledger import ChangeRequest, Decision
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
@@ -23,6 +26,7 @@ from services.registry.domain.witness import (
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.registry.store import SqlRegistryStore, SqlWitnessStore
 from services.runtime.database import upgrade
+from tests.growing_logs import GrowingLog
 from tests.organizations import NOW
 from tests.postgres import postgres, postgres_url
 
@@ -71,6 +75,7 @@ def checkpoint(position: int, name: str = "anytown") -> TakenCheckpoint:
         note=f"note {position}\n",
         path=b"\x00\xff" * 32,
         taken_at=SECOND,
+        previous=position - 1,
     )
 
 
@@ -113,6 +118,35 @@ def test_evidence_is_kept_once_and_takes_nothing(store: SqlWitnessStore) -> None
     ]
     assert store.contradictions("anytown", 1, 9) == [replace(contradiction("b"), position=2)]
     assert store.taken("anytown", 0, 9) == [checkpoint(1)]
+
+
+def test_old_checkpoints_are_thinned_and_every_step_still_checks(store: SqlWitnessStore) -> None:
+    """What a witness cosigned last stays, and of another log everything."""
+    log = GrowingLog("test", "anytown", SigningKey.generate())
+    for position in range(1, 9):
+        log.grow(b"one", b"more")
+        grown = replace(
+            checkpoint(position),
+            checkpoint=log.checkpoint(),
+            path=log.path(2 * position - 2),
+            taken_at=SECOND if position < 8 else SECOND + dt.timedelta(hours=1),
+        )
+        store.decide("anytown", giving(grown))
+        store.decide("riverton", giving(checkpoint(position, "riverton")))
+        store.add_cosignature("anytown", position, lambda _taken, n=position: (f"w{n // 4}", "l\n"))  # type: ignore[misc]  # bound now
+
+    assert store.thin("anytown", SECOND) == 0
+    assert store.thin("anytown", SECOND + dt.timedelta(seconds=1)) == 4
+    assert store.thin("anytown", SECOND + dt.timedelta(seconds=1)) == 0
+
+    left = store.taken("anytown", 0, 99)
+    assert [(one.position, one.previous) for one in left] == [(1, 0), (3, 1), (7, 3), (8, 7)]
+    for before, one in pairwise(left):
+        assert contradiction_between(before.checkpoint, one.checkpoint, one.path) is None
+    assert store.taken("anytown", 3, 1) == left[2:3]
+    assert store.newest("anytown") == left[-1]
+    assert len(store.taken("riverton", 0, 99)) == 8
+    assert store.logs() == ["anytown", "riverton"]
 
 
 def test_each_witness_has_one_line(store: SqlWitnessStore) -> None:

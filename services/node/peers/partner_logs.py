@@ -167,7 +167,9 @@ class PartnerLogs:
             said = open_beginning(
                 one.beginning, self._federation, partner.organization_id, partner.signing_key
             )
-        return ShownCheckpoint(one.position, one.note, one.consistency_path, said)
+        return ShownCheckpoint(
+            one.position, one.note, one.consistency_path, one.previous_position, said
+        )
 
     def _contradicted(self, known: PartnerLog, found: LogContradictedError) -> PartnerLog:
         """What is known, and what it was shown; the first time counts."""

@@ -2,6 +2,6 @@
 
 from services.registry.api.publisher import Publisher, SnapshotSigner
 from services.registry.api.servicer import RegistryServicer
-from services.registry.api.witness import WitnessServicer
+from services.registry.api.witness import WitnessServicer, thin_logs
 
-__all__ = ["Publisher", "RegistryServicer", "SnapshotSigner", "WitnessServicer"]
+__all__ = ["Publisher", "RegistryServicer", "SnapshotSigner", "WitnessServicer", "thin_logs"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from contextlib import suppress
 from functools import partial
 
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
@@ -23,12 +24,14 @@ from homeroom.errors import (
     EvidenceInvalidError,
     NotPermittedError,
     RequestInvalidError,
+    ServiceUnreachableError,
     TooMuchAskedError,
 )
 from homeroom.identity import Role
 from homeroom.signing import SigningKey
 from services.registry.api import messages
 from services.registry.domain.organizations import RegisteredOrganization
+from services.registry.domain.thinning import KEPT_WHOLE
 from services.registry.domain.witness import (
     MAX_NOTE_CHARACTERS,
     MAX_PATH_BYTES,
@@ -45,10 +48,21 @@ from services.runtime.logs import log
 from services.runtime.pages import page_size_of
 from services.runtime.writes import content_digest
 
+_THIN_SECONDS = 3600.0
+
 _KINDS: "dict[Contradiction, pb.ContradictionKind.ValueType]" = {
     Contradiction.SHORTENED: pb.CONTRADICTION_KIND_SHORTENED,
     Contradiction.FORKED: pb.CONTRADICTION_KIND_FORKED,
 }
+
+
+async def thin_logs(store: WitnessStore, clock: Clock) -> None:
+    """Leaves out what need not be kept of old checkpoints, for as long as the service runs."""
+    while True:
+        with suppress(ServiceUnreachableError):  # the next try finds the database
+            for name in await asyncio.to_thread(store.logs):
+                await asyncio.to_thread(store.thin, name, clock() - KEPT_WHOLE)
+        await asyncio.sleep(_THIN_SECONDS)
 
 
 class WitnessServicer(WitnessServiceServicer):
@@ -197,7 +211,10 @@ def _place(position: int) -> int:
 
 def _taken_message(taken: TakenCheckpoint) -> pb.WitnessedCheckpoint:
     message = pb.WitnessedCheckpoint(
-        position=taken.position, note=taken.whole_note, consistency_path=taken.path
+        position=taken.position,
+        note=taken.whole_note,
+        consistency_path=taken.path,
+        previous_position=taken.previous,
     )
     message.witness_time.FromDatetime(taken.taken_at)
     if taken.beginning is not None:

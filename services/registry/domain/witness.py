@@ -29,6 +29,7 @@ class TakenCheckpoint:
         position: its place among the log's checkpoints, from 1 on.
         note: as the log signed it, and the registry's line.
         path: leads from the one before.
+        previous: the position of the one before, of those that are kept; 0 for the first.
         beginning: the organization's word, where the log did not continue.
         cosignatures: the lines of other witnesses, in their order.
     """
@@ -41,6 +42,7 @@ class TakenCheckpoint:
     taken_at: dt.datetime
     beginning: Statement | None = None
     cosignatures: tuple[str, ...] = ()
+    previous: int = 0
 
     @property
     def whole_note(self) -> str:
@@ -130,6 +132,14 @@ class WitnessStore(Protocol):
         """The checkpoints after a place, in their order."""
         ...
 
+    def logs(self) -> Sequence[str]:
+        """The organizations whose logs are witnessed."""
+        ...
+
+    def thin(self, organization_id: str, before: dt.datetime) -> int:
+        """Leaves out what need not be kept of what is older; returns how many checkpoints."""
+        ...
+
     def contradictions(
         self, organization_id: str, after: int, limit: int
     ) -> Sequence[FoundContradiction]:
@@ -181,6 +191,7 @@ class Witness:
             note=shown.note + self.cosign(shown.note),
             path=shown.path,
             taken_at=now,
+            previous=newest.position if newest else 0,
         )
         if shown.beginning is not None:
             beginning, statement = shown.beginning

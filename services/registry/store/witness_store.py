@@ -1,7 +1,7 @@
 """Keeps the checkpoints of organizations' logs, and the evidence against logs that changed."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from homeroom.audit.growth import Contradiction
 from homeroom.errors import TooMuchAskedError
 from services.registry.domain.organizations import RegisteredOrganization
 from services.registry.domain.statements import Signature, Statement
+from services.registry.domain.thinning import KeptStep, thin
 from services.registry.domain.witness import (
     MAX_COSIGNATURES,
     FoundContradiction,
@@ -28,6 +29,9 @@ _SEQUENCE = _TABLES["registry_sequence"]
 _TAKEN = _TABLES["witnessed_checkpoint"]
 _LINE = _TABLES["checkpoint_cosignature"]
 _FOUND = _TABLES["log_contradiction"]
+
+_MOST_LOOKED_AT = 20_000
+_MOST_AT_ONCE = 500
 
 
 class SqlWitnessStore:
@@ -89,6 +93,32 @@ class SqlWitnessStore:
         with self._reading() as connection:
             return _taken(connection, later.order_by(_TAKEN.c.position).limit(limit))
 
+    def logs(self) -> Sequence[str]:
+        named = select(_TAKEN.c.organization_id).distinct().order_by(_TAKEN.c.organization_id)
+        with self._reading() as connection:
+            return list(connection.scalars(named))
+
+    def thin(self, organization_id: str, before: dt.datetime) -> int:
+        with database_errors(), writing(self._engine) as connection:
+            _organization(connection, organization_id, lock=True)
+            steps = _steps_before(connection, organization_id, before)
+            thinned = thin(steps, _followed(connection, organization_id), before)
+            for position, path in thinned.paths.items():
+                connection.execute(
+                    _TAKEN.update()
+                    .where(_TAKEN.c.organization_id == organization_id)
+                    .where(_TAKEN.c.position == position)
+                    .values(path=path)
+                )
+            for table in (_TAKEN, _LINE):
+                for some in _batched(thinned.dropped):
+                    connection.execute(
+                        delete(table)
+                        .where(table.c.organization_id == organization_id)
+                        .where(table.c.position.in_(some))
+                    )
+            return len(thinned.dropped)
+
     def contradictions(
         self, organization_id: str, after: int, limit: int
     ) -> Sequence[FoundContradiction]:
@@ -142,6 +172,13 @@ def _taken(connection: Connection, query: Select[Any]) -> list[TakenCheckpoint]:
     if not rows:
         return []
     lines: dict[int, list[str]] = {row.position: [] for row in rows}
+    before = connection.scalar(
+        select(func.max(_TAKEN.c.position)).where(
+            _TAKEN.c.organization_id == rows[0].organization_id,
+            _TAKEN.c.position < rows[0].position,
+        )
+    )
+    previous = [before or 0, *lines]
     kept = connection.execute(
         select(_LINE.c.position, _LINE.c.line)
         .where(_LINE.c.organization_id == rows[0].organization_id, _LINE.c.position.in_(lines))
@@ -149,10 +186,52 @@ def _taken(connection: Connection, query: Select[Any]) -> list[TakenCheckpoint]:
     )
     for row in kept:
         lines[row.position].append(row.line)
-    return [_taken_of(row, lines[row.position]) for row in rows]
+    return [
+        _taken_of(row, lines[row.position], at) for row, at in zip(rows, previous, strict=False)
+    ]
 
 
-def _taken_of(row: Row[Any], lines: Sequence[str]) -> TakenCheckpoint:
+def _steps_before(
+    connection: Connection, organization_id: str, before: dt.datetime
+) -> list[KeptStep]:
+    kept = _TAKEN.c
+    chosen = (
+        select(kept.position, kept.origin, kept.size, kept.root, kept.path, kept.taken_at)
+        .add_columns(func.length(kept.beginning).label("beginning"))
+        .where(kept.organization_id == organization_id)
+        .where(kept.taken_at < int(before.timestamp()))
+        .order_by(kept.position)
+        .limit(_MOST_LOOKED_AT)
+    )
+    return [
+        KeptStep(
+            position=row.position,
+            checkpoint=Checkpoint(row.origin, row.size, bytes(row.root)),
+            path=bytes(row.path),
+            taken_at=dt.datetime.fromtimestamp(row.taken_at, dt.UTC),
+            begins=bool(row.beginning),
+        )
+        for row in connection.execute(chosen)
+    ]
+
+
+def _followed(connection: Connection, organization_id: str) -> set[int]:
+    """The newest that each witness cosigned: from there it goes on."""
+    newest = (
+        select(func.max(_LINE.c.position))
+        .where(_LINE.c.organization_id == organization_id)
+        .group_by(_LINE.c.witness)
+    )
+    return set(connection.scalars(newest))
+
+
+def _batched(positions: Collection[int]) -> Iterator[list[int]]:
+    ordered = sorted(positions)
+    for begun in range(0, len(ordered), _MOST_AT_ONCE):
+        yield ordered[begun : begun + _MOST_AT_ONCE]
+
+
+def _taken_of(row: Row[Any], lines: Sequence[str], previous: int) -> TakenCheckpoint:
     beginning = None
     if row.beginning:
         signature = Signature(row.organization_id, row.beginning_key_id, row.beginning_signature)
@@ -166,6 +245,7 @@ def _taken_of(row: Row[Any], lines: Sequence[str]) -> TakenCheckpoint:
         taken_at=dt.datetime.fromtimestamp(row.taken_at, dt.UTC),
         beginning=beginning,
         cosignatures=tuple(lines),
+        previous=previous,
     )
 
 

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from homeroom.audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
@@ -17,6 +17,9 @@ from services.runtime.database import writing
 from services.runtime.tiles import TiledTree
 
 _EVERY_SECONDS = 1.0
+_THIN_SECONDS = 3600.0
+_DAY_SECONDS = 24 * 3600
+_KEPT_WHOLE_SECONDS = 30 * _DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,47 @@ class CheckpointSigner:
         raise LogUnavailableError("the log was signed otherwise before")
 
     async def keep_signing(self) -> None:
-        """Signs about once a second while the log grows."""
-        signed = -1
+        """Signs about once a second while the log grows, and thins what was signed long ago."""
+        signed, thinned = -1, 0.0
         while True:
             # A full disk frees itself, or the next try signs.
             with suppress(LogUnavailableError):
                 size = await asyncio.to_thread(self._size)
                 if size != signed:
                     signed = (await asyncio.to_thread(self.sign)).size
+                if not thinned or time.monotonic() - thinned >= _THIN_SECONDS:
+                    thinned = time.monotonic()
+                    await asyncio.to_thread(self.thin, int(time.time()) - _KEPT_WHOLE_SECONDS)
             await asyncio.sleep(_EVERY_SECONDS)
+
+    def thin(self, before: int) -> int:
+        """Forgets checkpoints that were signed earlier, but for one a day; returns how many.
+
+        The tree proves what they did. Of a day the one stays that most have cosigned, and of those
+        the last.
+
+        Args:
+            before: in seconds since 1970.
+
+        Raises:
+            LogUnavailableError: if it cannot be done now.
+        """
+        kept = self._tables.checkpoint.c
+        chosen = select(kept.size, kept.note, kept.signed_at).where(kept.signed_at < before)
+        best: dict[int, tuple[int, int]] = {}
+        sizes: set[int] = set()
+        try:
+            with writing(self._engine) as connection:
+                for row in connection.execute(chosen):
+                    sizes.add(row.size)
+                    day, rank = row.signed_at // _DAY_SECONDS, (row.note.count("\n"), row.size)
+                    best[day] = max(best.get(day, rank), rank)
+                forgotten = sizes - {size for _lines, size in best.values()}
+                for one in sorted(forgotten):
+                    connection.execute(delete(self._tables.checkpoint).where(kept.size == one))
+        except (SQLAlchemyError, OSError):
+            raise LogUnavailableError("what was signed cannot be thinned") from None
+        return len(forgotten)
 
     async def sign_last(self) -> None:
         """Signs what there is when nothing more is written."""

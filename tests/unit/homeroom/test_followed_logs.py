@@ -34,7 +34,7 @@ def log_of(entries: int) -> GrowingLog:
 def shown(log: GrowingLog, position: int, before: int, size: int | None = None) -> ShownCheckpoint:
     note = log.note(size)
     line = cosign(note, NAME, REGISTRY, NOW)
-    return ShownCheckpoint(position, note + line, log.path(before, size))
+    return ShownCheckpoint(position, note + line, log.path(before, size), position - 1)
 
 
 def followed(
@@ -88,7 +88,8 @@ def test_what_is_not_signed_by_log_and_witness_counts_for_nothing() -> None:
     stranger = GrowingLog("homeroom.test", "anytown", NEXT_KEY, log.leaves)
     for wrong in (
         replace(good, note=log.note()),
-        replace(good, position=3),
+        replace(good, position=3, previous=2),
+        replace(good, position=1),
         shown(stranger, 2, 5),
     ):
         with pytest.raises(EvidenceInvalidError):

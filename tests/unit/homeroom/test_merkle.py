@@ -1,5 +1,7 @@
 """Trees of hashes by RFC 9162: the published vectors, and what a path can and cannot prove."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from homeroom.merkle import (
     consistency_path,
     extended_root,
     inclusion_path,
+    joined_path,
     leaf_hash,
     node_hash,
     root_of,
@@ -206,3 +209,18 @@ def test_what_is_appended_gives_the_root_without_the_rest(before: int, more: int
     assert extended_root(before, roots, kept.leaves[before:]) == root_of(kept, before + more)
     with pytest.raises(EvidenceInvalidError):
         extended_root(before, roots + bytes(32), kept.leaves[before:])
+
+
+@given(st.integers(1, 70), st.integers(0, 70), st.integers(0, 70))
+def test_two_proofs_of_growth_make_the_one_over_both(old: int, more: int, yet_more: int) -> None:
+    """Exactly the path that whoever has the list would show; nothing else is made of it."""
+    sizes = (old, old + more, old + more + yet_more)
+    kept = Kept(numbered(sizes[2]))
+    first, second = (consistency_path(kept, *pair) for pair in pairwise(sizes))
+
+    joined = joined_path(sizes, root_of(kept, old), first, second)
+
+    assert joined == consistency_path(kept, old, sizes[2])
+    if more and yet_more:
+        with pytest.raises(EvidenceInvalidError):
+            joined_path(sizes, root_of(kept, old), first + bytes(32), second)

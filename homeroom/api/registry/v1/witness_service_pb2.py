@@ -26,37 +26,37 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.homeroom/api/registry/v1/witness_service.proto\x12\x18homeroom.api.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"\xbd\x01\n\x13WitnessedCheckpoint\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x18\n\x10\x63onsistency_path\x18\x03 \x01(\x0c\x12\x30\n\x0cwitness_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\tbeginning\x18\x05 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\"\xd4\x01\n\x0cLogBeginning\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x15\n\rlost_position\x18\x03 \x01(\x04\x12\x11\n\tlost_size\x18\x04 \x01(\x04\x12\x11\n\tlost_root\x18\x05 \x01(\x0c\x12\x0c\n\x04size\x18\x06 \x01(\x04\x12\x0c\n\x04root\x18\x07 \x01(\x0c\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12.\n\nbegin_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x10LogContradiction\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32+.homeroom.api.registry.v1.ContradictionKind\x12\x12\n\nknown_note\x18\x03 \x01(\t\x12\x14\n\x0crefused_note\x18\x04 \x01(\t\x12/\n\x0brefuse_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\x17SubmitCheckpointRequest\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x12\n\nknown_size\x18\x02 \x01(\x04\x12\x18\n\x10\x63onsistency_path\x18\x03 \x01(\x0c\x12:\n\tbeginning\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"]\n\x18SubmitCheckpointResponse\x12\x41\n\ncheckpoint\x18\x01 \x01(\x0b\x32-.homeroom.api.registry.v1.WitnessedCheckpoint\"g\n\x18SubmitCosignatureRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x0c\n\x04line\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1b\n\x19SubmitCosignatureResponse\"l\n\x16ListCheckpointsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0e\n\x06newest\x18\x04 \x01(\x08\"]\n\x17ListCheckpointsResponse\x12\x42\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32-.homeroom.api.registry.v1.WitnessedCheckpoint\"_\n\x19ListContradictionsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"`\n\x1aListContradictionsResponse\x12\x42\n\x0e\x63ontradictions\x18\x01 \x03(\x0b\x32*.homeroom.api.registry.v1.LogContradiction*x\n\x11\x43ontradictionKind\x12\"\n\x1e\x43ONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONTRADICTION_KIND_SHORTENED\x10\x01\x12\x1d\n\x19\x43ONTRADICTION_KIND_FORKED\x10\x02\x32\x82\x04\n\x0eWitnessService\x12y\n\x10SubmitCheckpoint\x12\x31.homeroom.api.registry.v1.SubmitCheckpointRequest\x1a\x32.homeroom.api.registry.v1.SubmitCheckpointResponse\x12|\n\x11SubmitCosignature\x12\x32.homeroom.api.registry.v1.SubmitCosignatureRequest\x1a\x33.homeroom.api.registry.v1.SubmitCosignatureResponse\x12v\n\x0fListCheckpoints\x12\x30.homeroom.api.registry.v1.ListCheckpointsRequest\x1a\x31.homeroom.api.registry.v1.ListCheckpointsResponse\x12\x7f\n\x12ListContradictions\x12\x33.homeroom.api.registry.v1.ListContradictionsRequest\x1a\x34.homeroom.api.registry.v1.ListContradictionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.homeroom/api/registry/v1/witness_service.proto\x12\x18homeroom.api.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%homeroom/api/common/v1/evidence.proto\"\xd8\x01\n\x13WitnessedCheckpoint\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x18\n\x10\x63onsistency_path\x18\x03 \x01(\x0c\x12\x30\n\x0cwitness_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\tbeginning\x18\x05 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x19\n\x11previous_position\x18\x06 \x01(\x04\"\xd4\x01\n\x0cLogBeginning\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x15\n\rlost_position\x18\x03 \x01(\x04\x12\x11\n\tlost_size\x18\x04 \x01(\x04\x12\x11\n\tlost_root\x18\x05 \x01(\x0c\x12\x0c\n\x04size\x18\x06 \x01(\x04\x12\x0c\n\x04root\x18\x07 \x01(\x0c\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12.\n\nbegin_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x10LogContradiction\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32+.homeroom.api.registry.v1.ContradictionKind\x12\x12\n\nknown_note\x18\x03 \x01(\t\x12\x14\n\x0crefused_note\x18\x04 \x01(\t\x12/\n\x0brefuse_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\x17SubmitCheckpointRequest\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x12\n\nknown_size\x18\x02 \x01(\x04\x12\x18\n\x10\x63onsistency_path\x18\x03 \x01(\x0c\x12:\n\tbeginning\x18\x04 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"]\n\x18SubmitCheckpointResponse\x12\x41\n\ncheckpoint\x18\x01 \x01(\x0b\x32-.homeroom.api.registry.v1.WitnessedCheckpoint\"g\n\x18SubmitCosignatureRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x0c\n\x04line\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1b\n\x19SubmitCosignatureResponse\"l\n\x16ListCheckpointsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0e\n\x06newest\x18\x04 \x01(\x08\"]\n\x17ListCheckpointsResponse\x12\x42\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32-.homeroom.api.registry.v1.WitnessedCheckpoint\"_\n\x19ListContradictionsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"`\n\x1aListContradictionsResponse\x12\x42\n\x0e\x63ontradictions\x18\x01 \x03(\x0b\x32*.homeroom.api.registry.v1.LogContradiction*x\n\x11\x43ontradictionKind\x12\"\n\x1e\x43ONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONTRADICTION_KIND_SHORTENED\x10\x01\x12\x1d\n\x19\x43ONTRADICTION_KIND_FORKED\x10\x02\x32\x82\x04\n\x0eWitnessService\x12y\n\x10SubmitCheckpoint\x12\x31.homeroom.api.registry.v1.SubmitCheckpointRequest\x1a\x32.homeroom.api.registry.v1.SubmitCheckpointResponse\x12|\n\x11SubmitCosignature\x12\x32.homeroom.api.registry.v1.SubmitCosignatureRequest\x1a\x33.homeroom.api.registry.v1.SubmitCosignatureResponse\x12v\n\x0fListCheckpoints\x12\x30.homeroom.api.registry.v1.ListCheckpointsRequest\x1a\x31.homeroom.api.registry.v1.ListCheckpointsResponse\x12\x7f\n\x12ListContradictions\x12\x33.homeroom.api.registry.v1.ListContradictionsRequest\x1a\x34.homeroom.api.registry.v1.ListContradictionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeroom.api.registry.v1.witness_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTRADICTIONKIND']._serialized_start=1541
-  _globals['_CONTRADICTIONKIND']._serialized_end=1661
+  _globals['_CONTRADICTIONKIND']._serialized_start=1568
+  _globals['_CONTRADICTIONKIND']._serialized_end=1688
   _globals['_WITNESSEDCHECKPOINT']._serialized_start=149
-  _globals['_WITNESSEDCHECKPOINT']._serialized_end=338
-  _globals['_LOGBEGINNING']._serialized_start=341
-  _globals['_LOGBEGINNING']._serialized_end=553
-  _globals['_LOGCONTRADICTION']._serialized_start=556
-  _globals['_LOGCONTRADICTION']._serialized_end=742
-  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_start=745
-  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_end=910
-  _globals['_SUBMITCHECKPOINTRESPONSE']._serialized_start=912
-  _globals['_SUBMITCHECKPOINTRESPONSE']._serialized_end=1005
-  _globals['_SUBMITCOSIGNATUREREQUEST']._serialized_start=1007
-  _globals['_SUBMITCOSIGNATUREREQUEST']._serialized_end=1110
-  _globals['_SUBMITCOSIGNATURERESPONSE']._serialized_start=1112
-  _globals['_SUBMITCOSIGNATURERESPONSE']._serialized_end=1139
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=1141
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1249
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1251
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1344
-  _globals['_LISTCONTRADICTIONSREQUEST']._serialized_start=1346
-  _globals['_LISTCONTRADICTIONSREQUEST']._serialized_end=1441
-  _globals['_LISTCONTRADICTIONSRESPONSE']._serialized_start=1443
-  _globals['_LISTCONTRADICTIONSRESPONSE']._serialized_end=1539
-  _globals['_WITNESSSERVICE']._serialized_start=1664
-  _globals['_WITNESSSERVICE']._serialized_end=2178
+  _globals['_WITNESSEDCHECKPOINT']._serialized_end=365
+  _globals['_LOGBEGINNING']._serialized_start=368
+  _globals['_LOGBEGINNING']._serialized_end=580
+  _globals['_LOGCONTRADICTION']._serialized_start=583
+  _globals['_LOGCONTRADICTION']._serialized_end=769
+  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_start=772
+  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_end=937
+  _globals['_SUBMITCHECKPOINTRESPONSE']._serialized_start=939
+  _globals['_SUBMITCHECKPOINTRESPONSE']._serialized_end=1032
+  _globals['_SUBMITCOSIGNATUREREQUEST']._serialized_start=1034
+  _globals['_SUBMITCOSIGNATUREREQUEST']._serialized_end=1137
+  _globals['_SUBMITCOSIGNATURERESPONSE']._serialized_start=1139
+  _globals['_SUBMITCOSIGNATURERESPONSE']._serialized_end=1166
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=1168
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1276
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1278
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1371
+  _globals['_LISTCONTRADICTIONSREQUEST']._serialized_start=1373
+  _globals['_LISTCONTRADICTIONSREQUEST']._serialized_end=1468
+  _globals['_LISTCONTRADICTIONSRESPONSE']._serialized_start=1470
+  _globals['_LISTCONTRADICTIONSRESPONSE']._serialized_end=1566
+  _globals['_WITNESSSERVICE']._serialized_start=1691
+  _globals['_WITNESSSERVICE']._serialized_end=2205
 # @@protoc_insertion_point(module_scope)

@@ -58,12 +58,15 @@ class WitnessedCheckpoint(_message.Message):
     CONSISTENCY_PATH_FIELD_NUMBER: _builtins.int
     WITNESS_TIME_FIELD_NUMBER: _builtins.int
     BEGINNING_FIELD_NUMBER: _builtins.int
+    PREVIOUS_POSITION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Its place among the log's checkpoints, from 1 on."""
     note: _builtins.str
     """The signed note (C2SP tlog-checkpoint), with the registry's cosignature and those of others."""
     consistency_path: _builtins.bytes
-    """The hashes that prove that it continues the checkpoint before it; empty for the first and for a new beginning."""
+    """The hashes that prove that it continues the one at `previous_position`; empty for the first and for a new beginning."""
+    previous_position: _builtins.int
+    """The place of the one that is kept before it; 0 for the first. Of what is old, the registry keeps a part."""
     @_builtins.property
     def witness_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken."""
@@ -80,10 +83,11 @@ class WitnessedCheckpoint(_message.Message):
         consistency_path: _builtins.bytes = ...,
         witness_time: _timestamp_pb2.Timestamp | None = ...,
         beginning: _evidence_pb2.SignedStatement | None = ...,
+        previous_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["beginning", b"beginning", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beginning", b"beginning", "consistency_path", b"consistency_path", "note", b"note", "position", b"position", "witness_time", b"witness_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beginning", b"beginning", "consistency_path", b"consistency_path", "note", b"note", "position", b"position", "previous_position", b"previous_position", "witness_time", b"witness_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
