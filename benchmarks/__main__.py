@@ -17,6 +17,7 @@ _NOT_BENCHMARKS = {
     "overhead",
     "rows_from_memory",
     "unlogged",
+    "ways",
 }
 
 
