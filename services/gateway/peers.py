@@ -37,6 +37,9 @@ _CONNECTION_TRIES = 3
 _RECONNECT_SECONDS = 0.25
 _LOOK_SECONDS = 0.005
 
+AWAY_SECONDS = 1.0
+"""How long nobody waits again for a node that could not be reached; the channel tries on."""
+
 _OUTCOMES: dict[int, Outcome | None] = {
     answer_pb2.OUTCOME_UNSPECIFIED: None,
     answer_pb2.OUTCOME_ANSWERED: Outcome.ANSWERED,
@@ -50,9 +53,13 @@ _OUTCOMES: dict[int, Outcome | None] = {
 class Nodes:
     """The nodes of a federation, as this gateway reaches them."""
 
-    def __init__(self, channels: Channels, federation: str) -> None:
+    def __init__(
+        self, channels: Channels, federation: str, away_seconds: float = AWAY_SECONDS
+    ) -> None:
         self._channels = channels
         self._federation = federation
+        self._away_seconds = away_seconds
+        self._away_until: dict[grpc.aio.Channel, float] = {}
 
     def channel_to(self, holder: Holder) -> grpc.aio.Channel:
         """The kept channel to a holder's node; TLS refuses whoever else answers there."""
@@ -73,7 +80,7 @@ class Nodes:
         channel = self.channel_to(holder)
         try:
             async with asyncio.timeout_at(deadline):
-                await _reach(channel)
+                await self.reach(channel)
             stub: AccountServiceAsyncStub = AccountServiceStub(channel)
             response = await stub.GetAccount(request, timeout=max(deadline - clock(), 0))
         except TimeoutError:
@@ -81,6 +88,25 @@ class Nodes:
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
         return response.sealed_account
+
+    async def reach(self, channel: grpc.aio.Channel) -> None:
+        """Waits until a channel is connected, unless it could not be a moment ago.
+
+        Else every question would wait once more for the one member that is away.
+
+        Raises:
+            ServiceUnreachableError: if it is not.
+        """
+        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            return
+        clock = asyncio.get_running_loop().time
+        if clock() < self._away_until.get(channel, 0):
+            raise ServiceUnreachableError("the node could not be reached a moment ago")
+        try:
+            await _reach(channel)
+        except ServiceUnreachableError:
+            self._away_until[channel] = clock() + self._away_seconds
+            raise
 
     def asked(self, request: pb.AnswerRequest) -> "NodeCalls":
         """The calls that put one question to them."""
@@ -105,7 +131,7 @@ class NodeCalls:
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         channel = self._nodes.channel_to(holder)
-        await _reach(channel)
+        await self._nodes.reach(channel)
         stub: NodeServiceAsyncStub = NodeServiceStub(channel)
         call = stub.Answer(self._request, timeout=max(deadline - clock(), 0))
         try:
@@ -130,8 +156,6 @@ async def _reach(channel: grpc.aio.Channel) -> None:
     Raises:
         ServiceUnreachableError: if it cannot be, a few times over.
     """
-    if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-        return
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(ServiceUnreachableError),
         stop=stop_after_attempt(_CONNECTION_TRIES),
