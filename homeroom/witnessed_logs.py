@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.beginning import open_beginning
 from homeroom.audit.checkpoint import (
+    GATEWAY_LOG,
     Checkpoint,
     log_origin,
     open_checkpoint,
@@ -136,16 +137,14 @@ def _partners(state: FederationState, own: str) -> list[str]:
 
 
 async def read_log(session: Session, organization_id: str, after: int = 0) -> WitnessedLog:
-    """The log of an organization after a place, every step of it checked.
+    """The log of an organization, or `GATEWAY_LOG`, after a place; every step of it checked.
 
     Raises:
         NotPermittedError: if no such organization keeps a log.
         EvidenceInvalidError: if a step does not follow from the one before.
     """
     state = await session.registry_view.state(session.seen.registry)
-    organization = state.organizations.get(organization_id)
-    if organization is None or not organization.checkpoint_key:
-        raise NotPermittedError("no such organization keeps a log")
+    keeper = _keeper(state, organization_id, session.profile.registry_key)
     witnesses = _witnesses(state, session.profile.registry_key)
     steps: list[Step] = []
     while True:
@@ -156,7 +155,7 @@ async def read_log(session: Session, organization_id: str, after: int = 0) -> Wi
         page = (await call(session.witness.ListCheckpoints, request)).checkpoints
         for one in page:
             before = steps[-1] if steps else None
-            steps.append(_checked(one, before, organization, state.federation, witnesses))
+            steps.append(_checked(one, before, keeper, state.federation, witnesses))
         if not page:
             break
     return WitnessedLog(tuple(steps), await _refused(session, organization_id))
@@ -182,19 +181,36 @@ async def newest_witnessed(session: Session, organization: Organization) -> Witn
     return WitnessedNote(checkpoint, note)
 
 
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Whose log it is, and who says so where it did not continue."""
+
+    log_name: str
+    signing_key: bytes
+
+
+def _keeper(state: FederationState, log_name: str, registry_key: bytes) -> _Keeper:
+    if log_name == GATEWAY_LOG:
+        return _Keeper(log_name, registry_key)
+    organization = state.organizations.get(log_name)
+    if organization is None or not organization.checkpoint_key:
+        raise NotPermittedError("no such organization keeps a log")
+    return _Keeper(log_name, organization.signing_key)
+
+
 def _checked(
     one: pb.WitnessedCheckpoint,
     before: Step | None,
-    organization: Organization,
+    keeper: _Keeper,
     federation: str,
     witnesses: dict[str, NoteKey],
 ) -> Step:
-    name = organization.organization_id
+    name = keeper.log_name
     checkpoint, reason = read_checkpoint(one.note), ""
     if checkpoint.origin != log_origin(federation, name):
         raise EvidenceInvalidError("a checkpoint is of another log")
     if one.HasField("beginning"):
-        said = open_beginning(one.beginning, federation, name, organization.signing_key)
+        said = open_beginning(one.beginning, federation, name, keeper.signing_key)
         reason = said.reason
         wrong = said.now != checkpoint or (before is not None and said.lost != before.checkpoint)
     else:

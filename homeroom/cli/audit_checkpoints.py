@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def checkpoints(
-    organization_id: Annotated[str, typer.Argument(help="Whose log it is.")],
+    organization_id: Annotated[str, typer.Argument(help="Whose log it is; or gateway-log.")],
     after: Annotated[int, typer.Option(help="Only checkpoints after this place.")] = 0,
     profile: ProfileOption = None,
     as_json: AsJson = False,

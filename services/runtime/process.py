@@ -74,6 +74,7 @@ def service_verbs(
     @app.callback(invoke_without_command=True)
     def serve(context: typer.Context) -> None:
         """Serves, when no verb is given."""
+        context.obj = os.environ
         if context.invoked_subcommand is None:
             raise typer.Exit(run_service(name, settings_type, build))
 

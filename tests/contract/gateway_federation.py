@@ -4,22 +4,24 @@ Everything is as in production but the registry's database and the nodes' answer
 signatures, tokens, and OPA with the federation's own rules.
 """
 
+import asyncio
 import datetime as dt
 import secrets
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
 from homeroom.api.common.v1 import answer_pb2, query_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as gateway_pb
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from homeroom.audit import EVENTS, AuditEntry, AuditKind
 from homeroom.channel import open_channel
 from homeroom.evidence import signed
 from homeroom.identity import Identity, Role
@@ -31,6 +33,7 @@ from homeroom.vocabulary import Element
 from services.gateway.migrations import GATEWAY, VERSION_TABLE
 from services.gateway.server import build_server
 from services.gateway.settings import GatewaySettings
+from services.gateway.store import GatewayLog
 from services.runtime.database import upgrade
 from services.runtime.server import Server
 from tests.certificates import Authority
@@ -48,6 +51,9 @@ from tests.contract.gateway_peers import (
     serve,
 )
 from tests.contract.scripted_witness import ScriptedWitness
+
+_PATIENCE_SECONDS = 60
+T = TypeVar("T")
 
 QUESTION = Question(
     agreement_version=1,
@@ -200,12 +206,17 @@ class GatewayFederation:
         return answer
 
 
+def make_tables(url: str) -> None:
+    """Makes the tables of the gateway's database."""
+    upgrade(url, GATEWAY, version_table=VERSION_TABLE)
+
+
 @cache
 def _database() -> bytes:
     """A database with all tables, to be copied: making tables costs most of a short test."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "gateway.db"
-        upgrade(f"sqlite:///{made}", GATEWAY, version_table=VERSION_TABLE)
+        make_tables(f"sqlite:///{made}")
         return made.read_bytes()
 
 
@@ -293,3 +304,29 @@ def _settings(
             **changed,
         }
     )
+
+
+def entries(federation: GatewayFederation, kind: AuditKind) -> Sequence[AuditEntry]:
+    """The entries of a kind, each as the catalogue has it."""
+    with closing(GatewayLog(federation.settings.database_url)) as log:
+        found = [entry for entry in log.entries() if entry.kind == kind]
+        assert log.first_broken() is None
+    event = EVENTS[kind]
+    for entry in found:
+        assert set(event.fields) <= set(entry.said) <= {*event.fields, *event.optional}
+    return found
+
+
+async def until_noted(federation: GatewayFederation, kind: AuditKind) -> AuditEntry:
+    """The only entry of a kind, once it is there."""
+    (one,) = await until(lambda: entries(federation, kind))
+    return one
+
+
+async def until(look: Callable[[], T]) -> T:
+    """What a look finds, once it finds something."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            if found := look():
+                return found
+            await asyncio.sleep(0.05)

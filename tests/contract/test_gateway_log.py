@@ -1,17 +1,17 @@
 """The gateway's log in a gateway that runs: what it tells, and that nothing passes without it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.node.v1 import node_service_pb2 as node_pb
-from homeroom.audit import EVENTS, AuditEntry, AuditKind
+from homeroom.audit import EVENTS, AuditKind
 from homeroom.audit.checkpoint import GATEWAY_LOG, Checkpoint, log_origin, read_checkpoint
 from homeroom.audit.checkpoint import sign_checkpoint as signed_checkpoint
 from homeroom.errors import (
@@ -26,15 +26,19 @@ from services.gateway.store import GatewayLog
 from services.runtime.database import open_database
 from tests.contract.gateway_federation import (
     GatewayFederation,
+    entries,
     frame,
     gateway_federation,
+    make_tables,
     new_database,
+    until,
+    until_noted,
 )
 from tests.contract.gateway_peers import AGREEMENT, ASKER, FEDERATION
+from tests.contract.node_stores import BACKENDS
+from tests.postgres import Postgres
 
 Frames = AsyncIterator[answer_pb2.AnswerFrame]
-_PATIENCE_SECONDS = 60
-T = TypeVar("T")
 
 
 async def answers(_request: node_pb.AnswerRequest) -> Frames:
@@ -46,37 +50,16 @@ async def hangs(_request: node_pb.AnswerRequest) -> Frames:
     await asyncio.sleep(3600)
 
 
-def entries(federation: GatewayFederation, kind: AuditKind) -> Sequence[AuditEntry]:
-    """The entries of a kind, each as the catalogue has it."""
-    with closing(GatewayLog(federation.settings.database_url)) as log:
-        found = [entry for entry in log.entries() if entry.kind == kind]
-        assert log.first_broken() is None
-    event = EVENTS[kind]
-    for entry in found:
-        assert set(event.fields) <= set(entry.said) <= {*event.fields, *event.optional}
-    return found
-
-
-async def until_noted(federation: GatewayFederation, kind: AuditKind) -> AuditEntry:
-    """The only entry of a kind, once it is there."""
-    (one,) = await until(lambda: entries(federation, kind))
-    return one
-
-
-async def until(look: Callable[[], T]) -> T:
-    """What a look finds, once it finds something."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            if found := look():
-                return found
-            await asyncio.sleep(0.05)
-
-
 def break_log(federation: GatewayFederation) -> None:
     """Nothing more can be written: as if the disk were full."""
-    engine = open_database(federation.settings.database_url)
+    change(federation.settings.database_url, "ALTER TABLE log_tile RENAME TO away")
+
+
+def change(url: str, statement: str) -> None:
+    """Changes the database by hand."""
+    engine = open_database(url)
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE log_tile RENAME TO away"))
+        connection.execute(text(statement))
     engine.dispose()
 
 
@@ -237,9 +220,17 @@ async def test_an_older_copy_of_the_log_passes_nothing_on(tmp_path: Path) -> Non
         assert federation.nobody_was_asked()
 
 
-async def test_replicas_that_share_a_database_write_one_log(tmp_path: Path) -> None:
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A gateway's database, on SQLite and on PostgreSQL alike."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.prepared_database(make_tables)
+    return new_database(tmp_path)
+
+
+async def test_replicas_that_share_a_database_write_one_log(url: str) -> None:
     """No place is taken twice, and what one has passed on is a replay to the other."""
-    url = new_database(tmp_path)
     digests = [digest_of(b"%d" % number) for number in range(40)]
     with closing(GatewayLog(url)) as one, closing(GatewayLog(url)) as other:
         placed = await asyncio.gather(

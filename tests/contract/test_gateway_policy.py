@@ -9,10 +9,16 @@ import pytest
 
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.node.v1 import node_service_pb2 as node_pb
+from homeroom.audit import AuditKind
 from homeroom.errors import EvidenceInvalidError
 from homeroom.signing import SigningKey
 from services.runtime.policy import PolicyEngine, Release, watching
-from tests.contract.gateway_federation import frame, gateway_federation
+from tests.contract.gateway_federation import (
+    entries,
+    frame,
+    gateway_federation,
+    until_noted,
+)
 from tests.contract.gateway_peers import FEDERATION
 from tests.policy_bundles import TEMPLATE, bundle_of
 
@@ -60,7 +66,11 @@ async def test_questions_pass_by_a_signed_policy_and_by_its_successor(
             while len(taken) < 2:  # noqa: ASYNC110 - the gateway tells nobody which policy it has
                 await asyncio.sleep(0.05)
         outcomes.append((await federation.ask()).outcomes)
+        (tmp_path / "policy.tar.gz").write_bytes(b"no bundle")
+        told = [await until_noted(federation, AuditKind.POLICY_REFUSED)]
+        told += entries(federation, AuditKind.POLICY_TAKEN)
 
+    assert [entry.said.get("sequence") for entry in told] == [None, 1, 2]
     assert outcomes == [{"north": ("ANSWERED", "")}] * 2
     assert len(set(taken)) == 2
 

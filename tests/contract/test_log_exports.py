@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from homeroom.audit.verifying import LogKeys
 from homeroom.cli.app import app
 from homeroom.cli.exits import ExitCode
 from homeroom.signing import SigningKey
+from services.gateway.__main__ import app as gateway_app
+from services.gateway.store import GatewayLog
 from services.node.__main__ import app as node_app
 from services.node.store.log import LogStore
 from services.node.store.state_tables import LOG_CHECKPOINT, LOG_ENTRY
 from services.runtime.database import open_database, writing
+from tests.contract.gateway_federation import new_database
 from tests.contract.node_stores import Urls, bring_up_to_date, urls
 
 __all__ = ["urls"]
@@ -131,3 +135,25 @@ def told(
     capsys.readouterr()
     code = run(command, *arguments)
     return code, json.loads(capsys.readouterr().out)["findings"]
+
+
+def test_the_verbs_of_the_gateways_log_name_what_was_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, key, out = new_database(tmp_path), tmp_path / "key.pem", tmp_path / "log"
+    key.write_bytes(SigningKey.generate().to_pem())
+    with closing(GatewayLog(url)) as log:
+        asyncio.run(log.append(AuditKind.QUESTION_PASSED, bytes(32), {"n": 1}))
+    whose = ("--federation", "test.example", "--checkpoint-key", key)
+    assert run(gateway_app, "export-log", out, "--database-url", url, *whose) == 0
+    assert run(gateway_app, "verify-log", "--database-url", url) == 0
+    assert run(app, "audit", "verify", out) == 0
+
+    out.write_bytes(out.read_bytes().replace(b'"n":1', b'"n":2'))
+    engine = open_database(url)
+    with writing(engine) as connection:
+        connection.execute(update(LOG_ENTRY).values(content="{}"))
+    engine.dispose()
+    assert run(gateway_app, "verify-log", "--database-url", url) == 1
+    assert run(app, "audit", "verify", out) == ExitCode.EVIDENCE_INVALID
+    assert "entry 0: changed" in capsys.readouterr().err

@@ -8,12 +8,12 @@ the registry's agreements, their purposes, the catalog's datasets and elements.
 import asyncio
 import datetime as dt
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from homeroom.agreement import AgreementDocument
 from homeroom.audit import AuditKind
 from homeroom.errors import QueryReplayedError, Reason
 from homeroom.federation import Agreement, FederationState
@@ -49,6 +49,25 @@ class Asked:
     state: FederationState
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The purposes and roles that the agreements of one state of the registry name."""
+
+    agreements: Mapping[str, Agreement]
+    purposes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, agreements: Mapping[str, Agreement]) -> "Words":
+        """Reads every agreement."""
+        documents = [agreement.document for agreement in agreements.values()]
+        schedules = [schedule for document in documents for schedule in document.schedules]
+        roles = [one.authorized_roles or () for one in documents]
+        roles += [one.authorized_roles or () for one in schedules]
+        purposes = frozenset(schedule.purpose for schedule in schedules)
+        return cls(agreements, purposes, frozenset(chain.from_iterable(roles)))
+
+
 class QuestionLog:
     """What the log tells of questions; no question waits for what is told of refused callers."""
 
@@ -58,6 +77,7 @@ class QuestionLog:
         self._report = report
         self._refused: OrderedDict[tuple[str, Reason], dt.datetime] = OrderedDict()
         self._noting: set[asyncio.Task[None]] = set()
+        self._words = Words({})
 
     async def passed(self, asked: Asked, holders: Sequence[Holder]) -> "Passage":
         """Writes that a question is about to be put to holders; until then nobody is asked.
@@ -67,7 +87,7 @@ class QuestionLog:
             LogUnavailableError: if it cannot be written; then nobody may be asked.
         """
         names = tuple(holder.organization_id for holder in holders)
-        said = {**_question_said(asked), "holders": list(names)}
+        said = {**self._question_said(asked), "holders": list(names)}
         await self._log.append(AuditKind.QUESTION_PASSED, asked.digest, said)
         return Passage(self, asked, names)
 
@@ -82,7 +102,7 @@ class QuestionLog:
         Raises:
             LogUnavailableError: if it cannot be written.
         """
-        said = {**_question_said(asked), "reason": str(reason), "codes": sorted(codes)}
+        said = {**self._question_said(asked), "reason": str(reason), "codes": sorted(codes)}
         with suppress(QueryReplayedError):
             await self._log.append(AuditKind.QUESTION_REFUSED, asked.digest, said)
 
@@ -114,6 +134,28 @@ class QuestionLog:
     async def finish(self) -> None:
         """Waits until everything that was begun is written."""
         await asyncio.gather(*self._noting, return_exceptions=True)
+
+    def _question_said(self, asked: Asked) -> dict[str, Any]:
+        question, agreement, words = asked.question, asked.agreement, self._words_of(asked.state)
+        return {
+            "requester": asked.requester,
+            "role": _listed(asked.role, words.roles),
+            "agreement": agreement.document.agreement_id if agreement else "",
+            "agreement_version": agreement.document.version if agreement else 0,
+            "purpose": _listed(question.purpose, words.purposes),
+            "basis": question.ground,
+            "dataset": question.dataset,
+            "elements": sorted(question.elements),
+            "level": str(question.level),
+            "validate_only": question.validate_only,
+            "registry_sequence": asked.state.sequence,
+        }
+
+    def _words_of(self, state: FederationState) -> Words:
+        # A state comes with every change at the registry, and serves many questions.
+        if self._words.agreements is not state.agreements:
+            self._words = Words.of(state.agreements)
+        return self._words
 
     async def _write(self, kind: AuditKind, digest: bytes, said: Mapping[str, Any]) -> None:
         await self._log.append(kind, digest, said)
@@ -190,36 +232,5 @@ def started_content(
     }
 
 
-def _question_said(asked: Asked) -> dict[str, Any]:
-    question, agreement = asked.question, asked.agreement
-    return {
-        "requester": asked.requester,
-        "role": _listed(asked.role, asked, _roles_of),
-        "agreement": agreement.document.agreement_id if agreement else "",
-        "agreement_version": agreement.document.version if agreement else 0,
-        "purpose": _listed(question.purpose, asked, _purposes_of),
-        "basis": question.ground,
-        "dataset": question.dataset,
-        "elements": sorted(question.elements),
-        "level": str(question.level),
-        "validate_only": question.validate_only,
-        "registry_sequence": asked.state.sequence,
-    }
-
-
-def _listed(word: str, asked: Asked, words_of: Callable[[AgreementDocument], Iterator[str]]) -> str:
-    """The word, if the agreements of the federation have it."""
-    if asked.agreement is not None and word in words_of(asked.agreement.document):
-        return word
-    named = any(word in words_of(one.document) for one in asked.state.agreements.values())
-    return word if named else UNLISTED
-
-
-def _purposes_of(document: AgreementDocument) -> Iterator[str]:
-    return (schedule.purpose for schedule in document.schedules)
-
-
-def _roles_of(document: AgreementDocument) -> Iterator[str]:
-    yield from document.authorized_roles or ()
-    for schedule in document.schedules:
-        yield from schedule.authorized_roles or ()
+def _listed(word: str, words: frozenset[str]) -> str:
+    return word if word in words else UNLISTED
