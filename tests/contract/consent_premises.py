@@ -3,16 +3,14 @@
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
-from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.consent import make_consents
 from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.errors import (
@@ -21,10 +19,10 @@ from homeroom.errors import (
     StateStaleError,
 )
 from homeroom.identity import Role
-from homeroom.remote import error_of
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
+from tests.contract.registry_premises import RunningRegistry, called
 from tests.organizations import Member, new_request_id
-from tests.serving import RUNNER, Premises, premises, running_consent, running_registry
+from tests.serving import Premises, premises, running_consent, running_registry
 
 HOLDER, RECORDER, RECIPIENT, OUTSIDER = (
     Member.new(name) for name in ("anytown", "helpers_org", "shelter_org", "outsider")
@@ -37,21 +35,11 @@ class Service:
     """A running consent service, the registry it follows, and those who call it."""
 
     at: Premises
-    registry_port: int
+    registry: RunningRegistry
     port: int
 
     def of(self, member: Member, role: Role = Role.APP) -> Any:
         return self.at.consent(self.port, member.organization_id, role)
-
-    async def set_standing(self, member: Member, standing: registry_pb.Standing.ValueType) -> None:
-        operator = self.at.registry(self.registry_port, RUNNER, Role.OPERATOR)
-        await operator.SetStanding(
-            registry_pb.SetStandingRequest(
-                organization_id=member.organization_id,
-                standing=standing,
-                request_id=new_request_id(),
-            )
-        )
 
     async def record(self, *consents: pb.Consent, by: Member = RECORDER) -> Any:
         request = pb.RecordConsentsRequest(consents=consents, request_id=new_request_id())
@@ -70,27 +58,13 @@ class Service:
         return self.of(member, Role.NODE).WatchConsents(request)
 
 
-async def called(call: Awaitable[Any]) -> Any:
-    """A call's answer, or the error that the service meant."""
-    try:
-        return await call
-    except grpc.aio.AioRpcError as failure:
-        raise error_of(failure) from failure
-
-
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with premises(tmp_path) as at, running_registry(at.registry_settings()) as registry_port:
-        for member in (HOLDER, RECORDER, RECIPIENT, OUTSIDER):
-            await at.registry(registry_port, member.organization_id).RegisterOrganization(
-                registry_pb.RegisterOrganizationRequest(
-                    record=member.record(), request_id=new_request_id()
-                )
-            )
+        registry = RunningRegistry(at, registry_port)
+        await registry.admit(HOLDER, RECORDER, RECIPIENT, OUTSIDER)
         async with running_consent(at.consent_settings(registry_port)) as port:
-            running = Service(at, registry_port, port)
-            for member in (HOLDER, RECORDER, RECIPIENT, OUTSIDER):
-                await running.set_standing(member, registry_pb.STANDING_ACTIVE)
+            running = Service(at, registry, port)
             await admitted(running)
             yield running
 

@@ -42,6 +42,7 @@ from services.node.store.state import StateStore
 from services.runtime.database import open_database
 from services.runtime.server import Server
 from tests.contract.node_stores import Urls, bring_up_to_date
+from tests.contract.registry_premises import RunningRegistry
 from tests.histories import head_of, says, signed_by_all
 from tests.organizations import Member, new_request_id, schedule_of
 from tests.serving import FEDERATION, RUNNER, Premises, premises, running_consent, running_registry
@@ -306,21 +307,13 @@ async def _recorded(federation: NodeFederation, code: str) -> int:
 
 async def _found(at: Premises, port: int, holder: Member, asker: Asker, stranger: Asker) -> None:
     """Registers and admits everyone; the holder and the asker sign their agreement."""
-    records = {holder: holder.record(datasets=["attendance"])}
+    registry = RunningRegistry(at, port)
+    records: dict[Member, dict[str, Any]] = {holder: {"datasets": ["attendance"]}}
     for one in (asker, stranger):
         public = one.issuer.public()
-        records[one.member] = one.member.record(user_issuer=public.name, user_keys=public.keys)
+        records[one.member] = {"user_issuer": public.name, "user_keys": public.keys}
     for member, record in records.items():
-        await at.registry(port, member.organization_id).RegisterOrganization(
-            registry_pb.RegisterOrganizationRequest(record=record, request_id=new_request_id())
-        )
-        await at.registry(port, RUNNER, Role.OPERATOR).SetStanding(
-            registry_pb.SetStandingRequest(
-                organization_id=member.organization_id,
-                standing=registry_pb.STANDING_ACTIVE,
-                request_id=new_request_id(),
-            )
-        )
+        await registry.admit(member, **record)
     document = _agreement(holder, asker.member)
     history = signed_by_all(document, [holder.signer, asker.member.signer])
     for statement, content in zip(history.statements, (document.encode(), b""), strict=True):

@@ -28,10 +28,10 @@ from tests.contract.consent_premises import (
     RECORDER,
     Service,
     a_consent,
-    called,
     changes_of,
     service,
 )
+from tests.contract.registry_premises import called
 from tests.organizations import NOW, Member, new_request_id
 from tests.serving import FEDERATION
 

@@ -33,10 +33,10 @@ from tests.contract.consent_premises import (
     Service,
     a_consent,
     admitted,
-    called,
     changes_of,
     service,
 )
+from tests.contract.registry_premises import called
 from tests.organizations import Member
 from tests.serving import FEDERATION, RUNNER, running_consent
 
@@ -199,7 +199,7 @@ async def test_a_suspended_organization_revokes_but_does_not_record(service: Ser
     """A family that told a suspended organization has still told it."""
     consent = a_consent()
     await service.record(consent)
-    await service.set_standing(RECORDER, registry_pb.STANDING_SUSPENDED)
+    await service.registry.set_standing(RECORDER, registry_pb.STANDING_SUSPENDED)
 
     async def recording_is_refused() -> None:
         while True:
@@ -376,9 +376,9 @@ async def test_a_revocation_reaches_a_watcher_at_once(service: Service) -> None:
     """No revocation waits for a heartbeat: ten arrive in the time of two."""
     consents = [a_consent() for _ in range(10)]
     await service.record(*consents)
-    settings = service.at.consent_settings(service.registry_port, heartbeat_seconds=10.0)
+    settings = service.at.consent_settings(service.registry.port, heartbeat_seconds=10.0)
     async with running_consent(settings) as port:
-        seldom = Service(service.at, service.registry_port, port)
+        seldom = Service(service.at, service.registry, port)
         await admitted(seldom)
         watch = seldom.watch(HOLDER)
         steps = changes_of(watch)
@@ -393,9 +393,9 @@ async def test_a_revocation_reaches_a_watcher_at_once(service: Service) -> None:
 
 
 async def test_another_replicas_changes_are_noticed(service: Service) -> None:
-    settings = service.at.consent_settings(service.registry_port)
+    settings = service.at.consent_settings(service.registry.port)
     async with running_consent(settings) as port:
-        watch = Service(service.at, service.registry_port, port).watch(HOLDER)
+        watch = Service(service.at, service.registry, port).watch(HOLDER)
         steps = changes_of(watch)
         await watch.read()
         await service.record(a_consent())
@@ -409,7 +409,7 @@ async def test_a_restart_without_the_registry_still_takes_revocations(service: S
     await service.record(consent)
     # Nothing answers there: what the service knows is what it saved.
     async with running_consent(service.at.consent_settings(1)) as port:
-        restarted = Service(service.at, 1, port)
+        restarted = Service(service.at, service.registry, port)
 
         assert await restarted.revoke(consent, HOLDER) == 2
 

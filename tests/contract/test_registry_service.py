@@ -2,12 +2,11 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from homeroom.agreement import AgreementDocument
@@ -34,51 +33,27 @@ from homeroom.lifecycle import (
     Suspension,
     Withdrawal,
 )
-from homeroom.remote import error_of
 from homeroom.signing import digest_of
 from homeroom.snapshot import open_heartbeat, open_snapshot
 from services.registry.server import ACCESS
+from tests.contract.registry_premises import RunningRegistry, called
 from tests.histories import digests_of, says
 from tests.organizations import Member, document_of, new_request_id
-from tests.serving import FEDERATION, Premises, premises, running_registry
+from tests.serving import FEDERATION, RUNNER, premises, running_registry
 
 ANYTOWN, RIVERTON, OUTSIDER = (Member.new(name) for name in ("anytown", "riverton", "outsider"))
 METHODS = pb.DESCRIPTOR.services_by_name["RegistryService"].methods
 
 
 @dataclass
-class Registry:
-    """A running registry and those who call it."""
-
-    at: Premises
-    port: int
-
-    def of(self, member: Member | str, role: Role = Role.STEWARD) -> Any:
-        name = member if isinstance(member, str) else member.organization_id
-        return self.at.registry(self.port, name, role)
-
-    async def register(self, member: Member, **changed: Any) -> Any:
-        request = pb.RegisterOrganizationRequest(
-            record=member.record(**changed), request_id=new_request_id()
-        )
-        return await called(self.of(member).RegisterOrganization(request))
-
-    async def set_standing(self, member: Member, standing: Any, debarred_until: str = "") -> Any:
-        named, request_id = member.organization_id, new_request_id()
-        request = pb.SetStandingRequest(organization_id=named, standing=standing)
-        request.request_id, request.debarred_until = request_id, debarred_until
-        return await called(self.of("federation_office", Role.OPERATOR).SetStanding(request))
+class Registry(RunningRegistry):
+    """A running registry, and what its organizations say."""
 
     async def set_classes(self, member: Member, classes: list[pb.ClassMembership]) -> Any:
         request = pb.SetClassesRequest(
             organization_id=member.organization_id, classes=classes, request_id=new_request_id()
         )
-        return await called(self.of("federation_office", Role.OPERATOR).SetClasses(request))
-
-    async def admit(self, *members: Member) -> None:
-        for member in members:
-            await self.register(member)
-            await self.set_standing(member, pb.STANDING_ACTIVE)
+        return await called(self.of(RUNNER, Role.OPERATOR).SetClasses(request))
 
     async def say(
         self,
@@ -121,14 +96,6 @@ class Registry:
 
 def _classes(*classes: pb.ClassMembership) -> pb.SetClassesRequest:
     return pb.SetClassesRequest(organization_id="anytown", classes=classes, request_id="r")
-
-
-async def called(call: Awaitable[Any]) -> Any:
-    """A call's answer, or the error that the service meant."""
-    try:
-        return await call
-    except grpc.aio.AioRpcError as failure:
-        raise error_of(failure) from failure
 
 
 @pytest.fixture

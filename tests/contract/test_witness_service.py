@@ -1,14 +1,12 @@
 """The registry as a witness, over a real connection: who may show what, and what everyone sees."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
-from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.beginning import open_beginning, sign_beginning
 from homeroom.audit.checkpoint import (
@@ -29,25 +27,22 @@ from homeroom.errors import (
     TooMuchAskedError,
 )
 from homeroom.identity import Role
-from homeroom.remote import error_of
 from homeroom.signing import SigningKey
 from services.registry.server import WITNESS_ACCESS
+from tests.contract.registry_premises import RunningRegistry, called
 from tests.growing_logs import GrowingLog
 from tests.organizations import NOW, Member, new_request_id
-from tests.serving import FEDERATION, RUNNER, Premises, premises, running_registry
+from tests.serving import FEDERATION, RUNNER, premises, running_registry
 
 ANYTOWN, RIVERTON = Member.new("anytown"), Member.new("riverton")
 METHODS = pb.DESCRIPTOR.services_by_name["WitnessService"].methods
 
 
 @dataclass
-class Registry:
-    """A running registry, with two organizations."""
+class Registry(RunningRegistry):
+    """A running registry as a witness, with two organizations."""
 
-    at: Premises
-    port: int
-
-    def of(self, member: Member, role: Role = Role.NODE) -> Any:
+    def witness(self, member: Member, role: Role = Role.NODE) -> Any:
         return self.at.witness(self.port, member.organization_id, role)
 
     async def show(self, log: GrowingLog, known_size: int, **changed: Any) -> Any:
@@ -59,15 +54,15 @@ class Registry:
             request_id=new_request_id(),
             **changed,
         )
-        return (await called(self.of(ANYTOWN).SubmitCheckpoint(request))).checkpoint
+        return (await called(self.witness(ANYTOWN).SubmitCheckpoint(request))).checkpoint
 
     async def checkpoints(self, **asked: Any) -> Any:
         request = pb.ListCheckpointsRequest(organization_id="anytown", **asked)
-        return (await called(self.of(RIVERTON, Role.APP).ListCheckpoints(request))).checkpoints
+        return (await called(self.witness(RIVERTON, Role.APP).ListCheckpoints(request))).checkpoints
 
     async def contradictions(self) -> Any:
         request = pb.ListContradictionsRequest(organization_id="anytown")
-        return (await called(self.of(RIVERTON).ListContradictions(request))).contradictions
+        return (await called(self.witness(RIVERTON).ListContradictions(request))).contradictions
 
 
 def path_of(log: GrowingLog, known_size: int, changed: dict[str, Any]) -> bytes:
@@ -75,22 +70,12 @@ def path_of(log: GrowingLog, known_size: int, changed: dict[str, Any]) -> bytes:
     return log.path(known_size) if path is None else bytes(path)
 
 
-async def called(call: Awaitable[Any]) -> Any:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as failure:
-        raise error_of(failure) from failure
-
-
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     async with premises(tmp_path) as at, running_registry(at.registry_settings()) as port:
-        for member in (ANYTOWN, RIVERTON):
-            request = registry_pb.RegisterOrganizationRequest(
-                record=member.record(), request_id=new_request_id()
-            )
-            await called(at.registry(port, member.organization_id).RegisterOrganization(request))
-        yield Registry(at, port)
+        running = Registry(at, port)
+        await running.register(ANYTOWN, RIVERTON)
+        yield running
 
 
 def log_of(entries: int) -> GrowingLog:
@@ -176,7 +161,7 @@ async def test_partners_cosign_in_their_own_name_alone(registry: Registry) -> No
         request = pb.SubmitCosignatureRequest(
             organization_id="anytown", position=position, line=text, request_id=new_request_id()
         )
-        await called(registry.of(member).SubmitCosignature(request))
+        await called(registry.witness(member).SubmitCosignature(request))
 
     await adds(RIVERTON, line)
     await adds(RIVERTON, line)
@@ -198,13 +183,13 @@ async def test_only_listed_roles_may_call(registry: Registry) -> None:
     for method in METHODS:
         listed = WITNESS_ACCESS[f"/{method.containing_service.full_name}/{method.name}"]
         for role in set(Role) - listed:
-            call = getattr(registry.of(ANYTOWN, role), method.name)
+            call = getattr(registry.witness(ANYTOWN, role), method.name)
             with pytest.raises(NotPermittedError):
                 await called(call(getattr(pb, method.input_type.name)()))
 
 
 async def test_bad_input_is_answered_by_a_typed_error(registry: Registry) -> None:
-    node, request_id = registry.of(ANYTOWN), new_request_id()
+    node, request_id = registry.witness(ANYTOWN), new_request_id()
     note = log_of(1).note()
     for call, error in (
         (node.SubmitCheckpoint(pb.SubmitCheckpointRequest(note=note)), RequestInvalidError),
@@ -274,7 +259,7 @@ async def test_the_gateways_log_is_witnessed_and_everyone_sees_it(registry: Regi
     log.grow(b"more")
     await shown(registry, log, known_size=3)
     request = pb.ListCheckpointsRequest(organization_id=GATEWAY_LOG)
-    stub = registry.of(ANYTOWN, Role.APP)
+    stub = registry.witness(ANYTOWN, Role.APP)
     one, two = (await called(stub.ListCheckpoints(request))).checkpoints
 
     assert (one.position, two.position) == (1, 2)
@@ -299,7 +284,7 @@ async def test_a_gateways_log_that_forks_is_refused_and_remembered(registry: Reg
     with pytest.raises(EvidenceInvalidError):
         await shown(registry, log.copy(3), known_size=5, path=b"")
     request = pb.ListContradictionsRequest(organization_id=GATEWAY_LOG)
-    stub = registry.of(ANYTOWN)
+    stub = registry.witness(ANYTOWN)
     (found,) = (await called(stub.ListContradictions(request))).contradictions
 
     assert found.kind == pb.CONTRADICTION_KIND_SHORTENED
