@@ -100,7 +100,7 @@ class SqlWitnessStore:
 
     def thin(self, organization_id: str, before: dt.datetime) -> int:
         with database_errors(), writing(self._engine) as connection:
-            _organization(connection, organization_id, lock=True)
+            _locked(connection, organization_id)
             steps = _steps_before(connection, organization_id, before)
             thinned = thin(steps, _followed(connection, organization_id), before)
             for position, path in thinned.paths.items():
