@@ -32,9 +32,11 @@ from tools.soak.premises import HOLDER, Premises, bring
 from tools.soak.promises import Promises, broken, version_of
 from tools.soak.work import Promise, Work
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 _LONGEST_LIFE_SECONDS = 5.0
-_LONGEST_SPELL_SECONDS = 1.5
+_LONGEST_SPELL_SECONDS = 3.0
+_MOST_IN_A_SPELL = 12
+_PAUSE_SECONDS = 0.02
 _MOST_PROMISES = 60
 _A_MOMENT_SECONDS = 0.03
 _STARTING_SHARE = 0.15
@@ -111,7 +113,7 @@ class Killing:
 
     def _outage(self, runner: asyncio.Runner, life: "_Life", cluster: Cluster) -> list[str]:
         """The database dies and recovers under a node that goes on; what was wrong then."""
-        runner.run(self._live(life, _LONGEST_SPELL_SECONDS))
+        runner.run(self._live(life, _MOST_IN_A_SPELL, _LONGEST_SPELL_SECONDS))
         cluster.die(at_once=bool(self._chance.getrandbits(1)))
         # The node meets the outage for a moment, and stands still while the databases are read.
         runner.run(asyncio.sleep(self._chance.uniform(0, _A_MOMENT_SECONDS)))
@@ -132,23 +134,35 @@ class Killing:
         await self._until_serving(life.node)
         life.working = asyncio.ensure_future(self._work.go_on(count()))
 
-    async def _live(self, life: "_Life", seconds: float = _LONGEST_LIFE_SECONDS) -> None:
-        """Imports, and waits until the node has promised so much more, and a moment."""
+    async def _live(
+        self,
+        life: "_Life",
+        promises: int = _MOST_PROMISES,
+        seconds: float = _LONGEST_LIFE_SECONDS,
+    ) -> None:
+        """Imports, and waits until the node has promised some more, and a moment."""
         life.importing = self._import()
-        await self._more(self._chance.randrange(_MOST_PROMISES), seconds)
+        await self._more(self._chance.randrange(promises), seconds)
         await asyncio.sleep(self._chance.uniform(0, _A_MOMENT_SECONDS))
 
-    async def _more(self, promises: int, seconds: float) -> bool:
-        """Waits for so many promises, however slow a machine; whether they came in this time."""
+    async def _more(self, promises: int, seconds: float) -> None:
+        """Waits for so many promises, or that long."""
         self._awaited, self._enough = promises, asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._enough.wait()
-        return self._enough.is_set()
 
     async def _until_answering(self) -> None:
-        if not await self._more(1, _PATIENCE_SECONDS):
-            raise ServiceUnreachableError("the node does not go on after its database came back")
+        """Waits until another answer has come whole: the next death is of a node at work."""
+        before = self._work.answers
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._work.answers == before:
+                    await self._more(1, _LONGEST_SPELL_SECONDS)
+        except TimeoutError:
+            raise ServiceUnreachableError(
+                "the node does not go on after its database came back"
+            ) from None
 
     def _node(self) -> ForkServerProcess:
         plan = self.at.layout.processes[HOLDER]
@@ -194,7 +208,7 @@ class Killing:
                     reply = await health.Check(health_pb2.HealthCheckRequest(), timeout=1)
                     if reply.status == health_pb2.HealthCheckResponse.SERVING:
                         return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(_PAUSE_SECONDS)
         raise ServiceUnreachableError("the node does not start again; its log says why")
 
     def _promised(self, promise: Promise) -> None:
