@@ -14,7 +14,13 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("common.v1.Account", "checkpoint consistency_paths holder request_digest requester"),
         ("common.v1.AccountRequest", "holder nonce requester"),
         ("common.v1.AccountedQuestion", "query_digest"),
+        ("common.v1.CertificateReceipt", "certificate_digest holder log_entry_digest recipient"),
+        ("common.v1.CertifiedAnswer", "consent_id kept_because log_entry_digest query_digest"),
         ("common.v1.Cohort", "school_ids"),
+        (
+            "common.v1.DestructionCertificate",
+            "agreement_id certificate_id destroy_date holder method recipient role",
+        ),
         ("common.v1.LoggedEntry", "inclusion_path kind leaf_hash"),
         ("common.v1.Period", "end_date start_date"),
         (
@@ -69,6 +75,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("consent.v1.Verdict", "codes consent_id last_date"),
         ("consent.v1.VerdictReport", "holder recorder"),
         ("consent.v1.WithdrawalDetails", "channel withdrawn_by"),
+        ("gateway.v1.CertifyDestructionRequest", "holder request_id"),
         ("gateway.v1.Plan", "holders"),
         ("gateway.v1.SourceFrame", "holder"),
         ("gateway.v1.SourceOutcome", "error_reason holder"),
@@ -77,6 +84,8 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.Approval", "agreement_id approval_id decided_by element purpose requester"),
         ("node.v1.ApprovalStatement", "agreement_id approval_id element holder purpose requester"),
         ("node.v1.ConsentProblem", "reason_code"),
+        ("node.v1.CertifiedDestruction", "consent_id destroy_date kept_because method"),
+        ("node.v1.CertifyDestructionRequest", "recipient request_id"),
         ("node.v1.DatasetCount", "dataset"),
         ("node.v1.DecideApprovalRequest", "approval_id request_id"),
         ("node.v1.DecideReviewRequest", "consent_id request_id"),
@@ -104,6 +113,10 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.ListReviewsResponse", "next_page_token"),
         ("node.v1.Matter", "entered_by evidence_digest kind matter_id requester"),
         ("node.v1.OnwardParty", "organization_id"),
+        (
+            "node.v1.OutstandingDestruction",
+            "agreement_id certificate_date due_date first_given_date kept_because recipient rule",
+        ),
         ("node.v1.OutsideDelegation", "by elements valid_to"),
         ("node.v1.OutsidePerson", "role training_valid_to"),
         (

@@ -1,8 +1,9 @@
 """Keeps what an app asked and every receipt it was given, to hold the holders' logs to them.
 
-A folder of JSON lines, one file for each month, to which lines are only ever added. A line is one
-of three: `asked` before a question leaves, `receipt` for each receipt whose signature checked, and
-`silent` for a holder that sent none. None of them is about a student: a question stands there by
+A folder of JSON lines, one file for each month, to which lines are only ever added: `asked` before
+a question leaves, `receipt` for each receipt whose signature checked, `silent` for a holder that
+sent none, `checkpoint` of a log that was reconciled, and `certificate` of what was destroyed, once
+its holder has signed that it came. None of them is about a student: a question stands there by
 its digest, which nobody finds the students from, because the question's own id is random.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homeroom.api.common.v1 import answer_pb2, evidence_pb2
+from homeroom.api.common.v1 import answer_pb2, destruction_pb2, evidence_pb2
 from homeroom.audit.checkpoint import read_checkpoint
 from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, LogUnavailableError
@@ -84,6 +85,27 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class SentCertificate:
+    """A certificate of destruction that its holder has kept.
+
+    Attributes:
+        evidence: the SignedStatement of a DestructionCertificate, serialized.
+        receipt: the holder's SignedStatement of a CertificateReceipt, serialized.
+    """
+
+    at: dt.datetime
+    holder: str
+    evidence: bytes
+    receipt: bytes
+
+    @property
+    def certificate(self) -> destruction_pb2.DestructionCertificate:
+        """What was certified."""
+        statement = decode(evidence_pb2.SignedStatement, self.evidence).statement
+        return decode(destruction_pb2.DestructionCertificate, statement)
+
+
+@dataclass(frozen=True, slots=True)
 class SeenCheckpoint:
     """A holder's log as it once showed itself; from then on it may only grow.
 
@@ -104,7 +126,7 @@ class DamagedLine:
     line: int
 
 
-Kept = AskedQuery | KeptReceipt | Silence | SeenCheckpoint | DamagedLine
+Kept = AskedQuery | KeptReceipt | Silence | SeenCheckpoint | SentCertificate | DamagedLine
 
 
 class ReceiptFiles:
@@ -148,6 +170,19 @@ class ReceiptFiles:
     def keep_checkpoint(self, holder: str, note: str) -> None:
         """Keeps what a holder's log was, once it was checked."""
         self._add("checkpoint", holder=holder, note=note)
+
+    def keep_certificate(self, holder: str, evidence: bytes, receipt: bytes) -> None:
+        """Keeps a certificate of destruction, and its holder's signed word that it came.
+
+        Raises:
+            LogUnavailableError: if it cannot be kept.
+        """
+        self._add(
+            "certificate",
+            holder=holder,
+            evidence=b64encode(evidence).decode(),
+            receipt=b64encode(receipt).decode(),
+        )
 
     def sync(self) -> None:
         """Has the newest file on disk, as far as the machine can tell."""
@@ -246,9 +281,22 @@ def _checkpoint(content: Mapping[str, Any]) -> SeenCheckpoint:
     )
 
 
+def _certificate(content: Mapping[str, Any]) -> SentCertificate:
+    sent = SentCertificate(
+        dt.datetime.fromisoformat(content["at"]),
+        content["holder"],
+        b64decode(content["evidence"], validate=True),
+        b64decode(content["receipt"], validate=True),
+    )
+    if not sent.certificate.answers:
+        raise EvidenceInvalidError("a certificate names its answers")
+    return sent
+
+
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Kept]] = {
     "asked": _asked,
     "receipt": _receipt,
     "silent": _silence,
     "checkpoint": _checkpoint,
+    "certificate": _certificate,
 }

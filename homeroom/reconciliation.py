@@ -3,16 +3,8 @@
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from homeroom.api.gateway.v1 import account_service_pb2 as pb
 from homeroom.audit.account_wire import NONCE_BYTES, open_account, sign_request
@@ -31,18 +23,14 @@ from homeroom.errors import (
     EvidenceInvalidError,
     HomeroomError,
     NotPermittedError,
-    TooMuchAskedError,
 )
 from homeroom.federation import FederationState, Organization
 from homeroom.profile import required
 from homeroom.receipts import DamagedLine
-from homeroom.session import Session, call
+from homeroom.session import Session, call, in_turn
 from homeroom.witnessed_logs import newest_witnessed
 
-R = TypeVar("R")
-
 _AT_ONCE = 8
-_PATIENT_ATTEMPTS = 12
 _FIRST = dt.datetime(1970, 1, 2, tzinfo=dt.UTC)
 _CLOCKS_APART = dt.timedelta(days=1)
 """How much further back a holder is asked, so that two clocks never make a gap."""
@@ -240,20 +228,7 @@ class _LogReading:
         )
         evidence = sign_request(request, secrets.token_bytes(NONCE_BYTES), session.signing_key)
         message = pb.GetAccountRequest(request=evidence)
-        response = await _in_turn(lambda: call(session.accounts.GetAccount, message))
+        response = await in_turn(lambda: call(session.accounts.GetAccount, message))
         return open_account(
             response.sealed_account, evidence.statement, holder.signing_key, session.sealing_key
         )
-
-
-async def _in_turn(ask: Callable[[], Awaitable[R]]) -> R:
-    """Asks again, later, where the gateway lets nobody ask so often."""
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(TooMuchAskedError),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        stop=stop_after_attempt(_PATIENT_ATTEMPTS),
-        reraise=True,
-    ):
-        with attempt:
-            return await ask()
-    raise TooMuchAskedError("the gateway has no turn")

@@ -18,8 +18,12 @@ from tenacity import (
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceStub
 from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceStub
+from homeroom.api.gateway.v1.destruction_service_pb2_grpc import DestructionServiceStub
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceStub
+from homeroom.api.node.v1.destruction_service_pb2_grpc import (
+    DestructionServiceStub as OwnDestructionServiceStub,
+)
 from homeroom.api.node.v1.disclosure_service_pb2_grpc import DisclosureServiceStub
 from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
@@ -37,7 +41,7 @@ from homeroom.credentials import (
     sealing_key_of,
     signing_key_of,
 )
-from homeroom.errors import ServiceUnreachableError
+from homeroom.errors import ServiceUnreachableError, TooMuchAskedError
 from homeroom.identity import Identity, Role
 from homeroom.profile import Profile, Service, required
 from homeroom.receipts import ReceiptFiles
@@ -49,8 +53,12 @@ from homeroom.signing import SigningKey
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
     from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from homeroom.api.gateway.v1.destruction_service_pb2_grpc import DestructionServiceAsyncStub
     from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from homeroom.api.node.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
+    from homeroom.api.node.v1.destruction_service_pb2_grpc import (
+        DestructionServiceAsyncStub as OwnDestructionServiceAsyncStub,
+    )
     from homeroom.api.node.v1.disclosure_service_pb2_grpc import DisclosureServiceAsyncStub
     from homeroom.api.node.v1.matter_service_pb2_grpc import MatterServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
@@ -63,6 +71,7 @@ R = TypeVar("R")
 
 CALL_SECONDS = 10.0
 _ATTEMPTS = 3
+_PATIENT_ATTEMPTS = 12
 
 
 @dataclass(slots=True)
@@ -116,6 +125,16 @@ class Session:
     def accounts(self) -> "AccountServiceAsyncStub":
         """What the gateway carries between this app and the logs of holders."""
         return AccountServiceStub(self._channel(Role.GATEWAY, self.profile.gateway))
+
+    @cached_property
+    def destructions(self) -> "DestructionServiceAsyncStub":
+        """What the gateway carries to holders when something was destroyed."""
+        return DestructionServiceStub(self._channel(Role.GATEWAY, self.profile.gateway))
+
+    @cached_property
+    def own_destructions(self) -> "OwnDestructionServiceAsyncStub":
+        """What the organization's own node has of it."""
+        return OwnDestructionServiceStub(self._channel(Role.NODE, self.profile.node))
 
     @cached_property
     def consent(self) -> "ConsentServiceAsyncStub":
@@ -243,6 +262,23 @@ async def while_unreachable(ask: Callable[[], Awaitable[R]]) -> R:
         with attempt:
             return await ask()
     raise ServiceUnreachableError("nobody answers there")
+
+
+async def in_turn(ask: Callable[[], Awaitable[R]]) -> R:
+    """Asks, and again later where the gateway lets nobody ask so often.
+
+    Raises:
+        HomeroomError: what the last try raised.
+    """
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(TooMuchAskedError),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        stop=stop_after_attempt(_PATIENT_ATTEMPTS),
+        reraise=True,
+    ):
+        with attempt:
+            return await ask()
+    raise TooMuchAskedError("the gateway has no turn")
 
 
 async def _once(method: Callable[..., Awaitable[R]], request: Any) -> R:

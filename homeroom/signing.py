@@ -44,6 +44,8 @@ class Domain(StrEnum):
     LOG_BEGINNING = "homeroom/log-beginning/v1"
     ACCOUNT_REQUEST = "homeroom/account-request/v1"
     ACCOUNT = "homeroom/account/v1"
+    DESTRUCTION_CERTIFICATE = "homeroom/destruction-certificate/v1"
+    CERTIFICATE_RECEIPT = "homeroom/certificate-receipt/v1"
     POLICY_RELEASE = "homeroom/policy-release/v1"
 
 

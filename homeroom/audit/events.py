@@ -40,6 +40,8 @@ class AuditKind(StrEnum):
     QUESTION_REFUSED = "question_refused"
     CALLER_REFUSED = "caller_refused"
     GATEWAY_STARTED = "gateway_started"
+    DESTRUCTION_CERTIFIED = "destruction_certified"
+    DESTRUCTION_OVERDUE = "destruction_overdue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,16 @@ EVENTS: Mapping[AuditKind, Event] = {
         "A gateway started: its key, settings and policy; the digest is over the settings without "
         "the address of the database.",
         ("checkpoint_key", "settings_digest", "federation_revision"),
+    ),
+    AuditKind.DESTRUCTION_CERTIFIED: Event(
+        "A recipient's certificate of destruction came and was kept; `query_digest` is the "
+        "certificate's, `kept` how many of its answers are not destroyed.",
+        ("requester", "agreement", "method", "destroyed_on", "role", "answers", "kept"),
+    ),
+    AuditKind.DESTRUCTION_OVERDUE: Event(
+        "A certificate of destruction had not come by its day; once for each recipient, agreement, "
+        "rule and day.",
+        ("requester", "agreement", "rule", "due", "certificate_by", "answers"),
     ),
 }
 """Of `students`, a number alone is written."""

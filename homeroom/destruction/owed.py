@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from homeroom.api.common.v1 import answer_pb2
+from homeroom.destruction.certificate import KEPT_FOR_GOOD
 from homeroom.destruction.due import (
     DestructionTerms,
     Due,
@@ -15,7 +16,7 @@ from homeroom.destruction.due import (
 )
 from homeroom.federation import FederationState
 from homeroom.question import Level
-from homeroom.receipts import AskedQuery, DamagedLine, Kept, KeptReceipt
+from homeroom.receipts import AskedQuery, DamagedLine, Kept, KeptReceipt, SentCertificate
 from homeroom.vocabulary import Basis
 
 
@@ -45,6 +46,7 @@ class Owed:
         log_index, entry_digest: the entry of the holder's log that its receipt names.
         consent_id: the consent that was revoked; empty for the whole answer. Which consents an
             answer rests on its recipient is not told: this one may be among them.
+        kept_because: why it was certified as kept for now; empty if it was not.
     """
 
     holder: str
@@ -56,6 +58,11 @@ class Owed:
     rows: int
     due: Due
     consent_id: str = ""
+    kept_because: str = ""
+
+    def overdue(self, today: dt.date) -> bool:
+        """Whether it should have been destroyed before today."""
+        return not self.kept_because and self.due.day < today
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class OwedList:
 
     def overdue(self, today: dt.date) -> Sequence[Owed]:
         """What should have been destroyed before today."""
-        return [one for one in self.owed if one.due.day < today]
+        return [one for one in self.owed if one.overdue(today)]
 
 
 @dataclass(slots=True)
@@ -77,6 +84,8 @@ class _Files:
     asked: dict[bytes, AskedQuery] = field(default_factory=dict)
     receipts: dict[tuple[str, bytes], KeptReceipt] = field(default_factory=dict)
     damaged: list[DamagedLine] = field(default_factory=list)
+    settled: set[tuple[str, bytes, str]] = field(default_factory=set)
+    kept_because: dict[tuple[str, bytes, str], str] = field(default_factory=dict)
 
     def take(self, one: Kept) -> None:
         match one:
@@ -84,8 +93,27 @@ class _Files:
                 self.asked[one.query_digest] = one
             case KeptReceipt():
                 self.receipts[one.holder, one.receipt.query_digest] = one
+            case SentCertificate():
+                self._take_certificate(one)
             case DamagedLine():
                 self.damaged.append(one)
+
+    def _take_certificate(self, sent: SentCertificate) -> None:
+        for answer in sent.certificate.answers:
+            named = (sent.holder, answer.query_digest, answer.consent_id)
+            if answer.kept_because in {"", *KEPT_FOR_GOOD}:
+                self.settled.add(named)
+            else:
+                self.kept_because[named] = answer.kept_because
+
+    def left(self, owed: Owed) -> Owed | None:
+        """What is still owed of it, once it was certified."""
+        whole = (owed.holder, owed.query_digest, "")
+        part = (owed.holder, owed.query_digest, owed.consent_id)
+        if self.settled & {whole, part}:
+            return None
+        because = self.kept_because.get(part) or self.kept_because.get(whole, "")
+        return replace(owed, kept_because=because)
 
 
 def owed_of(
@@ -107,10 +135,11 @@ def owed_of(
         by_holder.setdefault(consent.holder, []).append(consent)
     terms = _TermsOf(state)
     found = [
-        owed
+        left
         for (holder, _), one in files.receipts.items()
         if holder != recipient
         for owed in _of_receipt(one, files.asked, by_holder.get(holder, ()), terms)
+        if (left := files.left(owed)) is not None
     ]
     found.sort(key=lambda one: (one.due.day, one.holder, one.log_index, one.consent_id))
     return OwedList(tuple(found), tuple(files.damaged))

@@ -1,12 +1,60 @@
-"""Lists what an organization must destroy of what it was told, by when."""
+"""Lists what an organization must destroy of what it was told by when, and certifies it."""
 
 import asyncio
-from collections.abc import Collection
+import datetime as dt
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from homeroom.api.gateway.v1 import destruction_service_pb2 as pb
+from homeroom.clock import utc_now
 from homeroom.consent_listing import ConsentListing, ListedConsent
-from homeroom.destruction.owed import OwedList, RevokedConsent, owed_of
+from homeroom.destruction.certificate import (
+    MOST_ANSWERS,
+    Certificate,
+    CertificateReceipt,
+    CertifiedAnswer,
+    KeptBecause,
+    Method,
+)
+from homeroom.destruction.certificate_wire import open_receipt, seal_certificate, sign_certificate
+from homeroom.destruction.owed import Owed, OwedList, RevokedConsent, owed_of
+from homeroom.errors import HomeroomError, NotPermittedError, RequestInvalidError
+from homeroom.federation import FederationState
 from homeroom.profile import required
-from homeroom.session import Session
+from homeroom.session import Session, call, in_turn
+
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destroyed:
+    """What a person says that was done with some answers.
+
+    Attributes:
+        on: the last day on which something of it was destroyed.
+        role: that person's; the certificate names no person.
+        kept: by a question's digest, why its answer was kept.
+    """
+
+    method: Method
+    on: dt.date
+    role: str
+    kept: Mapping[bytes, KeptBecause] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SentCertification:
+    """What became of one certificate.
+
+    Attributes:
+        receipt: the holder's; None if it did not take it.
+        failure: why not; empty if it did.
+    """
+
+    certificate: Certificate
+    receipt: CertificateReceipt | None = None
+    failure: str = ""
 
 
 async def owed_by(session: Session) -> OwedList:
@@ -28,6 +76,90 @@ async def owed_by(session: Session) -> OwedList:
     return await asyncio.to_thread(
         lambda: owed_of(files.kept(), state, session.organization_id, revoked)
     )
+
+
+async def certify(
+    session: Session, chosen: Sequence[Owed], destroyed: Destroyed
+) -> Sequence[SentCertification]:
+    """Certifies to each holder what was destroyed of its answers; destroys nothing itself.
+
+    What a holder does not take is told and nothing of it is noted: certify it again.
+
+    Raises:
+        RequestInvalidError: if the profile keeps no receipts, or something was received after the
+            day of destruction.
+        HomeroomError: if the registry cannot be asked.
+    """
+    files = required(session.receipts, "receipts")
+    if any(one.received_on > destroyed.on for one in chosen):
+        raise RequestInvalidError("an answer was received after that day", field="on")
+    state = await session.registry_view.state(session.seen.registry)
+    sent: list[SentCertification] = []
+    for certificate in _certificates(session.organization_id, chosen, destroyed):
+        try:
+            evidence, receipt, proof = await _deliver(session, state, certificate)
+        except HomeroomError as failure:
+            sent.append(SentCertification(certificate, failure=str(failure.reason)))
+            continue
+        files.keep_certificate(certificate.holder, evidence, proof)
+        sent.append(SentCertification(certificate, receipt))
+    return sent
+
+
+def _certificates(
+    recipient: str, chosen: Sequence[Owed], destroyed: Destroyed
+) -> Iterator[Certificate]:
+    """A certificate for each holder and agreement, several where there are too many answers."""
+    whole = {(one.holder, one.query_digest) for one in chosen if not one.consent_id}
+    together: dict[tuple[str, str], list[CertifiedAnswer]] = {}
+    for one in chosen:
+        if not one.consent_id or (one.holder, one.query_digest) not in whole:
+            group = together.setdefault((one.holder, one.agreement_id), [])
+            group.append(_certified(one, destroyed))
+    for (holder, agreement_id), answers in sorted(together.items()):
+        for start in range(0, len(answers), MOST_ANSWERS):
+            yield Certificate(
+                certificate_id=secrets.token_hex(_ID_BYTES),
+                recipient=recipient,
+                holder=holder,
+                agreement_id=agreement_id,
+                method=destroyed.method,
+                destroyed_on=destroyed.on,
+                role=destroyed.role,
+                answers=tuple(answers[start : start + MOST_ANSWERS]),
+                certified_at=utc_now(),
+            )
+
+
+def _certified(one: Owed, destroyed: Destroyed) -> CertifiedAnswer:
+    return CertifiedAnswer(
+        one.query_digest,
+        one.log_index,
+        one.entry_digest,
+        one.consent_id,
+        destroyed.kept.get(one.query_digest),
+    )
+
+
+async def _deliver(
+    session: Session, state: FederationState, certificate: Certificate
+) -> tuple[bytes, CertificateReceipt, bytes]:
+    """The certificate as it was signed, the holder's receipt, and the evidence of that."""
+    holder = state.organizations.get(certificate.holder)
+    if holder is None:
+        raise NotPermittedError("no such holder is known here")
+    evidence = sign_certificate(certificate, session.signing_key)
+    own, to = session.organization_id, certificate.holder
+    request = pb.CertifyDestructionRequest(
+        holder=to,
+        sealed_certificate=seal_certificate(evidence, own, to, holder.sealing_key),
+        request_id=certificate.certificate_id,
+    )
+    response = await in_turn(lambda: call(session.destructions.CertifyDestruction, request))
+    receipt, proof = open_receipt(
+        response.sealed_receipt, evidence.statement, to, holder.signing_key, session.sealing_key
+    )
+    return evidence.SerializeToString(), receipt, proof
 
 
 def _revoked(consent: ListedConsent, own: str) -> RevokedConsent | None:

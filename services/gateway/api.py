@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from structlog.contextvars import bind_contextvars
 
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.api.gateway.v1 import account_service_pb2
+from homeroom.api.gateway.v1 import account_service_pb2, destruction_service_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.api.gateway.v1.account_service_pb2_grpc import AccountServiceServicer
+from homeroom.api.gateway.v1.destruction_service_pb2_grpc import DestructionServiceServicer
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from homeroom.api.node.v1 import account_service_pb2 as node_account_pb2
+from homeroom.api.node.v1 import destruction_service_pb2 as node_destruction_pb2
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.clock import Clock
+from homeroom.destruction.certificate_wire import MAX_CERTIFICATE_BYTES
 from homeroom.errors import HomeroomError, NotPermittedError, StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
 from services.gateway.domain.fan_out import Ended, FanOut, Passed
@@ -219,10 +222,66 @@ class AccountServicer(AccountServiceServicer):
         self._limits.rate.take(caller_id)
         state = await self._view.fresh()
         asked, _ = admit_account_request(request.request, state, caller_id)
-        organization = state.organizations.get(asked.holder)
-        if organization is None or not organization.node_address:
-            raise NotPermittedError("no such holder is known here")
-        return Holder(organization.organization_id, organization.node_address)
+        return _node_of(asked.holder, state)
+
+
+class DestructionServicer(DestructionServiceServicer):
+    """Carries certificates of destruction to holders; it can open none of them."""
+
+    def __init__(
+        self, view: FederationView, nodes: Nodes, limits: Limits, log: QuestionLog
+    ) -> None:
+        self._view = view
+        self._nodes = nodes
+        self._limits = limits
+        self._log = log
+
+    async def CertifyDestruction(
+        self,
+        request: destruction_service_pb2.CertifyDestructionRequest,
+        context: ServicerContext,
+    ) -> destruction_service_pb2.CertifyDestructionResponse:
+        caller_id = current_caller().organization_id
+        bind_contextvars(caller=caller_id)
+        try:
+            holder = await self._holder(request, caller_id)
+        except HomeroomError as refusal:
+            self._log.turned_away(caller_id, refusal.reason)
+            raise
+        carried = node_destruction_pb2.CertifyDestructionRequest(
+            recipient=caller_id,
+            sealed_certificate=request.sealed_certificate,
+            request_id=request.request_id,
+        )
+        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
+        sealed = await self._nodes.certify(holder, carried, seconds)
+        return destruction_service_pb2.CertifyDestructionResponse(sealed_receipt=sealed)
+
+    async def _holder(
+        self, request: destruction_service_pb2.CertifyDestructionRequest, caller_id: str
+    ) -> Holder:
+        """Whom it is for.
+
+        Raises:
+            HomeroomError: if the certificate is not to be passed on.
+        """
+        self._limits.rate.take(caller_id)
+        if request.ByteSize() > MAX_CERTIFICATE_BYTES:
+            limit = f"{MAX_CERTIFICATE_BYTES} bytes"
+            raise TooMuchAskedError("the certificate is too large", limit=limit)
+        return _node_of(request.holder, await self._view.fresh())
+
+
+def _node_of(organization_id: str, state: FederationState) -> Holder:
+    """Where an organization's node is.
+
+    Raises:
+        NotPermittedError: if it is not known, or runs none.
+    """
+    organization = state.organizations.get(organization_id)
+    if organization is None or not organization.node_address:
+        raise NotPermittedError("no such holder is known here")
+    return Holder(organization.organization_id, organization.node_address)
 
 
 def _holders(asked: Asked, verdict: Verdict) -> Sequence[Holder]:

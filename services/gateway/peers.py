@@ -5,8 +5,8 @@ that was made is never made a second time.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from tenacity import (
@@ -17,9 +17,10 @@ from tenacity import (
 )
 
 from homeroom.api.common.v1 import answer_pb2
-from homeroom.api.node.v1 import account_service_pb2
+from homeroom.api.node.v1 import account_service_pb2, destruction_service_pb2
 from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceStub
+from homeroom.api.node.v1.destruction_service_pb2_grpc import DestructionServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.errors import DeadlinePassedError, EvidenceInvalidError, ServiceUnreachableError
 from homeroom.identity import Identity, Role
@@ -30,7 +31,10 @@ from services.runtime.channels import Channels
 
 if TYPE_CHECKING:
     from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from homeroom.api.node.v1.destruction_service_pb2_grpc import DestructionServiceAsyncStub
     from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceAsyncStub
+
+R = TypeVar("R")
 
 _CONNECTION_TRIES = 3
 # A channel tries again 0.2 s after its first failure: looking sooner would see the same one.
@@ -75,19 +79,43 @@ class Nodes:
         Raises:
             HomeroomError: if the node cannot be reached, refuses, or breaks off.
         """
+        stub: AccountServiceAsyncStub = AccountServiceStub(self.channel_to(holder))
+        response = await self._once(holder, stub.GetAccount, request, seconds)
+        return response.sealed_account
+
+    async def certify(
+        self,
+        holder: Holder,
+        request: destruction_service_pb2.CertifyDestructionRequest,
+        seconds: float,
+    ) -> bytes:
+        """A holder's receipt for a certificate of destruction, sealed to whoever made it.
+
+        Raises:
+            HomeroomError: if the node cannot be reached, refuses, or breaks off.
+        """
+        stub: DestructionServiceAsyncStub = DestructionServiceStub(self.channel_to(holder))
+        response = await self._once(holder, stub.CertifyDestruction, request, seconds)
+        return response.sealed_receipt
+
+    async def _once(
+        self,
+        holder: Holder,
+        method: Callable[..., Awaitable[R]],
+        request: Any,
+        seconds: float,
+    ) -> R:
+        """One call whose whole answer is one message."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
-        channel = self.channel_to(holder)
         try:
             async with asyncio.timeout_at(deadline):
-                await self.reach(channel)
-            stub: AccountServiceAsyncStub = AccountServiceStub(channel)
-            response = await stub.GetAccount(request, timeout=max(deadline - clock(), 0))
+                await self.reach(self.channel_to(holder))
+            return await method(request, timeout=max(deadline - clock(), 0))
         except TimeoutError:
             raise DeadlinePassedError("the node did not answer in time") from None
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
-        return response.sealed_account
 
     async def reach(self, channel: grpc.aio.Channel) -> None:
         """Waits until a channel is connected, unless it could not be a moment ago.

@@ -5,6 +5,9 @@ import time
 from functools import partial
 
 from homeroom.api.gateway.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
+from homeroom.api.gateway.v1.destruction_service_pb2_grpc import (
+    add_DestructionServiceServicer_to_server,
+)
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from homeroom.audit.checkpoint import GATEWAY_LOG, log_origin
 from homeroom.clock import Clock, utc_now
@@ -13,6 +16,7 @@ from homeroom.signing import SigningKey
 from services.gateway.api import (
     QUERY_METHOD,
     AccountServicer,
+    DestructionServicer,
     FederationView,
     GatewayServicer,
     Limits,
@@ -53,6 +57,9 @@ ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
 ACCOUNT_ACCESS: AccessTable = {
     "/homeroom.api.gateway.v1.AccountService/GetAccount": frozenset({Role.APP})
 }
+DESTRUCTION_ACCESS: AccessTable = {
+    "/homeroom.api.gateway.v1.DestructionService/CertifyDestruction": frozenset({Role.APP})
+}
 
 
 async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Server:
@@ -62,7 +69,7 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
         PolicyUnavailableError: if the policy engine does not start.
         LogUnavailableError: if the log cannot be written.
     """
-    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS})
+    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS, **DESTRUCTION_ACCESS})
     kept = await open_log(settings)
     server.resources.callback(kept.close)
     policy = _watched_policy(settings, kept, clock)
@@ -151,5 +158,6 @@ def _serve(
     limits = Limits(rate, deadlines)
     servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, limits, questions)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
-    accounts = AccountServicer(view, nodes, limits, questions)
-    add_AccountServiceServicer_to_server(accounts, server.grpc)
+    beside = (view, nodes, limits, questions)
+    add_AccountServiceServicer_to_server(AccountServicer(*beside), server.grpc)
+    add_DestructionServiceServicer_to_server(DestructionServicer(*beside), server.grpc)

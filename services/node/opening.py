@@ -12,6 +12,7 @@ from homeroom.errors import RequestInvalidError
 from homeroom.sealing import SealingKey
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.intake_history import Intakes
+from services.node.domain.outstanding import OverdueTally
 from services.node.domain.partner_logs import PartnerLog
 from services.node.migrations import (
     RECORDS,
@@ -31,6 +32,7 @@ from services.node.store.consents import ConsentStore
 from services.node.store.copies import CopyStore
 from services.node.store.datasets import SOURCES
 from services.node.store.decision_records import DecisionRecordStore
+from services.node.store.destructions import DestructionStore
 from services.node.store.log import LogStore
 from services.node.store.matters import MatterStore
 from services.node.store.partner_logs import PartnerLogStore
@@ -60,6 +62,7 @@ class Counts:
     stores: Stores
     files: PolicyFiles
     standing: LogStanding
+    overdue: OverdueTally
 
     def datasets(self) -> Mapping[str, int]:
         counted = {**self.stores.records.counts(), **self.stores.register.counts()}
@@ -85,6 +88,9 @@ class Counts:
 
     def partner_logs(self) -> Mapping[str, PartnerLog]:
         return self.stores.partner_logs.partner_logs()
+
+    def overdue_certificates(self) -> int:
+        return self.overdue.count
 
     def engine(self) -> str:
         return self.files.federation.running.name
@@ -118,6 +124,7 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
         accounts=AccountStore(state),
         acts=ActLog(state),
         register=RegisterStore(state),
+        destructions=DestructionStore(state),
         names=(names := SubjectRefStore(state)),
         answers=AnswerStore(records_url, state_url, names, views),
         aggregates=AggregateStore(state),

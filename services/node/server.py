@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
 from homeroom.api.node.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
+from homeroom.api.node.v1.destruction_service_pb2_grpc import (
+    add_DestructionServiceServicer_to_server,
+)
 from homeroom.api.node.v1.disclosure_service_pb2_grpc import (
     add_DisclosureServiceServicer_to_server,
 )
@@ -24,10 +27,12 @@ from services.node.api import (
     AccountApi,
     ApprovalApi,
     AuditApi,
+    DestructionApi,
     DisclosureApi,
     MatterApi,
     NodeApi,
     OutsideApi,
+    OwnKeys,
     ReviewApi,
     Stewards,
 )
@@ -38,6 +43,7 @@ from services.node.domain.administration import Administration, started_content
 from services.node.domain.admissions import Admissions
 from services.node.domain.answer import Answerer
 from services.node.domain.approving import Approving
+from services.node.domain.certifying import Certifying
 from services.node.domain.consent_book import ConsentBook
 from services.node.domain.consent_check import ConsentCheck
 from services.node.domain.copies import forget_old_copies
@@ -46,6 +52,7 @@ from services.node.domain.disclosing import Disclosing, Shelves
 from services.node.domain.filing import Filing
 from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.log import Log
+from services.node.domain.outstanding import OverdueTally, Overseeing
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
@@ -108,23 +115,25 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
+    tally = OverdueTally()
     node = NodeApi(
         holder,
         signing_key,
         replica,
         answerer,
-        Counts(stores, files, log.standing),
+        Counts(stores, files, log.standing, tally),
         Admissions(log, clock),
     )
-    own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation))
-    _serve(server, Premises(holder, signing_key, replica, *own), node, settings)
+    own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), tally)
+    _serve(
+        server, Premises(holder, OwnKeys(sealing_key, signing_key), replica, *own), node, settings
+    )
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
     logs = _logs(settings, stores, log.standing, registry, clock)
     _follow(server, settings, (registry, consents, reporting), logs)
     _settle(server, stores, (policies, files), consents, registry)
     await _keep_house(server, settings, stores, files, holder)
-    server.ready_after(stores.views.found_right)
     return server
 
 
@@ -133,7 +142,7 @@ class Premises:
     """What the holder's own people work with, and what others hold it to its log by."""
 
     holder: Holder
-    signing_key: SigningKey
+    keys: OwnKeys
     replica: NodeReplica
     stores: Stores
     log: Log
@@ -141,11 +150,13 @@ class Premises:
     clock: Clock
     copies: CopyStore
     reading: ReadingPolicy
+    tally: OverdueTally
 
 
 def _serve(server: Server, here: Premises, node: NodeApi, settings: NodeSettings) -> None:
     """Answers, and what is served beside them."""
     add_NodeServiceServicer_to_server(node, server.grpc)
+    server.ready_after(here.stores.views.found_right)
     _forget_old_copies(server, settings, here.copies)
     _serve_accounts(server, here, settings)
     _serve_log(server, settings, here.stores.log)
@@ -157,7 +168,7 @@ def _serve_accounts(server: Server, here: Premises, settings: NodeSettings) -> N
     origin = log_origin(settings.federation, settings.organization_id)
     signer = here.stores.log.signer(origin, SigningKey.load(settings.checkpoint_key))
     accounting = Accounting(here.holder, here.stores.accounts, signer)
-    api = AccountApi(here.holder, here.signing_key, here.replica, accounting, here.clock)
+    api = AccountApi(here.holder, here.keys.signing, here.replica, accounting, here.clock)
     add_AccountServiceServicer_to_server(api, server.grpc)
 
 
@@ -187,6 +198,19 @@ def _serve_disclosures(server: Server, here: Premises, stewards: Stewards) -> No
     shelves = Shelves(stores.register, here.copies, stores.students, stores.names, stores.log)
     disclosing = Disclosing(here.holder, here.reading, shelves, here.log, here.clock)
     add_DisclosureServiceServicer_to_server(DisclosureApi(stewards, disclosing), server.grpc)
+    _serve_destructions(server, here, stewards, disclosing)
+
+
+def _serve_destructions(
+    server: Server, here: Premises, stewards: Stewards, disclosing: Disclosing
+) -> None:
+    """What recipients certify, and what they still owe."""
+    shelf = here.stores.destructions
+    certifying = Certifying(here.holder, shelf, here.clock)
+    overseeing = Overseeing(disclosing, here.replica, shelf, here.stores.acts, here.tally)
+    api = DestructionApi(here.keys, here.replica, certifying, stewards, overseeing)
+    add_DestructionServiceServicer_to_server(api, server.grpc)
+    server.in_background(overseeing.run(), "noting overdue certificates")
 
 
 def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:

@@ -15,6 +15,7 @@ from homeroom.plain_fields import PLAIN_FIELDS
 from services.consent.server import ACCESS as CONSENT_ACCESS
 from services.gateway.server import ACCESS as GATEWAY_ACCESS
 from services.gateway.server import ACCOUNT_ACCESS as GATEWAY_ACCOUNT_ACCESS
+from services.gateway.server import DESTRUCTION_ACCESS as GATEWAY_DESTRUCTION_ACCESS
 from services.node.api.access import ACCESS as NODE_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
 from services.registry.server import WITNESS_ACCESS
@@ -25,6 +26,7 @@ _PROTOS = tracked("*.proto")
 _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.consent.v1.ConsentService": CONSENT_ACCESS,
     "homeroom.api.gateway.v1.AccountService": GATEWAY_ACCOUNT_ACCESS,
+    "homeroom.api.gateway.v1.DestructionService": GATEWAY_DESTRUCTION_ACCESS,
     "homeroom.api.gateway.v1.GatewayService": GATEWAY_ACCESS,
     **{
         service: {name: roles for name, roles in NODE_ACCESS.items() if f"/{service}/" in name}

@@ -3,6 +3,7 @@
 from services.node.api.accounts import AccountApi
 from services.node.api.approvals import ApprovalApi
 from services.node.api.audit import AuditApi
+from services.node.api.destructions import DestructionApi, OwnKeys
 from services.node.api.disclosures import DisclosureApi
 from services.node.api.matters import MatterApi
 from services.node.api.node import NodeApi, NodeCounts
@@ -14,11 +15,13 @@ __all__ = [
     "AccountApi",
     "ApprovalApi",
     "AuditApi",
+    "DestructionApi",
     "DisclosureApi",
     "MatterApi",
     "NodeApi",
     "NodeCounts",
     "OutsideApi",
+    "OwnKeys",
     "ReviewApi",
     "Stewards",
 ]

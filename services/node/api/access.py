@@ -22,6 +22,8 @@ ACCESS: AccessTable = {
     f"{_NODE}ApprovalService/ListApprovals": _STEWARD,
     f"{_NODE}ApprovalService/DecideApproval": _STEWARD,
     f"{_NODE}OutsideService/AnswerOutside": _STEWARD,
+    f"{_NODE}DestructionService/CertifyDestruction": frozenset({Role.GATEWAY}),
+    f"{_NODE}DestructionService/ListOutstanding": _STEWARD,
     f"{_NODE}DisclosureService/ListDisclosures": _STEWARD,
     f"{_NODE}DisclosureService/GetReleasedCopy": _STEWARD,
 }

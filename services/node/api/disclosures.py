@@ -12,7 +12,7 @@ from homeroom.question import elements_named
 from services.node.api.matters import instant
 from services.node.api.stewards import Stewards, page_size
 from services.node.domain.disclosing import Disclosing, Reader
-from services.node.domain.kept_record import KeptRecord, RecordFilter
+from services.node.domain.kept_record import CertifiedDestruction, KeptRecord, RecordFilter
 from services.runtime.identity import ServicerContext
 from services.runtime.pages import number_of
 
@@ -33,7 +33,7 @@ class DisclosureApi(DisclosureServiceServicer):
         # A page ends at a log index, and the first entry of all has 0.
         after = number_of(request.page_token) - 1
         found = await self._disclosing.page(
-            user, _reader(request.reader), _filter(request), request.student_id, after, size
+            user, reader_of(request.reader), _filter(request), request.student_id, after, size
         )
         return pb.ListDisclosuresResponse(
             entries=map(_entry, found),
@@ -47,12 +47,13 @@ class DisclosureApi(DisclosureServiceServicer):
         user = self._stewards.user(request.user_token)
         if not request.student_id:
             raise RequestInvalidError("a copy is of one student", field="student_id")
-        reader = _reader(request.reader)
+        reader = reader_of(request.reader)
         copied = await self._disclosing.copy(user, reader, request.student_id, request.log_index)
         return pb.GetReleasedCopyResponse(rows=_stream(copied.rows), proved=copied.proved)
 
 
-def _reader(said: pb.Reader) -> Reader:
+def reader_of(said: pb.Reader) -> Reader:
+    """For whom the record is read."""
     return Reader(
         view=said.view,
         relation=said.relation,
@@ -100,12 +101,24 @@ def _entry(one: KeptRecord) -> pb.DisclosureEntry:
         **{name: getattr(one, name) for name in _AS_THEY_ARE},
     )
     entry.write_time.FromDatetime(one.at)
+    entry.certified.extend(map(_certified, one.certified))
     _put(entry.secret_until, one.secret_until)
     if one.ended is not None:
         entry.ended.row_count, entry.ended.cut = one.ended.rows, one.ended.cut
         entry.ended.frames_digest = one.ended.frames_digest
         entry.ended.end_time.FromDatetime(one.ended.at)
     return entry
+
+
+def _certified(said: CertifiedDestruction) -> pb.CertifiedDestruction:
+    told = pb.CertifiedDestruction(
+        destroy_date=said.destroyed_on.isoformat(),
+        method=said.method,
+        kept_because=said.kept_because,
+        consent_id=said.consent_id,
+    )
+    told.receive_time.FromDatetime(said.received_at)
+    return told
 
 
 _AS_THEY_ARE = (

@@ -63,6 +63,10 @@ class NodeCounts(Protocol):
         """What is known of partners' logs, by organization."""
         ...
 
+    def overdue_certificates(self) -> int:
+        """How many answers lack a certificate of destruction whose day has passed."""
+        ...
+
     def engine(self) -> str:
         """The policy engine."""
         ...
@@ -218,6 +222,7 @@ class NodeApi(NodeServiceServicer):
             federation_policy=_policy(federation),
             local_policy=_policy(local),
             log_size=self._counts.log_size(),
+            overdue_certificate_count=self._counts.overdue_certificates(),
         )
         _confirm(status, evidence)
         _tell_witnessed(status, self._counts.log_standing())

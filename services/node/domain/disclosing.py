@@ -162,6 +162,19 @@ class Disclosing:
         await self._note(user, reader, said, key)
         return found
 
+    async def read_whole(self, user: User, reader: Reader, said: Mapping[str, Any]) -> None:
+        """Lets somebody read what stands beside the whole record; `said` is for the log.
+
+        Raises:
+            NotPermittedError: if the policy does not let this reader read the record.
+            LogUnavailableError: if the reading cannot be written down.
+        """
+        granted = await self._granted(user, reader, None, about_one=False)
+        allowed = "record" in granted
+        await self._note(user, reader, {**said, "allowed": allowed}, None)
+        if not allowed:
+            raise NotPermittedError("the disclosure record may not be read so")
+
     async def copy(
         self, user: User, reader: Reader, student_id: str, log_index: int
     ) -> ReleasedCopy:

@@ -35,6 +35,22 @@ class Threat:
 
 
 @dataclass(frozen=True, slots=True)
+class CertifiedDestruction:
+    """What a recipient has certified of an entry.
+
+    Attributes:
+        kept_because: why it was kept; empty if it was destroyed.
+        consent_id: the consent that was revoked, where a part is meant; empty for the whole.
+    """
+
+    received_at: dt.datetime
+    destroyed_on: dt.date
+    method: str
+    kept_because: str = ""
+    consent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KeptRecord:
     """One entry of the disclosure record, as it concerns one student or the organization.
 
@@ -54,6 +70,7 @@ class KeptRecord:
         consent_ids: the consents it rests on, of a student.
         student_count: how many students it names, released or refused.
         ended: None where nothing left, or the node stopped before it could say.
+        certified: what its recipient has certified since, oldest first.
     """
 
     log_index: int
@@ -93,6 +110,7 @@ class KeptRecord:
     student_count: int = 0
     ended: Ended | None = None
     threat: Threat | None = None
+    certified: tuple[CertifiedDestruction, ...] = ()
 
     def is_secret(self, now: dt.datetime) -> bool:
         """Whether an order keeps it from the family at a moment."""

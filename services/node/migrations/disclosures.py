@@ -40,6 +40,7 @@ def create_disclosures() -> None:
     )
     _create_students()
     _create_manifest()
+    _create_certificates()
 
 
 def _create_students() -> None:
@@ -67,6 +68,28 @@ def _create_manifest() -> None:
         sa.Column("row_count", sa.BigInteger(), nullable=False),
         sa.Column("frames_digest", sa.String(), nullable=False),
         sa.Column("cut", sa.Boolean(), nullable=False),
+    )
+
+
+def _create_certificates() -> None:
+    """What recipients have certified to be destroyed."""
+    words = ("recipient", "agreement_id", "method", "role")
+    op.create_table(
+        "destruction_certificate",
+        sa.Column("digest", sa.String(), primary_key=True),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in words),
+        sa.Column("destroyed_on", sa.Date(), nullable=False),
+        sa.Column("evidence", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "destruction_certified",
+        _index_of_entry(),
+        sa.Column("consent_id", sa.String(), primary_key=True),
+        sa.Column("digest", sa.String(), primary_key=True),
+        sa.Column("kept_because", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
     )
 
 

@@ -135,6 +135,37 @@ class ReleasedCopyRow(StateTable, table=True):
     sealed: bytes = Field(sa_type=LargeBinary)
 
 
+class DestructionCertificateRow(StateTable, table=True):
+    """A recipient's certificate of destruction, as it signed it."""
+
+    __tablename__ = "destruction_certificate"
+
+    digest: str = Field(primary_key=True)
+    log_index: int = Field(sa_type=BigInteger)
+    received_at: int = Field(sa_type=BigInteger)
+    recipient: str
+    agreement_id: str
+    method: str
+    destroyed_on: dt.date
+    role: str
+    evidence: bytes = Field(sa_type=LargeBinary)
+
+
+class DestructionCertifiedRow(StateTable, table=True):
+    """An entry of the disclosure record that a certificate is about, or a consent's part of it.
+
+    `kept_because` is empty where it was destroyed.
+    """
+
+    __tablename__ = "destruction_certified"
+    __table_args__: ClassVar[Any] = {"sqlite_with_rowid": False}
+
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+    consent_id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    kept_because: str
+
+
 class RecordShownRow(StateTable, table=True):
     """The student whose disclosure record an entry of the log says was shown."""
 
@@ -153,3 +184,5 @@ DISCLOSURE_MANIFEST = table_of(DisclosureManifestRow)
 COPY_KEY = table_of(CopyKeyRow)
 RELEASED_COPY = table_of(ReleasedCopyRow)
 RECORD_SHOWN = table_of(RecordShownRow)
+DESTRUCTION_CERTIFICATE = table_of(DestructionCertificateRow)
+DESTRUCTION_CERTIFIED = table_of(DestructionCertifiedRow)

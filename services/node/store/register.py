@@ -14,6 +14,7 @@ from services.node.domain.kept_record import Ended, KeptRecord, RecordFilter, Th
 from services.node.domain.register import RecordedEvent, Regime
 from services.node.store.consent_tables import CONSENT
 from services.node.store.database import available
+from services.node.store.destructions import certified_beside
 from services.node.store.disclosure_tables import (
     DISCLOSED,
     DISCLOSED_CONSENT,
@@ -125,7 +126,14 @@ class _Beside:
     def kept(self, rows: Sequence[Any]) -> list[KeptRecord]:
         """The entries, with what stands beside each."""
         threats = self._threats(rows)
-        found = [_kept(row, threats.get(row.matter_id)) for row in rows]
+        certified = certified_beside(self._connection, self._indexes)
+        found = [
+            replace(
+                _kept(row, threats.get(row.matter_id)),
+                certified=certified.get(row.log_index, ()),
+            )
+            for row in rows
+        ]
         if self._student_key is None:
             counts = self._counts()
             return [replace(one, student_count=counts.get(one.log_index, 0)) for one in found]
@@ -135,7 +143,9 @@ class _Beside:
                 one,
                 released=released.get(one.log_index, ()),
                 reasons=(*one.reasons, *refused.get(one.log_index, ())),
-                consent_ids=tuple(consents.get(one.log_index, ())),
+                consent_ids=(named := tuple(consents.get(one.log_index, ()))),
+                # What is said of another student's part is not this student's.
+                certified=tuple(c for c in one.certified if c.consent_id in {"", *named}),
                 student_count=1,
             )
             for one in found

@@ -19,6 +19,7 @@ from services.node.store.claims import ClaimStore
 from services.node.store.consents import ConsentStore
 from services.node.store.copies import CopyStore
 from services.node.store.decision_records import DecisionRecordStore
+from services.node.store.destructions import DestructionStore
 from services.node.store.log import LogStore
 from services.node.store.matters import MatterStore
 from services.node.store.on_file import FileStore
@@ -54,6 +55,7 @@ class Stores:
     accounts: AccountStore
     acts: ActLog
     register: RegisterStore
+    destructions: DestructionStore
     names: SubjectRefStore
     answers: AnswerStore
     aggregates: AggregateStore

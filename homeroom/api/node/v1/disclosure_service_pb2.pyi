@@ -217,6 +217,7 @@ class DisclosureEntry(_message.Message):
     ENDED_FIELD_NUMBER: _builtins.int
     DECLARED_BY_FIELD_NUMBER: _builtins.int
     THREAT_FIELD_NUMBER: _builtins.int
+    CERTIFIED_FIELD_NUMBER: _builtins.int
     log_index: _builtins.int
     """Where the log tells of it."""
     query_digest: _builtins.str
@@ -317,6 +318,10 @@ class DisclosureEntry(_message.Message):
     def ended(self) -> Global___AnswerEnd:
         """How the answer ended; unset where nothing left, or the node stopped before it could say."""
 
+    @_builtins.property
+    def certified(self) -> _containers.RepeatedCompositeFieldContainer[Global___CertifiedDestruction]:
+        """What its recipient has certified of its destruction since, the oldest first."""
+
     def __init__(
         self,
         *,
@@ -358,14 +363,55 @@ class DisclosureEntry(_message.Message):
         ended: Global___AnswerEnd | None = ...,
         declared_by: _builtins.str = ...,
         threat: _builtins.str = ...,
+        certified: _abc.Iterable[Global___CertifiedDestruction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "secret_until", b"secret_until", "write_time", b"write_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation", "agreement_id", b"agreement_id", "agreement_version", b"agreement_version", "authorities", b"authorities", "basis", b"basis", "consent_ids", b"consent_ids", "dataset", b"dataset", "declared_by", b"declared_by", "elements", b"elements", "ended", b"ended", "event", b"event", "everyone", b"everyone", "federation_revision", b"federation_revision", "first_day", b"first_day", "interest", b"interest", "last_day", b"last_day", "local_revision", b"local_revision", "log_index", b"log_index", "matter_id", b"matter_id", "obligations", b"obligations", "onward", b"onward", "purpose", b"purpose", "query_digest", b"query_digest", "reasons", b"reasons", "regimes", b"regimes", "released", b"released", "released_by", b"released_by", "releaser_key", b"releaser_key", "releaser_role", b"releaser_role", "requester", b"requester", "role", b"role", "secret", b"secret", "secret_until", b"secret_until", "student_count", b"student_count", "threat", b"threat", "user_id", b"user_id", "withheld", b"withheld", "write_time", b"write_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation", "agreement_id", b"agreement_id", "agreement_version", b"agreement_version", "authorities", b"authorities", "basis", b"basis", "certified", b"certified", "consent_ids", b"consent_ids", "dataset", b"dataset", "declared_by", b"declared_by", "elements", b"elements", "ended", b"ended", "event", b"event", "everyone", b"everyone", "federation_revision", b"federation_revision", "first_day", b"first_day", "interest", b"interest", "last_day", b"last_day", "local_revision", b"local_revision", "log_index", b"log_index", "matter_id", b"matter_id", "obligations", b"obligations", "onward", b"onward", "purpose", b"purpose", "query_digest", b"query_digest", "reasons", b"reasons", "regimes", b"regimes", "released", b"released", "released_by", b"released_by", "releaser_key", b"releaser_key", "releaser_role", b"releaser_role", "requester", b"requester", "role", b"role", "secret", b"secret", "secret_until", b"secret_until", "student_count", b"student_count", "threat", b"threat", "user_id", b"user_id", "withheld", b"withheld", "write_time", b"write_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisclosureEntry: _TypeAlias = DisclosureEntry  # noqa: Y015
+
+@_typing.final
+class CertifiedDestruction(_message.Message):
+    """CertifiedDestruction is what a recipient said that it did with what it was told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    DESTROY_DATE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    KEPT_BECAUSE_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    destroy_date: _builtins.str
+    """The last day on which something of it was destroyed, YYYY-MM-DD."""
+    method: _builtins.str
+    """How, a word such as `purged`."""
+    kept_because: _builtins.str
+    """Why it was kept, a word such as `core_record`; empty if it was destroyed."""
+    consent_id: _builtins.str
+    """The consent that was revoked, where only what it let leave is meant; empty for the whole."""
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When its certificate came."""
+
+    def __init__(
+        self,
+        *,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+        destroy_date: _builtins.str = ...,
+        method: _builtins.str = ...,
+        kept_because: _builtins.str = ...,
+        consent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "destroy_date", b"destroy_date", "kept_because", b"kept_because", "method", b"method", "receive_time", b"receive_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifiedDestruction: _TypeAlias = CertifiedDestruction  # noqa: Y015
 
 @_typing.final
 class OnwardParty(_message.Message):

@@ -115,6 +115,7 @@ class GetNodeStatusResponse(_message.Message):
     WITNESS_TIME_FIELD_NUMBER: _builtins.int
     LOG_CONTRADICTION_FIELD_NUMBER: _builtins.int
     PARTNER_CONTRADICTIONS_FIELD_NUMBER: _builtins.int
+    OVERDUE_CERTIFICATE_COUNT_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization whose node it is."""
     registry_sequence: _builtins.int
@@ -133,6 +134,8 @@ class GetNodeStatusResponse(_message.Message):
     """How many entries of the log were witnessed; 0 for none."""
     log_contradiction: _builtins.str
     """Why the log takes no entry and nothing is answered: `shortened` or `forked`; empty where it continues."""
+    overdue_certificate_count: _builtins.int
+    """How many answers lack a recipient's certificate of destruction whose day has passed."""
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetCount]:
         """How many records of each dataset it holds."""
@@ -195,10 +198,11 @@ class GetNodeStatusResponse(_message.Message):
         witness_time: _timestamp_pb2.Timestamp | None = ...,
         log_contradiction: _builtins.str = ...,
         partner_contradictions: _abc.Iterable[Global___PartnerContradiction] | None = ...,
+        overdue_certificate_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_confirm_time", b"consent_confirm_time", "federation_policy", b"federation_policy", "local_policy", b"local_policy", "registry_confirm_time", b"registry_confirm_time", "witness_time", b"witness_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_contradiction", b"log_contradiction", "log_size", b"log_size", "organization_id", b"organization_id", "partner_contradictions", b"partner_contradictions", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools", "witness_time", b"witness_time", "witnessed_size", b"witnessed_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_consents", b"active_consents", "change_sequence", b"change_sequence", "consent_confirm_time", b"consent_confirm_time", "consent_problems", b"consent_problems", "consent_sequence", b"consent_sequence", "datasets", b"datasets", "federation_policy", b"federation_policy", "intakes", b"intakes", "local_policy", b"local_policy", "log_contradiction", b"log_contradiction", "log_size", b"log_size", "organization_id", b"organization_id", "overdue_certificate_count", b"overdue_certificate_count", "partner_contradictions", b"partner_contradictions", "policy_engine", b"policy_engine", "registry_confirm_time", b"registry_confirm_time", "registry_sequence", b"registry_sequence", "schools", b"schools", "witness_time", b"witness_time", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
