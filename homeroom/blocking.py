@@ -23,7 +23,8 @@ from homeroom.consents import (
     RetractedAnswer,
     SignedForm,
 )
-from homeroom.destruction.owed import OwedList
+from homeroom.destruction.owed import Owed, OwedList
+from homeroom.destruction.recipient import Destroyed, SentCertification
 from homeroom.federation import FederationState
 from homeroom.profile import Profile
 from homeroom.reconciliation import Reconciliation
@@ -145,6 +146,12 @@ class Client(Entered):
     def destruction_due(self) -> OwedList:
         """What the organization must destroy of what it was told, the most pressing first."""
         return self._thread.run(self._client.destruction_due())
+
+    def certify_destruction(
+        self, chosen: Sequence[Owed], destroyed: Destroyed
+    ) -> Sequence[SentCertification]:
+        """Signs for what people have destroyed; see `AsyncClient.certify_destruction`."""
+        return self._thread.run(self._client.certify_destruction(chosen, destroyed))
 
     def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

@@ -13,8 +13,13 @@ from homeroom.answer import Answer, Outcome, Outcomes, Source, answer_schema, wi
 from homeroom.api.node.v1 import node_service_pb2
 from homeroom.catalog import OBLIGATIONS, dataset_named
 from homeroom.consents import Consents
-from homeroom.destruction.owed import OwedList
-from homeroom.destruction.recipient import owed_by
+from homeroom.destruction.owed import Owed, OwedList
+from homeroom.destruction.recipient import (
+    Destroyed,
+    SentCertification,
+    certify,
+    owed_by,
+)
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
 from homeroom.gathering import Checks, Finished, Gathering, KeeperOf
@@ -153,6 +158,17 @@ class AsyncClient(Connected):
     async def destruction_due(self) -> OwedList:
         """What the organization must destroy of what it was told, the most pressing first."""
         return await owed_by(self._session)
+
+    async def certify_destruction(
+        self, chosen: Sequence[Owed], destroyed: Destroyed
+    ) -> Sequence[SentCertification]:
+        """Signs for what people have destroyed, and tells each holder; destroys nothing itself.
+
+        Args:
+            chosen: of what `destruction_due` found.
+            destroyed: how and when, who says so, and what was kept.
+        """
+        return await certify(self._session, chosen, destroyed)
 
     async def node_status(self) -> node_service_pb2.GetNodeStatusResponse:
         """How the organization's own node is: counts, ages and revisions."""

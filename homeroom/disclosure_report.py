@@ -16,7 +16,7 @@ COLUMNS = (
     *("reasons", "withheld", "obligations", "passed_on_to", "authorities", "released_by"),
     *("releaser_role", "releaser_key", "secret", "secret_until", "ended", "rows", "cut"),
     *("frames_digest", "question_digest", "federation_revision", "local_revision"),
-    *("declared_by", "threat"),
+    *("declared_by", "threat", "certified"),
 )
 """What a table of the record has: the fields that 34 CFR 99.32 and 603 CMR 23.07 ask for."""
 
@@ -61,7 +61,7 @@ def row_of(entry: pb.DisclosureEntry) -> dict[str, Any]:
         ended.end_time.ToJsonString() if ended else "",
         *((ended.row_count, ended.cut, ended.frames_digest) if ended else ("", "", "")),
         *(entry.query_digest, entry.federation_revision, entry.local_revision),
-        *(entry.declared_by, entry.threat),
+        *(entry.declared_by, entry.threat, "; ".join(map(_certified, entry.certified))),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -93,6 +93,7 @@ def told(entry: pb.DisclosureEntry) -> list[tuple[str, str]]:
         ("Emergency", _emergency(entry)),
         ("Sent by", f"{entry.released_by} ({entry.releaser_role})" if entry.released_by else ""),
         ("It stopped in the middle", "yes" if entry.ended.cut else ""),
+        ("What became of it", " ".join(map(_became, entry.certified))),
         ("Kept because of", _joined(map(_plain, entry.regimes)) or _NO_LAW),
         ("Number of this entry", str(entry.log_index)),
     ]
@@ -142,6 +143,35 @@ def _days(entry: pb.DisclosureEntry) -> str:
 def _emergency(entry: pb.DisclosureEntry) -> str:
     said = f" (said by {entry.declared_by})" if entry.declared_by else ""
     return f"{entry.threat}{said}" if entry.threat else ""
+
+
+_KEPT: Mapping[str, str] = {
+    "core_record": "it is the core of a record that may stay for good",
+    "own_record": "it is their own record by now",
+    "open_request": "a family has asked to see it; after that it is destroyed",
+    "legal_hold": "the law has it kept for now; after that it is destroyed",
+}
+
+
+def _became(said: pb.CertifiedDestruction) -> str:
+    """What the recipient has told of its destruction, as a sentence."""
+    came = said.receive_time.ToJsonString()[: len("2026-01-31")]
+    what = "what left by the consent that was taken back" if said.consent_id else "it"
+    if said.kept_because:
+        because = _KEPT.get(said.kept_because, _plain(said.kept_because))
+        return f"They told us on {came} that they keep {what}: {because}."
+    if said.method == "returned":
+        return f"They told us on {came} that they returned {what} by {said.destroy_date}."
+    return f"They told us on {came} that they destroyed {what} by {said.destroy_date}."
+
+
+def _certified(said: pb.CertifiedDestruction) -> str:
+    """The same in words that machines read."""
+    what = (
+        f"kept {said.kept_because}" if said.kept_because else f"{said.method} {said.destroy_date}"
+    )
+    part = f" of consent {said.consent_id}" if said.consent_id else ""
+    return f"{said.receive_time.ToJsonString()}: {what}{part}"
 
 
 def _onward(entry: pb.DisclosureEntry) -> str:

@@ -22,7 +22,9 @@ from homeroom.cli import (
     audit_witness,
     consent,
     destruction,
+    destruction_certify,
     destruction_due,
+    destruction_outstanding,
     development,
     disclosure,
     matter,
@@ -129,7 +131,9 @@ app.add_typer(consent.app, name="consent")
 app.add_typer(matter.app, name="matter")
 app.add_typer(request.app, name="request")
 app.add_typer(disclosure.app, name="disclosure")
+destruction_certify.register(destruction.app)
 destruction_due.register(destruction.app)
+destruction_outstanding.register(destruction.app)
 app.add_typer(destruction.app, name="destruction")
 app.add_typer(node.app, name="node")
 app.add_typer(policy.app, name="policy")

@@ -53,7 +53,7 @@ def due(
         show_json({"owed": [_written(one, today) for one in chosen], "damaged": damaged})
     else:
         _show(chosen, found, today)
-    overdue = any(one.due.day < today for one in chosen)
+    overdue = any(one.overdue(today) for one in chosen)
     return ExitCode.OVERDUE if overdue else ExitCode.OK
 
 
@@ -69,7 +69,7 @@ def _written(one: "Owed", today: dt.date) -> dict[str, Any]:
         "due": one.due.day.isoformat(),
         "certificate_by": one.due.certificate_by.isoformat(),
         "rule": one.due.rule,
-        "overdue": one.due.day < today,
+        "overdue": one.overdue(today),
         "agreement": one.agreement_id,
         "holder": one.holder,
         "received": one.received_on.isoformat(),
@@ -77,6 +77,7 @@ def _written(one: "Owed", today: dt.date) -> dict[str, Any]:
         "query_digest": one.query_digest.hex(),
         "log_index": one.log_index,
         "consent": one.consent_id,
+        "kept_because": one.kept_because,
     }
 
 
@@ -93,8 +94,9 @@ def _show(chosen: "Sequence[Owed]", found: "OwedList", today: dt.date) -> None:
 
 
 def _row(one: "Owed", today: dt.date) -> Sequence[Any]:
-    mark = " overdue" if one.due.day < today else ""
+    mark = " overdue" if one.overdue(today) else ""
     of = f" (consent {one.consent_id[:_TELLING_DIGITS]})" if one.consent_id else ""
+    kept = f"; kept for now: {one.kept_because}" if one.kept_because else ""
     return (
         f"{one.due.day}{mark}",
         one.agreement_id or "none",
@@ -102,5 +104,5 @@ def _row(one: "Owed", today: dt.date) -> Sequence[Any]:
         one.received_on,
         one.rows,
         one.query_digest.hex()[:_TELLING_DIGITS],
-        f"{RULE_TEXT[one.due.rule]}{of}",
+        f"{RULE_TEXT[one.due.rule]}{of}{kept}",
     )

@@ -174,6 +174,7 @@ def _status_json(status: "GetNodeStatusResponse") -> dict[str, Any]:
             }
             for one in status.partner_contradictions
         ],
+        "overdue_certificates": status.overdue_certificate_count,
         "datasets": {d.dataset: d.record_count for d in status.datasets},
         "views": [d.dataset for d in status.datasets if d.from_view],
         "consent_problems": {p.reason_code: p.consent_count for p in status.consent_problems},

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Counts:
     stores: Stores
     files: PolicyFiles
     standing: LogStanding
-    overdue: OverdueTally
+    overdue: OverdueTally = field(default_factory=OverdueTally)
 
     def datasets(self) -> Mapping[str, int]:
         counted = {**self.stores.records.counts(), **self.stores.register.counts()}

@@ -115,16 +115,9 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
-    tally = OverdueTally()
-    node = NodeApi(
-        holder,
-        signing_key,
-        replica,
-        answerer,
-        Counts(stores, files, log.standing, tally),
-        Admissions(log, clock),
-    )
-    own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), tally)
+    counts = Counts(stores, files, log.standing)
+    node = NodeApi(holder, signing_key, replica, answerer, counts, Admissions(log, clock))
+    own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)
     _serve(
         server, Premises(holder, OwnKeys(sealing_key, signing_key), replica, *own), node, settings
     )

@@ -23,6 +23,7 @@ from homeroom import Client
 from homeroom.api.node.v1 import (
     account_service_pb2,
     approval_service_pb2,
+    destruction_service_pb2,
     matter_service_pb2,
     outside_service_pb2,
     review_service_pb2,
@@ -51,6 +52,7 @@ _STEWARDS = (
     approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
     outside_service_pb2.DESCRIPTOR.services_by_name["OutsideService"],
     account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
+    destruction_service_pb2.DESCRIPTOR.services_by_name["DestructionService"],
 )
 _BEARERS: dict[Role, list[tuple[str, Role]]] = {
     **CALLERS,

@@ -3,16 +3,26 @@
 import datetime as dt
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2
 from homeroom.destruction import DueRule
+from homeroom.destruction.certificate import Certificate, CertifiedAnswer, KeptBecause, Method
+from homeroom.destruction.certificate_wire import sign_certificate
 from homeroom.destruction.owed import Owed, OwedList, RevokedConsent, owed_of
 from homeroom.federation import FederationState
 from homeroom.histories import Histories
-from homeroom.receipts import AskedQuery, DamagedLine, Kept, KeptReceipt
+from homeroom.receipts import (
+    AskedQuery,
+    DamagedLine,
+    Kept,
+    KeptReceipt,
+    ReceiptFiles,
+    SentCertificate,
+)
 from tests.histories import signed_by_all
 from tests.organizations import Member, document_of, organization_of
 
@@ -140,3 +150,54 @@ def test_a_consent_that_cannot_be_read_may_be_behind_every_answer_of_its_holder(
     found = owed(asked(1), received(1), asked(2, purpose="x"), received(2), revoked=(unread,))
 
     assert [one[2] for one in told(found)] == [CONSENT_ID, CONSENT_ID, "", ""]
+
+
+def certified(*answers: CertifiedAnswer, holder: str = "harbor") -> SentCertificate:
+    made = Certificate(
+        certificate_id="a" * 32,
+        recipient="helpers",
+        holder=holder,
+        agreement_id="A-1",
+        method=Method.DESTROYED,
+        destroyed_on=AT.date(),
+        role="data_steward",
+        answers=answers,
+        certified_at=AT,
+    )
+    evidence = sign_certificate(made, HELPERS.signing)
+    return SentCertificate(AT, holder, evidence.SerializeToString(), b"")
+
+
+def answer(number: int, **changed: Any) -> CertifiedAnswer:
+    return replace(CertifiedAnswer(query(number), number, query(-number)), **changed)
+
+
+def test_what_was_certified_is_owed_no_more() -> None:
+    """The whole with its parts, a part alone, and only at the holder that was told."""
+    kept = (asked(1), received(1), received(1, "mill"))
+    whole = owed(*kept, certified(answer(1)), revoked=(REVOKED,))
+    part = owed(*kept, certified(answer(1, consent_id=CONSENT_ID)), revoked=(REVOKED,))
+
+    assert told(whole) == [("mill", 1, "")]
+    assert told(part) == [("harbor", 1, ""), ("mill", 1, "")]
+
+
+@pytest.mark.parametrize(
+    ("because", "left"), [(KeptBecause.CORE_RECORD, []), (KeptBecause.LEGAL_HOLD, ["legal_hold"])]
+)
+def test_what_is_kept_for_now_is_still_owed(because: KeptBecause, left: list[str]) -> None:
+    found = owed(received(1), certified(answer(1, kept_because=because)))
+
+    assert [one.kept_because for one in found.owed] == left
+    assert found.overdue(AT.date() + dt.timedelta(days=9)) == []
+
+
+def test_certificates_are_kept_with_the_receipts(tmp_path: Path) -> None:
+    """A line whose certificate cannot be read counts for nothing."""
+    files = ReceiptFiles(tmp_path, lambda: AT)
+    sent = certified(answer(1))
+    files.keep_certificate(sent.holder, sent.evidence, b"receipt")
+    files.keep_certificate(sent.holder, b"", b"receipt")
+
+    kept = list(files.kept())
+    assert kept == [replace(sent, receipt=b"receipt"), DamagedLine("2026-11.jsonl", 2)]

@@ -5,6 +5,7 @@ import datetime as dt
 import io
 
 from homeroom.api.node.v1 import disclosure_service_pb2 as pb
+from homeroom.destruction.certificate import KeptBecause
 from homeroom.disclosure_report import COLUMNS, csv_of, pdf_of, row_of, text_of
 
 
@@ -67,3 +68,43 @@ def test_the_same_record_prints_the_same_pages() -> None:
     printed = pdf_of("Record", [entry()])
     assert printed.startswith(b"%PDF")
     assert printed == pdf_of("Record", [entry()]) != pdf_of("Record", [])
+
+
+def certified(**changed: object) -> pb.CertifiedDestruction:
+    fields: dict[str, object] = {"method": "purged", "destroy_date": "2027-08-30"}
+    made = pb.CertifiedDestruction(**(fields | changed))  # type: ignore[arg-type]  # varied by tests
+    made.receive_time.FromDatetime(dt.datetime(2027, 9, 1, 8, 0))  # noqa: DTZ001 - UTC without saying
+    return made
+
+
+def test_a_family_reads_what_became_of_what_left() -> None:
+    """In the recipient's own words, as a sentence; what is kept, with its reason."""
+    said = [
+        certified(),
+        certified(method="returned"),
+        certified(consent_id="c-5"),
+        certified(kept_because="core_record"),
+        certified(kept_because="later_word"),
+    ]
+    told = text_of("Record", [entry(certified=said)])
+
+    for sentence in (
+        "They told us on 2027-09-01 that they destroyed it by 2027-08-30.",
+        "They told us on 2027-09-01 that they returned it by 2027-08-30.",
+        "that they destroyed what left by the consent that was taken back by 2027-08-30.",
+        "that they keep it: it is the core of a record that may stay for good.",
+        "that they keep it: later word.",
+    ):
+        assert sentence in told
+    assert "What became of it" not in text_of("Record", [entry()])
+    row = row_of(entry(certified=said[2:4]))
+    assert row["certified"] == (
+        "2027-09-01T08:00:00Z: purged 2027-08-30 of consent c-5; "
+        "2027-09-01T08:00:00Z: kept core_record"
+    )
+
+
+def test_every_reason_to_keep_is_told_in_words() -> None:
+    for why in KeptBecause:
+        told = text_of("Record", [entry(certified=[certified(kept_because=why)])])
+        assert f"keep it: {why.replace('_', ' ')}." not in told
