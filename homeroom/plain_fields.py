@@ -113,6 +113,7 @@ PLAIN_FIELDS: Mapping[str, frozenset[str]] = {
         ("node.v1.ListReviewsResponse", "next_page_token"),
         ("node.v1.Matter", "entered_by evidence_digest kind matter_id requester"),
         ("node.v1.OnwardParty", "organization_id"),
+        ("node.v1.NoteCertifiedRequest", "request_id"),
         (
             "node.v1.OutstandingDestruction",
             "agreement_id certificate_date due_date first_given_date kept_because recipient rule",

@@ -42,6 +42,7 @@ class AuditKind(StrEnum):
     GATEWAY_STARTED = "gateway_started"
     DESTRUCTION_CERTIFIED = "destruction_certified"
     DESTRUCTION_OVERDUE = "destruction_overdue"
+    CERTIFICATE_SENT = "certificate_sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ _CARRIED = (
     "validate_only",
     "registry_sequence",
 )
+_CERTIFICATE = ("agreement", "method", "destroyed_on", "role", "answers", "kept")
 _SETTLED = ("settled", "allowing", "problems")
 _SEQUENCES = ("registry_sequence", "consent_sequence")
 
@@ -246,12 +248,17 @@ EVENTS: Mapping[AuditKind, Event] = {
     AuditKind.DESTRUCTION_CERTIFIED: Event(
         "A recipient's certificate of destruction came and was kept; `query_digest` is the "
         "certificate's, `kept` how many of its answers are not destroyed.",
-        ("requester", "agreement", "method", "destroyed_on", "role", "answers", "kept"),
+        ("requester", *_CERTIFICATE),
     ),
     AuditKind.DESTRUCTION_OVERDUE: Event(
         "A certificate of destruction had not come by its day; once for each recipient, agreement, "
         "rule and day.",
         ("requester", "agreement", "rule", "due", "certificate_by", "answers"),
+    ),
+    AuditKind.CERTIFICATE_SENT: Event(
+        "A holder had signed that this organization's own certificate of destruction came; "
+        "`query_digest` is the certificate's.",
+        ("holder", *_CERTIFICATE, "holder_log_index"),
     ),
 }
 """Of `students`, a number alone is written."""

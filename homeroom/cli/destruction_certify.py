@@ -167,6 +167,7 @@ def _written(one: "SentCertification") -> dict[str, Any]:
         "answers": len(one.certificate.answers),
         "kept": sum(answer.kept_because is not None for answer in one.certificate.answers),
         "failure": one.failure,
+        "not_noted": one.not_noted,
         "received": receipt.received_at.isoformat() if receipt else "",
         "log_index": receipt.log_index if receipt else None,
     }
@@ -188,6 +189,9 @@ def _show(sent: "Sequence[SentCertification]") -> None:
             for one in rows
         ],
     )
+    for one in sent:
+        if one.not_noted:
+            tell(f"the log of the organization's own node does not tell of it: {one.not_noted}")
     tell(
         "nothing was deleted by this: receipts and certificates stay in the profile's folder, and "
         "what you saved of the answers is yours to destroy"

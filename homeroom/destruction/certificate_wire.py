@@ -134,28 +134,32 @@ def open_receipt(
     Raises:
         EvidenceInvalidError: if the holder did not sign it for this certificate.
     """
-    digest = digest_of(certificate)
-    opened = key.open(sealed, _to_recipient(digest))
+    opened = key.open(sealed, _to_recipient(digest_of(certificate)))
     evidence = decode(evidence_pb2.SignedStatement, opened)
-    message = decode(
-        pb.CertificateReceipt,
-        check_signed_by(Domain.CERTIFICATE_RECEIPT, evidence, holder, holder_key),
-    )
-    recipient = read_certificate(certificate).recipient
-    if (message.certificate_digest, message.holder, message.recipient) != (
-        digest,
-        holder,
-        recipient,
-    ):
+    return check_receipt(evidence, certificate, holder, holder_key), opened
+
+
+def check_receipt(
+    evidence: evidence_pb2.SignedStatement, certificate: bytes, holder: str, holder_key: bytes
+) -> CertificateReceipt:
+    """The receipt, if the holder signed it for a certificate of these exact bytes.
+
+    Raises:
+        EvidenceInvalidError: if it did not.
+    """
+    statement = check_signed_by(Domain.CERTIFICATE_RECEIPT, evidence, holder, holder_key)
+    message = decode(pb.CertificateReceipt, statement)
+    digest, recipient = digest_of(certificate), read_certificate(certificate).recipient
+    expected = (digest, holder, recipient)
+    if (message.certificate_digest, message.holder, message.recipient) != expected:
         raise EvidenceInvalidError("a receipt is of another certificate")
     try:
         received_at = message.receive_time.ToDatetime(dt.UTC)
     except ValueError:
         raise EvidenceInvalidError("a receipt's time is none") from None
-    receipt = CertificateReceipt(
+    return CertificateReceipt(
         digest, holder, recipient, message.log_index, message.log_entry_digest, received_at
     )
-    return receipt, opened
 
 
 def _answer_read(message: pb.CertifiedAnswer) -> CertifiedAnswer:

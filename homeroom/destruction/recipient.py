@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.gateway.v1 import destruction_service_pb2 as pb
+from homeroom.api.node.v1 import destruction_service_pb2 as node_pb
 from homeroom.clock import utc_now
 from homeroom.consent_listing import ConsentListing, ListedConsent
 from homeroom.destruction.certificate import (
@@ -20,6 +22,7 @@ from homeroom.destruction.certificate import (
 from homeroom.destruction.certificate_wire import open_receipt, seal_certificate, sign_certificate
 from homeroom.destruction.owed import Owed, OwedList, RevokedConsent, owed_of
 from homeroom.errors import HomeroomError, NotPermittedError, RequestInvalidError
+from homeroom.evidence import decode
 from homeroom.federation import FederationState
 from homeroom.profile import required
 from homeroom.session import Session, call, in_turn
@@ -50,11 +53,14 @@ class SentCertification:
     Attributes:
         receipt: the holder's; None if it did not take it.
         failure: why not; empty if it did.
+        not_noted: why the log of the organization's own node does not tell of it; empty if it does,
+            or where the profile names no node.
     """
 
     certificate: Certificate
     receipt: CertificateReceipt | None = None
     failure: str = ""
+    not_noted: str = ""
 
 
 async def owed_by(session: Session) -> OwedList:
@@ -101,8 +107,9 @@ async def certify(
         except HomeroomError as failure:
             sent.append(SentCertification(certificate, failure=str(failure.reason)))
             continue
-        files.keep_certificate(certificate.holder, evidence, proof)
-        sent.append(SentCertification(certificate, receipt))
+        files.keep_certificate(certificate.holder, evidence.SerializeToString(), proof)
+        why_not = await _note_at_home(session, certificate.certificate_id, evidence, proof)
+        sent.append(SentCertification(certificate, receipt, not_noted=why_not))
     return sent
 
 
@@ -143,7 +150,7 @@ def _certified(one: Owed, destroyed: Destroyed) -> CertifiedAnswer:
 
 async def _deliver(
     session: Session, state: FederationState, certificate: Certificate
-) -> tuple[bytes, CertificateReceipt, bytes]:
+) -> tuple[evidence_pb2.SignedStatement, CertificateReceipt, bytes]:
     """The certificate as it was signed, the holder's receipt, and the evidence of that."""
     holder = state.organizations.get(certificate.holder)
     if holder is None:
@@ -159,7 +166,25 @@ async def _deliver(
     receipt, proof = open_receipt(
         response.sealed_receipt, evidence.statement, to, holder.signing_key, session.sealing_key
     )
-    return evidence.SerializeToString(), receipt, proof
+    return evidence, receipt, proof
+
+
+async def _note_at_home(
+    session: Session, request_id: str, evidence: evidence_pb2.SignedStatement, proof: bytes
+) -> str:
+    """Has the organization's own node write it into its log, if it runs one; else why not."""
+    if session.profile.node is None:
+        return ""
+    request = node_pb.NoteCertifiedRequest(
+        certificate=evidence,
+        receipt=decode(evidence_pb2.SignedStatement, proof),
+        request_id=request_id,
+    )
+    try:
+        await call(session.own_destructions.NoteCertified, request)
+    except HomeroomError as failure:
+        return str(failure.reason)
+    return ""
 
 
 def _revoked(consent: ListedConsent, own: str) -> RevokedConsent | None:

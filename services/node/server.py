@@ -199,7 +199,7 @@ def _serve_destructions(
 ) -> None:
     """What recipients certify, and what they still owe."""
     shelf = here.stores.destructions
-    certifying = Certifying(here.holder, shelf, here.clock)
+    certifying = Certifying(here.holder, shelf, here.stores.acts, here.clock)
     overseeing = Overseeing(disclosing, here.replica, shelf, here.stores.acts, here.tally)
     api = DestructionApi(here.keys, here.replica, certifying, stewards, overseeing)
     add_DestructionServiceServicer_to_server(api, server.grpc)

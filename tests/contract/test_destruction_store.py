@@ -38,6 +38,7 @@ from services.node.domain.register import (
     record_of,
 )
 from services.node.domain.ruling import Holder
+from services.node.store.acts import ActLog
 from services.node.store.consent_tables import CONSENT
 from services.node.store.destructions import DestructionStore
 from services.node.store.log import LogStore
@@ -109,7 +110,8 @@ class House:
 
     async def take(self, certificate: Certificate) -> CertificateReceipt:
         minute = Holder("harbor", b"s" * 32, b"e" * 32, MINUTE, MINUTE)
-        certifying = Certifying(minute, self.store, lambda: dt.datetime.now(dt.UTC))
+        acts = ActLog(self.engine)
+        certifying = Certifying(minute, self.store, acts, lambda: dt.datetime.now(dt.UTC))
         evidence = sign_certificate(certificate, HELPERS.signing)
         digest = digest_of(evidence.statement)
         return await certifying.take(certificate, digest, evidence.SerializeToString())

@@ -15,7 +15,16 @@ from joserfc.jwk import OKPKey
 
 from homeroom.answer import Outcome
 from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
+from homeroom.api.node.v1.destruction_service_pb2 import NoteCertifiedRequest
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
+from homeroom.destruction.certificate import (
+    Certificate,
+    CertificateReceipt,
+    CertifiedAnswer,
+    Method,
+)
+from homeroom.destruction.certificate_wire import open_receipt, seal_receipt, sign_certificate
 from homeroom.errors import HomeroomError, Reason
 from homeroom.identity import Identity, Role
 from homeroom.matter_desk import MatterDesk, NewMatter
@@ -24,6 +33,8 @@ from homeroom.outside import OutsideRequest
 from homeroom.profile import Bearer, Profile, Service
 from homeroom.question import Question
 from homeroom.request_desk import RequestDesk
+from homeroom.session import Session, call
+from homeroom.signing import SigningKey, digest_of
 from homeroom.users import DevelopmentIssuer, User
 from homeroom.vocabulary import Basis, Element
 from services.node.store.log import LogStore
@@ -368,3 +379,78 @@ async def test_a_request_is_the_holders_own_to_enter(office: Office) -> None:
 
     assert {forged.reason, stranger.reason} == {Reason.NOT_PERMITTED}
     assert office.log("request_entered") == []
+
+
+# What this organization certifies to others.
+
+
+def certified(
+    office: Office, recipient: str = HOLDER, signs: SigningKey | None = None
+) -> NoteCertifiedRequest:
+    """A certificate of the node's own organization to the asker, with the asker's receipt."""
+    own, asker = office.federation.holder, office.federation.asker.member
+    certificate = Certificate(
+        certificate_id="ab" * 16,
+        recipient=recipient,
+        holder=ASKER,
+        agreement_id="A-9",
+        method=Method.PURGED,
+        destroyed_on=now().date(),
+        role="data_steward",
+        answers=(CertifiedAnswer(b"q" * 32, 3, b"e" * 32),),
+        certified_at=now(),
+    )
+    evidence = sign_certificate(certificate, own.signing)
+    digest = digest_of(evidence.statement)
+    receipt = CertificateReceipt(digest, ASKER, recipient, 7, b"l" * 32, now())
+    sealed = seal_receipt(receipt, signs or asker.signing, own.sealing.public)
+    key = (signs or asker.signing).public
+    _, proof = open_receipt(sealed, evidence.statement, ASKER, key, own.sealing)
+    return NoteCertifiedRequest(
+        certificate=evidence,
+        receipt=SignedStatement.FromString(proof),
+        request_id=certificate.certificate_id,
+    )
+
+
+async def test_what_others_have_certified_as_received_is_in_the_own_nodes_log(
+    office: Office,
+) -> None:
+    """By the holder's signature, once; what it did not sign, and another's, is not."""
+    session = Session(office.profile(), Role.STEWARD)
+    note = session.own_destructions.NoteCertified
+    right = certified(office)
+    await call(note, right)
+    await call(note, right)
+    forged = await refused(call(note, certified(office, signs=SigningKey.generate())))
+    anothers = await refused(call(note, certified(office, STRANGER)))
+    right.request_id = "cd" * 16
+    misnamed = await refused(call(note, right))
+    await session.close()
+
+    assert [one.reason for one in (forged, anothers, misnamed)] == [
+        Reason.EVIDENCE_INVALID,
+        Reason.EVIDENCE_INVALID,
+        Reason.REQUEST_INVALID,
+    ]
+    assert office.log("certificate_sent") == [
+        {
+            "holder": ASKER,
+            "agreement": "A-9",
+            "method": "purged",
+            "destroyed_on": now().date().isoformat(),
+            "role": "data_steward",
+            "answers": 1,
+            "kept": 0,
+            "holder_log_index": 7,
+        }
+    ]
+
+
+async def test_nobody_else_notes_certificates_in_a_nodes_log(office: Office) -> None:
+    session = Session(office.profile(STRANGER), Role.STEWARD)
+    refusal = await refused(call(session.own_destructions.NoteCertified, certified(office)))
+    await session.close()
+
+    assert refusal.reason is Reason.NOT_PERMITTED
+    assert office.log("certificate_sent") == []

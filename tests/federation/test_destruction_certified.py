@@ -1,16 +1,20 @@
 """A recipient certifies to real nodes what it destroyed; the holder and the family read it."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.local.founding import trained_user
 from homeroom import Client
 from homeroom.api.node.v1.destruction_service_pb2 import OutstandingDestruction
 from homeroom.api.node.v1.disclosure_service_pb2 import DisclosureEntry
+from homeroom.cli.app import app
 from homeroom.clock import utc_now
 from homeroom.destruction.certificate import KeptBecause, Method
 from homeroom.destruction.owed import Owed
@@ -87,6 +91,8 @@ def test_what_is_certified_is_owed_no_more_on_either_side(
     day = owed.due.day.isoformat()
 
     assert [one.failure for one in (*waits, sent)] == ["", ""]
+    # The recipient's own node does not run here: that is told, and undoes nothing.
+    assert sent.not_noted == "SERVICE_UNREACHABLE"
     assert (kept.kept_because, left) == ("open_request", [])
     assert before[day] - after.get(day, 0) == 1
     entry = entry_of(federation, owed.query_digest)
@@ -118,3 +124,40 @@ def test_nobody_certifies_for_another(federation: Federation, tmp_path: Path) ->
 def test_only_who_keeps_the_record_reads_what_is_outstanding(federation: Federation) -> None:
     with pytest.raises(NotPermittedError):
         outstanding(federation, "teacher")
+
+
+def ran(profile: Path, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
+    """A verb's exit code, and the JSON that it wrote."""
+    known = {"HOMEROOM_PROFILE": str(profile), **environment}
+    verb = ["destruction", *arguments, "--json"]
+    result = CliRunner().invoke(app, verb, env=known, catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_the_command_lists_certifies_and_lists_again(
+    federation: Federation, tmp_path: Path
+) -> None:
+    """From the receipts of its own folder; what was never received is meant by nothing."""
+    with keeping(federation, tmp_path) as client:
+        federation.attendance(client=client)
+    profile = federation.layout.profile(ASKER)
+    receipts = {"HOMEROOM_PROFILE_RECEIPTS": str(tmp_path)}
+    said = ("--agreement", AGREEMENT, "--method", "purged", "--role", "data_steward", "--yes")
+
+    code, due = ran(profile, "due", **receipts)
+    digest = due["owed"][0]["query_digest"]
+    holders = {one["holder"] for one in due["owed"]}
+    unknown, refusal = ran(profile, "certify", *said, "--query", "f" * 64, **receipts)
+    certified, sent = ran(profile, "certify", *said, "--query", digest[:12], **receipts)
+    after, left = ran(profile, "due", **receipts)
+
+    assert (code, certified, after) == (0, 0, 0)
+    assert HARBOR in holders
+    assert {one["rule"] for one in due["owed"]} == {"agreement_end"}
+    assert (unknown, refusal["error"]["reason"]) == (2, "REQUEST_INVALID")
+    assert {one["holder"] for one in sent["certificates"]} == holders
+    assert left == {"owed": [], "damaged": []}
+    token = token_of(federation.layout, trained_user(HARBOR, "rosa.lima", "registrar"))
+    office_of = federation.layout.profile(HARBOR)
+    listed, told = ran(office_of, "outstanding", HOMEROOM_PROFILE_USER_TOKEN=token)
+    assert (listed, any(one["overdue"] for one in told["outstanding"])) == (0, False)

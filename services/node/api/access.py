@@ -23,6 +23,7 @@ ACCESS: AccessTable = {
     f"{_NODE}ApprovalService/DecideApproval": _STEWARD,
     f"{_NODE}OutsideService/AnswerOutside": _STEWARD,
     f"{_NODE}DestructionService/CertifyDestruction": frozenset({Role.GATEWAY}),
+    f"{_NODE}DestructionService/NoteCertified": _OWN,
     f"{_NODE}DestructionService/ListOutstanding": _STEWARD,
     f"{_NODE}DisclosureService/ListDisclosures": _STEWARD,
     f"{_NODE}DisclosureService/GetReleasedCopy": _STEWARD,

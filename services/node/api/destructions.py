@@ -10,10 +10,17 @@ from homeroom.destruction.certificate import Certificate
 from homeroom.destruction.certificate_wire import (
     MAX_CERTIFICATE_BYTES,
     check_certificate,
+    check_receipt,
     open_certificate,
+    read_certificate,
     seal_receipt,
 )
-from homeroom.errors import EvidenceInvalidError, RequestInvalidError, TooMuchAskedError
+from homeroom.errors import (
+    EvidenceInvalidError,
+    NotPermittedError,
+    RequestInvalidError,
+    TooMuchAskedError,
+)
 from homeroom.federation import FederationState, Organization, Standing
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey, digest_of
@@ -22,7 +29,7 @@ from services.node.api.stewards import Stewards
 from services.node.domain.certifying import Certifying, not_accepted
 from services.node.domain.outstanding import Outstanding, Overseeing
 from services.node.domain.replica import Replica
-from services.runtime.identity import ServicerContext
+from services.runtime.identity import ServicerContext, current_caller
 
 _MAY_CERTIFY = frozenset({Standing.ACTIVE, Standing.SUSPENDED, Standing.DEBARRED})
 """Also who may receive nothing any more: what it has is destroyed all the same."""
@@ -71,6 +78,26 @@ class DestructionApi(DestructionServiceServicer):
         )
         sealed = seal_receipt(receipt, self._keys.signing, recipient.sealing_key)
         return pb.CertifyDestructionResponse(sealed_receipt=sealed)
+
+    async def NoteCertified(
+        self, request: pb.NoteCertifiedRequest, context: ServicerContext
+    ) -> pb.NoteCertifiedResponse:
+        del context
+        own = self._certifying.holder.organization_id
+        if current_caller().organization_id != own:
+            raise NotPermittedError("only the node's own organization works here")
+        known = self._replica.evidence().federation.organizations
+        statement = request.certificate.statement
+        holder, recipient = known.get(read_certificate(statement).holder), known.get(own)
+        if holder is None or recipient is None:
+            raise NotPermittedError("no such holder is known here")
+        name = holder.organization_id
+        certificate = check_certificate(request.certificate, own, name, recipient.signing_key)
+        if request.request_id != certificate.certificate_id:
+            raise RequestInvalidError("a certificate names its own request", field="request_id")
+        receipt = check_receipt(request.receipt, statement, name, holder.signing_key)
+        await self._certifying.note_sent(certificate, receipt)
+        return pb.NoteCertifiedResponse()
 
     async def ListOutstanding(
         self, request: pb.ListOutstandingRequest, context: ServicerContext

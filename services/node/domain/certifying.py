@@ -8,8 +8,9 @@ import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.destruction.certificate import Certificate, CertificateReceipt, CertifiedAnswer
 from homeroom.errors import ClockSkewedError, NotPermittedError, RequestInvalidError
@@ -61,12 +62,21 @@ class CertificateShelf(Protocol):
         ...
 
 
+class Acts(Protocol):
+    """Where acts are noted."""
+
+    def note(self, kind: AuditKind, content: Mapping[str, Any], digest: bytes = b"") -> bool:
+        """Notes an act; False if one of this kind and digest was noted before."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Certifying:
-    """Takes the certificates of one holder's recipients."""
+    """Takes the certificates of one holder's recipients, and notes its own that others took."""
 
     holder: Holder
     shelf: CertificateShelf
+    acts: Acts
     clock: Clock
 
     async def take(
@@ -92,6 +102,31 @@ class Certifying:
         named = [(known.log_index, one) for known, one in answers]
         arrived = ArrivedCertificate(certificate, digest, evidence, named)
         return await asyncio.to_thread(self.shelf.keep, arrived)
+
+    async def note_sent(self, certificate: Certificate, receipt: CertificateReceipt) -> None:
+        """Notes that a holder has kept this organization's own certificate; the same one once.
+
+        Raises:
+            LogUnavailableError: if it cannot be written.
+        """
+        content = {
+            "holder": certificate.holder,
+            **certificate_content(certificate),
+            "holder_log_index": receipt.log_index,
+        }
+        await asyncio.to_thread(self.acts.note, AuditKind.CERTIFICATE_SENT, content, receipt.digest)
+
+
+def certificate_content(certificate: Certificate) -> Mapping[str, Any]:
+    """What a log tells of a certificate, on either side."""
+    return {
+        "agreement": certificate.agreement_id,
+        "method": str(certificate.method),
+        "destroyed_on": certificate.destroyed_on.isoformat(),
+        "role": certificate.role,
+        "answers": len(certificate.answers),
+        "kept": sum(one.kept_because is not None for one in certificate.answers),
+    }
 
 
 def not_accepted() -> NotPermittedError:

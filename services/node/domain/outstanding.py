@@ -5,10 +5,10 @@ By the function that recipients count by themselves, over the holder's own discl
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from homeroom.audit import AuditKind
 from homeroom.destruction import (
@@ -24,10 +24,13 @@ from homeroom.errors import LogUnavailableError, StateStaleError
 from homeroom.federation import FederationState
 from homeroom.signing import digest_of
 from homeroom.users import User
+from services.node.domain.certifying import Acts
 from services.node.domain.disclosing import Disclosing, Reader
 from services.node.domain.replica import Replica
 
 _LOOK_SECONDS = 3600.0
+_AGAIN_SECONDS = 10.0
+"""How soon it looks again where agreements or the database were not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,6 @@ class OpenShelf(Protocol):
 
     def open_parts(self) -> Sequence[OpenAnswers]:
         """What consents let leave that were revoked since, as far as nothing settles it."""
-        ...
-
-
-class Acts(Protocol):
-    """Where acts are noted."""
-
-    def note(self, kind: AuditKind, content: Mapping[str, Any], digest: bytes = b"") -> bool:
-        """Notes an act; False if one of this kind and digest was noted before."""
         ...
 
 
@@ -154,9 +149,11 @@ class Overseeing:
     async def run(self) -> None:
         """Notes each certificate that is overdue, for as long as the node runs."""
         while True:
+            wait = _AGAIN_SECONDS
             with suppress(LogUnavailableError, StateStaleError):
                 await asyncio.to_thread(self.look)
-            await asyncio.sleep(_LOOK_SECONDS)
+                wait = _LOOK_SECONDS
+            await asyncio.sleep(wait)
 
     def look(self) -> None:
         """Notes what is overdue; the same once, however often it looks.

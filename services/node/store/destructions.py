@@ -8,7 +8,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, 
 
 from homeroom.audit import AuditKind, encode_content
 from homeroom.destruction.certificate import KEPT_FOR_GOOD, CertificateReceipt
-from services.node.domain.certifying import ArrivedCertificate, GivenAnswer
+from services.node.domain.certifying import (
+    ArrivedCertificate,
+    GivenAnswer,
+    certificate_content,
+)
 from services.node.domain.kept_record import CertifiedDestruction
 from services.node.domain.outstanding import OpenAnswers
 from services.node.domain.register import RecordedEvent
@@ -183,15 +187,7 @@ def _is_kept(connection: Connection, digest: str) -> bool:
 def _content(arrived: ArrivedCertificate) -> Mapping[str, Any]:
     """What the log tells of a certificate."""
     certificate = arrived.certificate
-    return {
-        "requester": certificate.recipient,
-        "agreement": certificate.agreement_id,
-        "method": str(certificate.method),
-        "destroyed_on": certificate.destroyed_on.isoformat(),
-        "role": certificate.role,
-        "answers": len(certificate.answers),
-        "kept": sum(one.kept_because is not None for one in certificate.answers),
-    }
+    return {"requester": certificate.recipient, **certificate_content(certificate)}
 
 
 def _write(connection: Connection, arrived: ArrivedCertificate, index: int, at: int) -> None:

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 from homeroom.api.node.v1 import disclosure_service_pb2 as homeroom_dot_api_dot_node_dot_v1_dot_disclosure__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.homeroom/api/node/v1/destruction_service.proto\x12\x14homeroom.api.node.v1\x1a-homeroom/api/node/v1/disclosure_service.proto\"c\n\x19\x43\x65rtifyDestructionRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x1f\n\x12sealed_certificate\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"9\n\x1a\x43\x65rtifyDestructionResponse\x12\x1b\n\x0esealed_receipt\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\"_\n\x16ListOutstandingRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12,\n\x06reader\x18\x02 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Reader\"\\\n\x17ListOutstandingResponse\x12\x41\n\x0boutstanding\x18\x01 \x03(\x0b\x32,.homeroom.api.node.v1.OutstandingDestruction\"\xd2\x01\n\x16OutstandingDestruction\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x02 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x03 \x01(\t\x12\x18\n\x10\x63\x65rtificate_date\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x04\x12\x18\n\x10\x66irst_given_date\x18\x07 \x01(\t\x12\x14\n\x0ckept_because\x18\x08 \x01(\t\x12\x0f\n\x07overdue\x18\t \x01(\x08\x32\xfd\x01\n\x12\x44\x65structionService\x12w\n\x12\x43\x65rtifyDestruction\x12/.homeroom.api.node.v1.CertifyDestructionRequest\x1a\x30.homeroom.api.node.v1.CertifyDestructionResponse\x12n\n\x0fListOutstanding\x12,.homeroom.api.node.v1.ListOutstandingRequest\x1a-.homeroom.api.node.v1.ListOutstandingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.homeroom/api/node/v1/destruction_service.proto\x12\x14homeroom.api.node.v1\x1a%homeroom/api/common/v1/evidence.proto\x1a-homeroom/api/node/v1/disclosure_service.proto\"c\n\x19\x43\x65rtifyDestructionRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x1f\n\x12sealed_certificate\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"9\n\x1a\x43\x65rtifyDestructionResponse\x12\x1b\n\x0esealed_receipt\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\"\xa2\x01\n\x14NoteCertifiedRequest\x12<\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x38\n\x07receipt\x18\x02 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x17\n\x15NoteCertifiedResponse\"_\n\x16ListOutstandingRequest\x12\x17\n\nuser_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12,\n\x06reader\x18\x02 \x01(\x0b\x32\x1c.homeroom.api.node.v1.Reader\"\\\n\x17ListOutstandingResponse\x12\x41\n\x0boutstanding\x18\x01 \x03(\x0b\x32,.homeroom.api.node.v1.OutstandingDestruction\"\xd2\x01\n\x16OutstandingDestruction\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x02 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x03 \x01(\t\x12\x18\n\x10\x63\x65rtificate_date\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x04\x12\x18\n\x10\x66irst_given_date\x18\x07 \x01(\t\x12\x14\n\x0ckept_because\x18\x08 \x01(\t\x12\x0f\n\x07overdue\x18\t \x01(\x08\x32\xe7\x02\n\x12\x44\x65structionService\x12w\n\x12\x43\x65rtifyDestruction\x12/.homeroom.api.node.v1.CertifyDestructionRequest\x1a\x30.homeroom.api.node.v1.CertifyDestructionResponse\x12h\n\rNoteCertified\x12*.homeroom.api.node.v1.NoteCertifiedRequest\x1a+.homeroom.api.node.v1.NoteCertifiedResponse\x12n\n\x0fListOutstanding\x12,.homeroom.api.node.v1.ListOutstandingRequest\x1a-.homeroom.api.node.v1.ListOutstandingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,16 +39,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CERTIFYDESTRUCTIONRESPONSE'].fields_by_name['sealed_receipt']._serialized_options = b'\200\001\001'
   _globals['_LISTOUTSTANDINGREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_LISTOUTSTANDINGREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
-  _globals['_CERTIFYDESTRUCTIONREQUEST']._serialized_start=119
-  _globals['_CERTIFYDESTRUCTIONREQUEST']._serialized_end=218
-  _globals['_CERTIFYDESTRUCTIONRESPONSE']._serialized_start=220
-  _globals['_CERTIFYDESTRUCTIONRESPONSE']._serialized_end=277
-  _globals['_LISTOUTSTANDINGREQUEST']._serialized_start=279
-  _globals['_LISTOUTSTANDINGREQUEST']._serialized_end=374
-  _globals['_LISTOUTSTANDINGRESPONSE']._serialized_start=376
-  _globals['_LISTOUTSTANDINGRESPONSE']._serialized_end=468
-  _globals['_OUTSTANDINGDESTRUCTION']._serialized_start=471
-  _globals['_OUTSTANDINGDESTRUCTION']._serialized_end=681
-  _globals['_DESTRUCTIONSERVICE']._serialized_start=684
-  _globals['_DESTRUCTIONSERVICE']._serialized_end=937
+  _globals['_CERTIFYDESTRUCTIONREQUEST']._serialized_start=158
+  _globals['_CERTIFYDESTRUCTIONREQUEST']._serialized_end=257
+  _globals['_CERTIFYDESTRUCTIONRESPONSE']._serialized_start=259
+  _globals['_CERTIFYDESTRUCTIONRESPONSE']._serialized_end=316
+  _globals['_NOTECERTIFIEDREQUEST']._serialized_start=319
+  _globals['_NOTECERTIFIEDREQUEST']._serialized_end=481
+  _globals['_NOTECERTIFIEDRESPONSE']._serialized_start=483
+  _globals['_NOTECERTIFIEDRESPONSE']._serialized_end=506
+  _globals['_LISTOUTSTANDINGREQUEST']._serialized_start=508
+  _globals['_LISTOUTSTANDINGREQUEST']._serialized_end=603
+  _globals['_LISTOUTSTANDINGRESPONSE']._serialized_start=605
+  _globals['_LISTOUTSTANDINGRESPONSE']._serialized_end=697
+  _globals['_OUTSTANDINGDESTRUCTION']._serialized_start=700
+  _globals['_OUTSTANDINGDESTRUCTION']._serialized_end=910
+  _globals['_DESTRUCTIONSERVICE']._serialized_start=913
+  _globals['_DESTRUCTIONSERVICE']._serialized_end=1272
 # @@protoc_insertion_point(module_scope)

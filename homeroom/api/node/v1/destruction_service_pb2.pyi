@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from homeroom.api.common.v1 import evidence_pb2 as _evidence_pb2
 from homeroom.api.node.v1 import disclosure_service_pb2 as _disclosure_service_pb2
 import builtins as _builtins
 import sys
@@ -70,6 +71,57 @@ class CertifyDestructionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CertifyDestructionResponse: _TypeAlias = CertifyDestructionResponse  # noqa: Y015
+
+@_typing.final
+class NoteCertifiedRequest(_message.Message):
+    """NoteCertifiedRequest carries this organization's certificate, and its holder's word that it came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The certificate's identifier, by which a retry is recognized."""
+    @_builtins.property
+    def certificate(self) -> _evidence_pb2.SignedStatement:
+        """The DestructionCertificate, signed by this organization."""
+
+    @_builtins.property
+    def receipt(self) -> _evidence_pb2.SignedStatement:
+        """The CertificateReceipt, signed by the holder."""
+
+    def __init__(
+        self,
+        *,
+        certificate: _evidence_pb2.SignedStatement | None = ...,
+        receipt: _evidence_pb2.SignedStatement | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "receipt", b"receipt", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteCertifiedRequest: _TypeAlias = NoteCertifiedRequest  # noqa: Y015
+
+@_typing.final
+class NoteCertifiedResponse(_message.Message):
+    """NoteCertifiedResponse says that it stands in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteCertifiedResponse: _TypeAlias = NoteCertifiedResponse  # noqa: Y015
 
 @_typing.final
 class ListOutstandingRequest(_message.Message):

@@ -40,6 +40,11 @@ class DestructionServiceStub:
                 request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionResponse.FromString,
                 _registered_method=True)
+        self.NoteCertified = channel.unary_unary(
+                '/homeroom.api.node.v1.DestructionService/NoteCertified',
+                request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedResponse.FromString,
+                _registered_method=True)
         self.ListOutstanding = channel.unary_unary(
                 '/homeroom.api.node.v1.DestructionService/ListOutstanding',
                 request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.ListOutstandingRequest.SerializeToString,
@@ -53,6 +58,13 @@ class DestructionServiceServicer:
 
     def CertifyDestruction(self, request, context):
         """CertifyDestruction keeps a recipient's certificate with the disclosure record; the same one again is the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NoteCertified(self, request, context):
+        """NoteCertified writes into the log of the organization's own node that a holder kept its certificate; the same one again is the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_DestructionServiceServicer_to_server(servicer, server):
                     servicer.CertifyDestruction,
                     request_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionResponse.SerializeToString,
+            ),
+            'NoteCertified': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteCertified,
+                    request_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedResponse.SerializeToString,
             ),
             'ListOutstanding': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOutstanding,
@@ -107,6 +124,33 @@ class DestructionService:
             '/homeroom.api.node.v1.DestructionService/CertifyDestruction',
             homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionRequest.SerializeToString,
             homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.CertifyDestructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteCertified(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeroom.api.node.v1.DestructionService/NoteCertified',
+            homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedRequest.SerializeToString,
+            homeroom_dot_api_dot_node_dot_v1_dot_destruction__service__pb2.NoteCertifiedResponse.FromString,
             options,
             channel_credentials,
             insecure,

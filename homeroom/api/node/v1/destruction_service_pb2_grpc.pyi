@@ -35,6 +35,8 @@ class DestructionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DestructionServiceAsyncStub: ...
     CertifyDestruction: _grpc.UnaryUnaryMultiCallable[_destruction_service_pb2.CertifyDestructionRequest, _destruction_service_pb2.CertifyDestructionResponse]
     """CertifyDestruction keeps a recipient's certificate with the disclosure record; the same one again is the same."""
+    NoteCertified: _grpc.UnaryUnaryMultiCallable[_destruction_service_pb2.NoteCertifiedRequest, _destruction_service_pb2.NoteCertifiedResponse]
+    """NoteCertified writes into the log of the organization's own node that a holder kept its certificate; the same one again is the same."""
     ListOutstanding: _grpc.UnaryUnaryMultiCallable[_destruction_service_pb2.ListOutstandingRequest, _destruction_service_pb2.ListOutstandingResponse]
     """ListOutstanding tells which recipients have not certified what; who may read the disclosure record may."""
 
@@ -45,6 +47,8 @@ class DestructionServiceAsyncStub(DestructionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CertifyDestruction: _aio.UnaryUnaryMultiCallable[_destruction_service_pb2.CertifyDestructionRequest, _destruction_service_pb2.CertifyDestructionResponse]  # type: ignore[assignment]
     """CertifyDestruction keeps a recipient's certificate with the disclosure record; the same one again is the same."""
+    NoteCertified: _aio.UnaryUnaryMultiCallable[_destruction_service_pb2.NoteCertifiedRequest, _destruction_service_pb2.NoteCertifiedResponse]  # type: ignore[assignment]
+    """NoteCertified writes into the log of the organization's own node that a holder kept its certificate; the same one again is the same."""
     ListOutstanding: _aio.UnaryUnaryMultiCallable[_destruction_service_pb2.ListOutstandingRequest, _destruction_service_pb2.ListOutstandingResponse]  # type: ignore[assignment]
     """ListOutstanding tells which recipients have not certified what; who may read the disclosure record may."""
 
@@ -58,6 +62,14 @@ class DestructionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_destruction_service_pb2.CertifyDestructionResponse, _abc.Awaitable[_destruction_service_pb2.CertifyDestructionResponse]]:
         """CertifyDestruction keeps a recipient's certificate with the disclosure record; the same one again is the same."""
+
+    @_abc_1.abstractmethod
+    def NoteCertified(
+        self,
+        request: _destruction_service_pb2.NoteCertifiedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_destruction_service_pb2.NoteCertifiedResponse, _abc.Awaitable[_destruction_service_pb2.NoteCertifiedResponse]]:
+        """NoteCertified writes into the log of the organization's own node that a holder kept its certificate; the same one again is the same."""
 
     @_abc_1.abstractmethod
     def ListOutstanding(
