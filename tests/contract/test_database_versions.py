@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from homeroom.errors import ServiceUnreachableError
 from services.consent.__main__ import app as consent_command
+from services.gateway.__main__ import app as gateway_command
 from services.node.__main__ import app as node_command
 from services.registry.__main__ import app as registry_command
 from services.registry.migrations import REGISTRY, VERSION_TABLE
@@ -137,19 +138,22 @@ def test_an_account_that_may_change_no_table_serves_what_another_prepared(
 
 def test_each_program_prepares_its_own_databases(tmp_path: Path) -> None:
     """`migrate` needs the database's address alone, so that a job has no key and no certificate."""
-    registry, consent, records, state = (
-        f"sqlite:///{tmp_path}/{name}.db" for name in ("registry", "consent", "records", "state")
+    registry, consent, gateway, records, state = (
+        f"sqlite:///{tmp_path}/{name}.db"
+        for name in ("registry", "consent", "gateway", "records", "state")
     )
     verbs = CliRunner()
 
     done = [
         verbs.invoke(registry_command, ["migrate", "--database-url", registry]),
         verbs.invoke(consent_command, ["migrate", "--database-url", consent]),
+        verbs.invoke(gateway_command, ["migrate", "--database-url", gateway]),
         verbs.invoke(node_command, ["migrate", "--records-url", records, "--state-url", state]),
     ]
 
-    assert [(one.exit_code, one.output) for one in done] == [(0, "")] * 3
+    assert [(one.exit_code, one.output) for one in done] == [(0, "")] * 4
     assert "agreement" in " ".join(_tables(registry))
     assert "consent" in " ".join(_tables(consent))
+    assert "log_entry" in _tables(gateway)
     assert "student" in _tables(records)
     assert "log_entry" in _tables(state)

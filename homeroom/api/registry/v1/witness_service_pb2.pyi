@@ -111,7 +111,7 @@ class LogBeginning(_message.Message):
     federation: _builtins.str
     """The federation."""
     organization_id: _builtins.str
-    """Whose log it is."""
+    """Whose log it is: an organization's identifier, or `gateway-log`."""
     lost_position: _builtins.int
     """The place of the newest checkpoint that was taken before."""
     lost_size: _builtins.int
@@ -264,7 +264,7 @@ class SubmitCosignatureRequest(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
-    """Whose log it is."""
+    """Whose log it is: an organization's identifier, or `gateway-log`."""
     position: _builtins.int
     """The checkpoint's place."""
     line: _builtins.str
@@ -315,7 +315,7 @@ class ListCheckpointsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     NEWEST_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
-    """Whose log it is."""
+    """Whose log it is: an organization's identifier, or `gateway-log`."""
     after_position: _builtins.int
     """Only checkpoints after this place; 0 for all."""
     page_size: _builtins.int
@@ -372,7 +372,7 @@ class ListContradictionsRequest(_message.Message):
     AFTER_POSITION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
-    """Whose log it is."""
+    """Whose log it is: an organization's identifier, or `gateway-log`."""
     after_position: _builtins.int
     """Only what was refused after this place; 0 for all."""
     page_size: _builtins.int
