@@ -98,7 +98,7 @@ class PartyRow(RegistryTable, table=True):
 
 
 class WitnessedCheckpointRow(RegistryTable, table=True):
-    """A checkpoint of an organization's log as it was taken; rows are only ever added."""
+    """A checkpoint of a log as it was taken; what is old is thinned, with the path over it."""
 
     __tablename__ = "witnessed_checkpoint"
 
