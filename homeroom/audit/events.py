@@ -236,8 +236,8 @@ EVENTS: Mapping[AuditKind, Event] = {
         (*_CARRIED, "reason", "codes"),
     ),
     AuditKind.CALLER_REFUSED: Event(
-        "At the gateway: a call was refused before what it asks was read; at most one a minute for "
-        "each organization, by its certificate, and reason.",
+        "At the gateway: a call was refused before what it asks was read; by each replica at most "
+        "one a minute for each organization, by its certificate, and reason.",
         ("requester", "reason"),
     ),
     AuditKind.GATEWAY_STARTED: Event(
