@@ -12,6 +12,7 @@ from homeroom.identity import Role
 from homeroom.lifecycle import AgreementHistory
 from homeroom.profile import Profile
 from homeroom.resubmission import Resubmitted
+from homeroom.signing import SigningKey
 from homeroom.steward import ListedAgreement, OrganizationRecord, Steward
 
 
@@ -42,10 +43,32 @@ class BlockingSteward(Entered):
         return self._thread.run(self._steward.register(**record))
 
     def register_keys(
-        self, known: Organization, sealing_key: bytes = b"", checkpoint_key: bytes = b""
+        self,
+        known: Organization,
+        sealing_key: bytes = b"",
+        checkpoint_key: bytes = b"",
+        signing_key: SigningKey | None = None,
     ) -> Organization:
         """Replaces the organization's record by one that differs in its public keys alone."""
-        return self._thread.run(self._steward.register_keys(known, sealing_key, checkpoint_key))
+        return self._thread.run(
+            self._steward.register_keys(known, sealing_key, checkpoint_key, signing_key)
+        )
+
+    def recover(
+        self,
+        known: Organization,
+        signing_key: SigningKey,
+        recovery_key: SigningKey,
+        kept: bytes | None = None,
+    ) -> Organization:
+        """Puts a signing key in place of a lost or stolen one, by the recovery key's word."""
+        return self._thread.run(self._steward.recover(known, signing_key, recovery_key, kept))
+
+    def mark_key_compromised(
+        self, organization_id: str, key_id: str, since: dt.datetime
+    ) -> Organization:
+        """Says from when on nothing counts that a signing key signed; for the operator alone."""
+        return self._thread.run(self._steward.mark_key_compromised(organization_id, key_id, since))
 
     def organizations(self) -> Sequence[Organization]:
         """Every organization whose own record checks, by identifier."""

@@ -167,7 +167,8 @@ class ConsentListing:
                 with suppress(EvidenceInvalidError):
                     if holder is not None:
                         key = self._session.sealing_key
-                        yield open_report(report, key, holder.signing_key)
+                        keys = holder.keys.signing_keys_at(_taken_at(report))
+                        yield open_report(report, key, *keys)
             token = page.next_page_token
             if not token:
                 return
@@ -197,10 +198,20 @@ class ConsentListing:
         recorder = state.organizations.get(consent.recorder)
         if recorder is None:
             raise EvidenceInvalidError("the consent's recorder is not registered")
-        opened = self._reader.read(consent, self._reader.open(consent), recorder.signing_key)
+        keys = recorder.keys.signing_keys_at(_taken_at(consent))
+        opened = self._reader.read(consent, self._reader.open(consent), *keys)
         if state.agreement_of_all(opened.terms.agreement_id, (consent.recorder,)) is None:
             raise EvidenceInvalidError("the recorder is no party of the consent's agreement")
         return opened
+
+
+def _taken_at(message: pb.Consent | pb.Report) -> dt.datetime:
+    """When the service took it; where it does not say, now."""
+    try:
+        taken = message.HasField("take_time")
+        return message.take_time.ToDatetime(dt.UTC) if taken else utc_now()
+    except (ValueError, OverflowError):
+        raise EvidenceInvalidError("the consent service says no instant") from None
 
 
 def ends_within(consent: ListedConsent, days: int) -> bool:

@@ -44,6 +44,7 @@ from homeroom.consent_notices import (
     Withdrawer,
 )
 from homeroom.consent_terms import OpenedConsent
+from homeroom.credentials import import_secret_of
 from homeroom.errors import EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import signed
 from homeroom.federation import FederationState
@@ -97,7 +98,7 @@ class Consents:
     @property
     def import_secret(self) -> bytes:
         """The recorder's own secret, by which the same form has the same identifier."""
-        return self._session.signing_key.secret_for("homeroom/consent-id/v1")
+        return import_secret_of(self._session.profile)
 
     async def record(self, **form: Unpack[SignedForm]) -> RecordedConsent:
         """Records one consent.
@@ -129,11 +130,10 @@ class Consents:
         """What seals consents, at most 1,000, as they are sent: for a thread, as it takes long.
 
         Raises:
-            EvidenceInvalidError: if an audience is no party of the agreement with the keys that
-                the agreement names.
+            EvidenceInvalidError: if an audience is no party with the keys that the agreement names.
         """
         keys = await self._keys(_readers(consents))
-        return partial(make_consents, consents, self._session.signing_key, keys)
+        return partial(make_consents, consents, self._session.asking_key, keys)
 
     async def send(
         self,
@@ -184,7 +184,7 @@ class Consents:
             details = _details(withdrawn_by, channel)
             revocation.details.extend(await self._sealed_details(consent_id, details))
         statement = revocation.SerializeToString(deterministic=True)
-        evidence = signed(Domain.REVOCATION, statement, self.recorder, self._session.signing_key)
+        evidence = signed(Domain.REVOCATION, statement, self.recorder, self._session.asking_key)
         response = await call(
             self._session.consent.RevokeConsent,
             pb.RevokeConsentRequest(revocation=evidence, request_id=secrets.token_hex(16)),
@@ -223,7 +223,7 @@ class Consents:
         response = await call(
             self._session.consent.NarrowConsent,
             pb.NarrowConsentRequest(
-                narrowing=seal_narrowing(narrowing, self._session.signing_key, keys),
+                narrowing=seal_narrowing(narrowing, self._session.asking_key, keys),
                 request_id=secrets.token_hex(16),
             ),
         )
@@ -243,7 +243,7 @@ class Consents:
             rotation = Rotation(
                 organization_id=self.recorder, holder=holder, new_refs=some, time=utc_now()
             )
-            message = seal_rotation(rotation, self._session.signing_key, keys[holder])
+            message = seal_rotation(rotation, self._session.asking_key, keys[holder])
             response = await call(
                 self._session.consent.RotateSubjectRefs,
                 pb.RotateSubjectRefsRequest(rotation=message, request_id=secrets.token_hex(16)),
@@ -285,7 +285,7 @@ class Consents:
         readers = {("", listed.holder), ("", listed.recorder)}
         # A withdrawal is never held up by whom else its details could be told.
         keys = await self._keys(readers - await self._without_key(readers))
-        return seal_details(details, consent_id, self.recorder, self._session.signing_key, keys)
+        return seal_details(details, consent_id, self.recorder, self._session.asking_key, keys)
 
     async def _record(
         self, consents: Sequence[pb.Consent], *, skip_recorded: bool

@@ -41,6 +41,25 @@ def signing_key_of(profile: Profile) -> SigningKey:
     return _load(SigningKey.load, required(profile.signing_key, "signing_key"))
 
 
+def import_secret_of(profile: Profile) -> bytes:
+    """The organization's own secret, by which the same form has the same identifier.
+
+    It is made of the first signing key, and kept in a file when that is exchanged.
+
+    Raises:
+        RequestInvalidError: if the profile names no signing key, or a file cannot be used.
+    """
+    file = import_secret_file(required(profile.signing_key, "signing_key"))
+    if not file.exists():
+        return signing_key_of(profile).secret_for("homeroom/consent-id/v1")
+    return _load(lambda path: bytes.fromhex(path.read_text("ascii")), file)
+
+
+def import_secret_file(signing_key: Path) -> Path:
+    """Where that secret is kept beside the signing key."""
+    return signing_key.with_name("consent_id_secret")
+
+
 def sealing_key_of(profile: Profile) -> SealingKey:
     """The organization's sealing key.
 

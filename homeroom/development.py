@@ -5,7 +5,8 @@ own keys, which never leave it, and the federation's real authority signs its ce
 
     <folder>/authority/      authority.pem, authority_key.pem
     <folder>/<organization>/ authorities.pem; <role>.pem and <role>_key.pem for each role;
-                             signing_key.pem, sealing_key.pem, checkpoint_key.pem; profile.toml;
+                             signing_key.pem, sealing_key.pem, checkpoint_key.pem;
+                             recovery_key.pem (elsewhere it is kept offline); profile.toml;
                              gateway_checkpoint_key.pem where it runs the gateway;
                              issuer_key.json, and issuer_public.json for the registry
 """
@@ -155,6 +156,7 @@ class DevelopmentAuthority:
         write_secret(folder / "checkpoint_key.pem", SigningKey.generate().to_pem(), force=force)
         if Role.GATEWAY in roles:
             write_secret(folder / GATEWAY_LOG_KEY, SigningKey.generate().to_pem(), force=force)
+        write_secret(folder / "recovery_key.pem", SigningKey.generate().to_pem(), force=force)
         issuer_key = OKPKey.generate_key("Ed25519", {"kid": f"{organization_id}-development"})
         content = json.dumps(issuer_key.as_dict(private=True), indent=1).encode()
         write_secret(folder / "issuer_key.json", content, force=force)
@@ -207,6 +209,7 @@ def write_profile(
         'signing_key = "signing_key.pem"',
         'sealing_key = "sealing_key.pem"',
         'checkpoint_key = "checkpoint_key.pem"',
+        *_recovery_line(folder),
         'user_token = "user.token"',
         *_service_tables(services),
         *_bearer_tables(folder),
@@ -259,6 +262,12 @@ def _write(path: Path, content: bytes, mode: int, *, force: bool) -> None:
 def _service_tables(services: Mapping[str, tuple[str, str]]) -> Iterable[str]:
     for name, (address, organization_id) in services.items():
         yield f'\n[{name}]\naddress = "{address}"\norganization_id = "{organization_id}"'
+
+
+def _recovery_line(folder: Path) -> Iterable[str]:
+    file = folder / "recovery_key.pem"
+    if file.exists():
+        yield f'recovery_key = "{SigningKey.load(file).public.hex()}"'
 
 
 def _bearer_tables(folder: Path) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """Makes and opens signed statements, the form in which evidence travels and is kept."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -7,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.errors import EvidenceInvalidError
+from homeroom.key_history import KeyHistory
 from homeroom.signing import Domain, SigningKey, key_id_of, verify
 
 M = TypeVar("M", bound=Message)
@@ -52,18 +54,37 @@ def check_signed_by(
     domain: Domain,
     evidence: evidence_pb2.SignedStatement,
     organization_id: str,
-    public_key: bytes,
+    *public_keys: bytes,
 ) -> bytes:
-    """Returns the statement's bytes if the organization signed them with the key.
+    """Returns the statement's bytes if the organization signed them with one of the keys.
 
     Raises:
         EvidenceInvalidError: if it did not.
     """
     for signature in evidence.signatures:
         if signature.organization_id == organization_id:
-            check_signature(domain, evidence.statement, signature, public_key)
+            named = (key for key in public_keys if key_id_of(key) == signature.key_id)
+            check_signature(domain, evidence.statement, signature, next(named, b""))
             return evidence.statement
     raise EvidenceInvalidError("not signed by the expected organization", kind=str(domain))
+
+
+def key_that_signed(
+    evidence: evidence_pb2.SignedStatement,
+    organization_id: str,
+    keys: KeyHistory,
+    at: dt.datetime,
+) -> bytes:
+    """The key by which an organization's signature is to be checked; empty if none counts.
+
+    Args:
+        evidence: what was signed.
+        organization_id: who is said to have signed.
+        keys: the organization's.
+        at: when somebody saw it who can be believed; of what is new, now.
+    """
+    named = (one.key_id for one in evidence.signatures if one.organization_id == organization_id)
+    return keys.signer_at(next(named, ""), at)
 
 
 def check_signed_by_all(

@@ -124,7 +124,7 @@ def _signed_request(session: Session, question: Question) -> tuple[Asking, pb.Qu
         query_digest=digest_of(statement),
         sealing_key=session.sealing_key,
     )
-    evidence = signed(Domain.QUERY, statement, session.organization_id, session.signing_key)
+    evidence = signed(Domain.QUERY, statement, session.organization_id, session.asking_key)
     return asking, pb.QueryRequest(query=evidence, user_token=token)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from homeroom.answer import Outcome, Source
 from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.clock import utc_now
 from homeroom.consent_log_view import ConsentLogView, LogState
 from homeroom.errors import EvidenceInvalidError, Reason
 from homeroom.exchange import Exchange
@@ -175,9 +176,10 @@ class Gathering:
     ) -> answer_pb2.Receipt:
         agreement_id = self._exchange.asking.question.agreement_id
         holder = holder_of(state, agreement_id, event.holder)
-        receipt = pending.opening.signed_by(holder.signing_key)
+        opening = pending.opening
+        receipt = opening.signed_by(opening.signer(holder.keys, utc_now()))
         self._keep_receipt(event.holder, pending)
-        pending.opening.require_accounted(receipt, event.outcome)
+        opening.require_accounted(receipt, event.outcome)
         _require_one_history(receipt, state.known.get(agreement_id))
         if self._consent_log is not None:
             seen = LogState(receipt.consent_log_size, receipt.consent_log_root)

@@ -6,13 +6,26 @@ An exchange that broke off goes on with the key that it had made: the registry m
 import asyncio
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from homeroom.credentials import checkpoint_key_of, sealing_key_of
-from homeroom.errors import AlreadyRecordedError, ChangedMeanwhileError, RequestInvalidError
+from homeroom.credentials import (
+    checkpoint_key_of,
+    import_secret_file,
+    import_secret_of,
+    sealing_key_of,
+    signing_key_of,
+)
+from homeroom.errors import (
+    AlreadyRecordedError,
+    ChangedMeanwhileError,
+    EvidenceInvalidError,
+    RequestInvalidError,
+)
 from homeroom.federation import FederationState, Organization
+from homeroom.held_keys import next_file
 from homeroom.profile import Profile, required
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
@@ -26,6 +39,7 @@ class KeyKind(StrEnum):
 
     SEALING = "sealing"
     CHECKPOINT = "checkpoint"
+    SIGNING = "signing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +98,67 @@ async def exchange_keys(profile: Profile, kinds: Collection[KeyKind]) -> Exchang
         files = [await asyncio.to_thread(_prepared, profile, kind) for kind in sorted(kinds)]
         for one in files:
             _require_known(one, known)
-        new = {one.kind: one.new.public for one in files}
+        new = {one.kind: one.new for one in files}
+        signing = new.get(KeyKind.SIGNING)
         organization = await steward.register_keys(
-            known, new.get(KeyKind.SEALING, b""), new.get(KeyKind.CHECKPOINT, b"")
+            known,
+            new[KeyKind.SEALING].public if KeyKind.SEALING in new else b"",
+            new[KeyKind.CHECKPOINT].public if KeyKind.CHECKPOINT in new else b"",
+            signing if isinstance(signing, SigningKey) else None,
         )
+    if KeyKind.SIGNING in new:
+        await asyncio.to_thread(keep_import_secret, profile)
     keys = [await asyncio.to_thread(_put_in_place, one) for one in files]
     former = [one.old.public for one in files if one.kind is KeyKind.SEALING]
     held = _agreements_with(state, replace(known, sealing_key=former[0])) if former else ()
     return Exchanged(organization, tuple(keys), held)
+
+
+async def recover_key(profile: Profile, recovery_key: Path, kept: bytes | None) -> Exchanged:
+    """Makes a signing key, registers it by the recovery key's word, and puts its file in place.
+
+    Args:
+        profile: whose key it is; its file may be gone.
+        recovery_key: the file of the recovery key.
+        kept: a snapshot from before a theft; what was signed since then does not stand.
+
+    Raises:
+        RequestInvalidError: if the organization is not registered, or a file cannot be used.
+        EvidenceInvalidError: if it is not the registered recovery key.
+    """
+    prover = await asyncio.to_thread(SigningKey.load, recovery_key)
+    file = required(profile.signing_key, "signing_key")
+    made = await asyncio.to_thread(_kept, next_file(file), SigningKey.generate().to_pem())
+    new = SigningKey.load(made)
+    async with Steward(profile) as steward:
+        state = await steward.federation()
+        known = _registered(profile, state)
+        organization = known
+        if known.signing_key != new.public:
+            organization = await steward.recover(known, new, prover, kept)
+    exchanged = await asyncio.to_thread(_recovered, file, new)
+    return Exchanged(organization, (exchanged,), _agreements_with(state, known))
+
+
+def _recovered(file: Path, new: SigningKey) -> ExchangedKey:
+    """Puts a recovered key in place; the one before it is kept, if there is one to keep."""
+    if file.exists():
+        with suppress(EvidenceInvalidError):
+            old = SigningKey.load(file)
+            return _put_in_place(_Files(KeyKind.SIGNING, file, old, new))
+    next_file(file).replace(file)
+    _flush(file.parent)
+    return ExchangedKey(KeyKind.SIGNING, file, file, new.key_id)
+
+
+def keep_import_secret(profile: Profile) -> None:
+    """Keeps the secret by which a form has its identifier: the next signing key would give another.
+
+    Raises:
+        RequestInvalidError: if it cannot be written.
+    """
+    file = required(profile.signing_key, "signing_key")
+    _kept(import_secret_file(file), import_secret_of(profile).hex().encode())
 
 
 def _registered(profile: Profile, state: FederationState) -> Organization:
@@ -105,15 +172,23 @@ def _prepared(profile: Profile, kind: KeyKind) -> _Files:
     """The old key and the next one, whose file is made if an exchange has not left one."""
     if kind is KeyKind.SEALING:
         file, old = required(profile.sealing_key, "sealing_key"), sealing_key_of(profile)
-        made = _kept(_next_file(file), SealingKey.generate().to_pem())
+        made = _kept(next_file(file), SealingKey.generate().to_pem())
         return _Files(kind, file, old, SealingKey.load(made))
-    file, signer = required(profile.checkpoint_key, "checkpoint_key"), checkpoint_key_of(profile)
-    made = _kept(_next_file(file), SigningKey.generate().to_pem())
+    if kind is KeyKind.SIGNING:
+        file, signer = required(profile.signing_key, "signing_key"), signing_key_of(profile)
+    else:
+        file = required(profile.checkpoint_key, "checkpoint_key")
+        signer = checkpoint_key_of(profile)
+    made = _kept(next_file(file), SigningKey.generate().to_pem())
     return _Files(kind, file, signer, SigningKey.load(made))
 
 
 def _require_known(one: _Files, known: Organization) -> None:
-    registered = known.sealing_key if one.kind is KeyKind.SEALING else known.checkpoint_key
+    registered = {
+        KeyKind.SEALING: known.sealing_key,
+        KeyKind.CHECKPOINT: known.checkpoint_key,
+        KeyKind.SIGNING: known.signing_key,
+    }[one.kind]
     if registered and registered not in (one.old.public, one.new.public):
         # The file would be kept as the former key, and it is not.
         raise ChangedMeanwhileError(f"the registry knows another {one.kind} key", field="profile")
@@ -148,13 +223,9 @@ def _put_in_place(one: _Files) -> ExchangedKey:
     _kept(former, one.old.to_pem())
     if former.read_bytes() != one.old.to_pem():
         raise AlreadyRecordedError(f"{former} is there already, and holds another key")
-    _next_file(one.file).replace(one.file)
+    next_file(one.file).replace(one.file)
     _flush(one.file.parent)
     return ExchangedKey(one.kind, one.file, former, one.new.key_id)
-
-
-def _next_file(file: Path) -> Path:
-    return file.with_name(f"{file.stem}_next{file.suffix}")
 
 
 def _flush(folder: Path) -> None:

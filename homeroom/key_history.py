@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
+from typing import TypeAlias
 
 from homeroom.errors import EvidenceInvalidError
 from homeroom.signing import Domain, key_id_of, verify
@@ -70,6 +71,15 @@ class KeyPeriod:
     compromised_since: dt.datetime | None = None
 
 
+SigningKeys: TypeAlias = tuple[tuple[bytes, dt.datetime | None], ...]
+"""Signing keys, the newest first, each with the instant from which it counts no more."""
+
+
+def counting(keys: SigningKeys, at: dt.datetime) -> tuple[bytes, ...]:
+    """Those of the keys that counted at an instant."""
+    return tuple(key for key, until in keys if until is None or at < until)
+
+
 @dataclass(frozen=True, slots=True)
 class _Span:
     """One signing key: when it stood, and until when what it signed counts."""
@@ -122,11 +132,17 @@ class KeyHistory:
 
     def signing_keys_at(self, at: dt.datetime) -> tuple[bytes, ...]:
         """The keys whose signature counts on what was seen at an instant, the newest first."""
-        return tuple(span.key for span in reversed(self._spans()) if span.counts(at))
+        return counting(self.ends, at)
 
     def signer_at(self, key_id: str, at: dt.datetime) -> bytes:
         """The key of that fingerprint, if it counted at an instant; else no key, which is empty."""
         return next((key for key in self.signing_keys_at(at) if key_id_of(key) == key_id), b"")
+
+    @property
+    def ends(self) -> "SigningKeys":
+        """The signing keys that count or counted, each with the instant from which it does not."""
+        spans = (span for span in reversed(self._spans()) if span.trusted)
+        return tuple((span.key, span.until) for span in spans)
 
     def withdrawing_key(self, key_id: str, at: dt.datetime) -> bytes:
         """Like `signer_at`, of what only takes away: there even a stolen present key counts."""

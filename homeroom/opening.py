@@ -1,11 +1,13 @@
 """Opens one holder's answer: frames in order, then a receipt that must account for all of them."""
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2
 from homeroom.errors import EvidenceInvalidError
-from homeroom.evidence import check_signed_by, decode
+from homeroom.evidence import check_signed_by, decode, key_that_signed
+from homeroom.key_history import KeyHistory
 from homeroom.question import Question
 from homeroom.sealing import AnswerContext, AnswerOpener, SealingKey
 from homeroom.signing import Domain
@@ -79,6 +81,11 @@ class SourceOpening:
         receipt = self.signed_by(holder_key)
         self.require_accounted(receipt, claimed)
         return receipt
+
+    def signer(self, holder_keys: KeyHistory, now: dt.datetime) -> bytes:
+        """The holder's key that is said to have signed the receipt; empty if none counts now."""
+        evidence = decode(evidence_pb2.SignedStatement, self._receipt)
+        return key_that_signed(evidence, self._holder, holder_keys, now)
 
     def signed_by(self, holder_key: bytes) -> answer_pb2.Receipt:
         """The receipt, if the holder signed it for this question.

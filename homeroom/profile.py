@@ -7,6 +7,7 @@ A profile is a TOML file, `~/.config/homeroom/<name>.toml`:
     authorities = "authorities.pem"
     registry_key = "<64 hexadecimal digits: the registry's public signing key>"
     consent_key = "<likewise the consent service's; checks that its log has what it was told>"
+    recovery_key = "<likewise the public half of the organization's own recovery key>"
     signing_key = "signing_key.pem"
     sealing_key = "sealing_key.pem"
     checkpoint_key = "checkpoint_key.pem"   # where the organization runs a node
@@ -42,7 +43,7 @@ _ENVIRONMENT = "HOMEROOM_PROFILE"
 _KEY_HEX_DIGITS = 64
 _TOKEN_PREFIX = "eyJ"  # noqa: S105 - how every JSON Web Token begins, not a secret
 _NO_RECEIPTS = "none"
-_WORDS = ("federation", "organization_id", "registry_key", "consent_key")
+_WORDS = ("federation", "organization_id", "registry_key", "consent_key", "recovery_key")
 _PATHS = ("authorities", "signing_key", "sealing_key", "checkpoint_key", "user_token")
 _RECEIPTS = "receipts"
 _SERVICES = ("gateway", "registry", "consent", "node")
@@ -82,6 +83,7 @@ class Profile(_Frozen):
         authorities: the certificates of the federation's authorities, PEM.
         registry_key: the registry's public signing key, 32 bytes.
         consent_key: the consent service's, with which its log is checked.
+        recovery_key: the public half of the organization's recovery key, which is kept offline.
         node: the organization's own node.
         app, steward, operator: the certificate for each role that this profile can act in.
         signing_key, sealing_key, checkpoint_key: the organization's private keys, PKCS #8 PEM.
@@ -94,6 +96,9 @@ class Profile(_Frozen):
     authorities: Path
     registry_key: Annotated[bytes, BeforeValidator(_read_key), Field(min_length=32, max_length=32)]
     consent_key: Annotated[
+        bytes | None, BeforeValidator(_read_key), Field(min_length=32, max_length=32)
+    ] = None
+    recovery_key: Annotated[
         bytes | None, BeforeValidator(_read_key), Field(min_length=32, max_length=32)
     ] = None
     registry: Service

@@ -91,7 +91,8 @@ async def reconcile(
     files = required(session.receipts, "receipts")
     # A log tells whole seconds.
     since = since.replace(microsecond=0)
-    state = await session.registry_view.state(session.seen.registry)
+    # Asked for now: a holder may sign with a key that took another's place a moment ago.
+    state = await session.registry_view.refreshed()
     asked = [_known(state, name) for name in sorted(set(holders))] or _holders(state, session)
     before = await asyncio.to_thread(lambda: OwnRecords(files.kept()))
     until = utc_now()
@@ -226,9 +227,8 @@ class _LogReading:
             from_index=place,
             known_sizes=tuple(one.size for one in known if one is not None),
         )
-        evidence = sign_request(request, secrets.token_bytes(NONCE_BYTES), session.signing_key)
+        evidence = sign_request(request, secrets.token_bytes(NONCE_BYTES), session.asking_key)
         message = pb.GetAccountRequest(request=evidence)
         response = await in_turn(lambda: call(session.accounts.GetAccount, message))
-        return open_account(
-            response.sealed_account, evidence.statement, holder.signing_key, session.sealing_key
-        )
+        keys = holder.keys.signing_keys_at(utc_now())
+        return open_account(response.sealed_account, evidence.statement, keys, session.sealing_key)

@@ -56,6 +56,11 @@ class RegistryView:
             return self._usable(0)
 
     @property
+    def latest(self) -> FederationState | None:
+        """What was verified last, however old; None before the first."""
+        return self._state
+
+    @property
     def _sequence(self) -> int:
         return self._state.sequence if self._state else -1
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -42,7 +43,9 @@ from homeroom.credentials import (
     signing_key_of,
 )
 from homeroom.errors import ServiceUnreachableError, TooMuchAskedError
+from homeroom.held_keys import HeldKeys, keys_beside
 from homeroom.identity import Identity, Role
+from homeroom.key_history import KeyHistory
 from homeroom.profile import Profile, Service, required
 from homeroom.receipts import ReceiptFiles
 from homeroom.registry import RegistryView
@@ -96,6 +99,7 @@ class Session:
         self.seen = SeenSequences()
         self._role = role
         self._channels: dict[Role, grpc.aio.Channel] = {}
+        self._key_file = (0, 0)
         self.registry_view = RegistryView(
             profile.federation, profile.registry_key, self._fetch_snapshot, utc_now
         )
@@ -104,9 +108,34 @@ class Session:
     def organization_id(self) -> str:
         return self.profile.organization_id
 
-    @cached_property
+    @property
     def signing_key(self) -> SigningKey:
-        return signing_key_of(self.profile)
+        """The organization's key, as it is registered; the file is read anew where it changed."""
+        return self._keys().of(self._registered_keys())
+
+    @property
+    def asking_key(self) -> SigningKey:
+        """The key for what goes to many: just after an exchange still the former one."""
+        return self._keys().for_questions(self._registered_keys(), utc_now())
+
+    @cached_property
+    def _held_keys(self) -> HeldKeys:
+        file = required(self.profile.signing_key, "signing_key")
+        return HeldKeys(signing_key_of(self.profile), keys_beside(file))
+
+    def _keys(self) -> HeldKeys:
+        held, file = self._held_keys, required(self.profile.signing_key, "signing_key")
+        with suppress(OSError):
+            found = file.stat()
+            if self._key_file != (found.st_ino, found.st_mtime_ns):
+                self._key_file = (found.st_ino, found.st_mtime_ns)
+                held.look()
+        return held
+
+    def _registered_keys(self) -> KeyHistory | None:
+        state = self.registry_view.latest
+        own = state.organizations.get(self.organization_id) if state else None
+        return own.keys if own else None
 
     @cached_property
     def sealing_key(self) -> SealingKey:

@@ -6,16 +6,18 @@ operator's certificate admits and suspends organizations, for the federation.
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import NotRequired, TypedDict, Unpack
 
 from homeroom.agreement import AgreementDocument
 from homeroom.agreement.file import compile_agreement
 from homeroom.agreement_acts import AgreementActs, ListedAgreement
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.errors import ChangedMeanwhileError, RequestInvalidError
-from homeroom.evidence import signed
+from homeroom.evidence import signature_on
 from homeroom.federation import (
     ClassMembership,
     FederationState,
@@ -23,14 +25,17 @@ from homeroom.federation import (
     Standing,
 )
 from homeroom.identity import Role
+from homeroom.key_history import KeySet
 from homeroom.profile import Profile, load_profile
+from homeroom.record_writing import heads_in, record_of, sign_record
 from homeroom.resubmission import Resubmitted, kept_snapshot, resubmit
 from homeroom.session import Connected, Session, call
-from homeroom.signing import Domain
+from homeroom.signing import Domain, SigningKey
 from homeroom.snapshot import STANDINGS, read_organization
 from homeroom.vocabulary import OrganizationKind
 
 _PAGE = 500
+_TRIES = 5
 
 
 class OrganizationRecord(TypedDict):
@@ -75,6 +80,9 @@ class Steward(AgreementActs, Connected):
             raise RequestInvalidError(
                 "the vocabulary has no such kind of organization", field="kind"
             ) from None
+        state = await self._session.registry_view.refreshed()
+        known = state.organizations.get(self._session.organization_id)
+        before = known.record_version if known else 0
         message = pb.OrganizationRecord(
             organization_id=self._session.organization_id,
             display_name=record["display_name"],
@@ -86,12 +94,17 @@ class Steward(AgreementActs, Connected):
             checkpoint_key=self._checkpoint_key(),
             user_issuer=record["user_issuer"],
             user_keys=record["user_keys"],
-            record_version=record.get("record_version") or await self._next_version(),
+            record_version=record.get("record_version") or before + 1,
+            recovery_key=(known.recovery_key if known else b"") or self._recovery_key(),
         )
-        return await self._submit(message)
+        return await self._submit(sign_record(message, self._session.signing_key))
 
     async def register_keys(
-        self, known: Organization, sealing_key: bytes = b"", checkpoint_key: bytes = b""
+        self,
+        known: Organization,
+        sealing_key: bytes = b"",
+        checkpoint_key: bytes = b"",
+        signing_key: SigningKey | None = None,
     ) -> Organization:
         """Replaces the organization's record by one that differs in its public keys alone.
 
@@ -99,28 +112,70 @@ class Steward(AgreementActs, Connected):
             known: the organization as it is registered.
             sealing_key: the new one; the registered one stays if none is given.
             checkpoint_key: likewise.
-        """
-        message = pb.OrganizationRecord(
-            organization_id=self._session.organization_id,
-            display_name=known.display_name,
-            kind=known.kind,
-            node_address=known.node_address,
-            datasets=sorted(known.datasets),
-            signing_key=self._session.signing_key.public,
-            sealing_key=sealing_key or known.sealing_key,
-            checkpoint_key=checkpoint_key or known.checkpoint_key,
-            user_issuer=known.issuer.name,
-            user_keys=known.issuer.keys,
-            record_version=known.record_version + 1,
-        )
-        return await self._submit(message)
+            signing_key: likewise; both keys sign, and the record stands by all that was said in
+                agreements with the former one.
 
-    async def _submit(self, message: pb.OrganizationRecord) -> Organization:
+        Raises:
+            ChangedMeanwhileError: if a newer record stands, or others go on saying things.
+        """
+        keys = KeySet(
+            signing_key.public if signing_key else known.signing_key,
+            sealing_key or known.sealing_key,
+            checkpoint_key or known.checkpoint_key,
+            known.recovery_key,
+        )
+        own = self._session.signing_key
+        if keys.signing == known.signing_key:
+            record = record_of(known, keys)
+            return await self._submit(sign_record(record, signing_key or own))
+        for attempt in range(_TRIES):
+            record = record_of(known, keys, await self._heads())
+            evidence = sign_record(record, signing_key or own)
+            evidence.signatures.append(
+                signature_on(Domain.ORGANIZATION, evidence.statement, known.organization_id, own)
+            )
+            try:
+                return await self._submit(evidence)
+            except ChangedMeanwhileError:
+                if attempt == _TRIES - 1:
+                    raise
+        raise ChangedMeanwhileError("others go on saying things in agreements")
+
+    async def recover(
+        self,
+        known: Organization,
+        signing_key: SigningKey,
+        recovery_key: SigningKey,
+        kept: bytes | None = None,
+    ) -> Organization:
+        """Puts a signing key in place of one that was lost or stolen, by the recovery key's word.
+
+        Agreements count no more until they are proposed anew: partners signed with the former key.
+
+        Args:
+            known: the organization as it is registered.
+            signing_key: the new one.
+            recovery_key: the one whose public half stands in the registered record.
+            kept: a snapshot from before a theft; what was said with the former key since then, the
+                organization does not stand by. Without it, it stands by all there is.
+        """
+        keys = replace(known.key_set, signing=signing_key.public)
+        heads = await self._heads() if kept is None else heads_in(kept, known.organization_id)
+        evidence = sign_record(record_of(known, keys, heads), signing_key)
+        own = known.organization_id
+        evidence.signatures.append(
+            signature_on(Domain.RECOVERY, evidence.statement, own, recovery_key)
+        )
+        return await self._submit(evidence)
+
+    async def _heads(self) -> Mapping[str, bytes]:
+        """What this organization stands by at an exchange: all that the registry has of it."""
+        return heads_in(await kept_snapshot(self._session), self._session.organization_id)
+
+    async def _submit(self, evidence: SignedStatement) -> Organization:
         response = await call(
             self._session.registry.RegisterOrganization,
-            pb.RegisterOrganizationRequest(
-                record=self._signed(Domain.ORGANIZATION, message), request_id=_request_id()
-            ),
+            pb.RegisterOrganizationRequest(record=evidence, request_id=_request_id()),
         )
         self._session.seen.saw_registry(response.sequence)
         return read_organization(response.organization)
@@ -128,6 +183,9 @@ class Steward(AgreementActs, Connected):
     def _checkpoint_key(self) -> bytes:
         key = self._session.checkpoint_key
         return key.public if key else b""
+
+    def _recovery_key(self) -> bytes:
+        return self._session.profile.recovery_key or b""
 
     async def organizations(self) -> Sequence[Organization]:
         """Every organization whose own record checks, by identifier."""
@@ -168,6 +226,26 @@ class Steward(AgreementActs, Connected):
                 debarred_until=debarred_until.isoformat() if debarred_until else "",
             ),
         )
+        self._session.seen.saw_registry(response.sequence)
+        return read_organization(response.organization)
+
+    async def mark_key_compromised(
+        self, organization_id: str, key_id: str, since: dt.datetime
+    ) -> Organization:
+        """Says from when on nothing counts that a signing key signed; for the operator alone.
+
+        Nobody takes it back. The organization is suspended by it until it has recovered.
+
+        Args:
+            organization_id: whose key it is.
+            key_id: its SHA-256 fingerprint, in hexadecimal.
+            since: the instant from which somebody else may have had it.
+        """
+        request = pb.MarkKeyCompromisedRequest(
+            organization_id=organization_id, key_id=key_id, request_id=_request_id()
+        )
+        request.compromise_time.FromDatetime(since)
+        response = await call(self._session.registry.MarkKeyCompromised, request)
         self._session.seen.saw_registry(response.sequence)
         return read_organization(response.organization)
 
@@ -215,15 +293,6 @@ class Steward(AgreementActs, Connected):
     async def resubmit(self, kept: bytes) -> Sequence[Resubmitted]:
         """Says again what a restored registry has lost of what this organization said."""
         return await resubmit(self._session, kept)
-
-    async def _next_version(self) -> int:
-        state = await self._session.registry_view.refreshed()
-        known = state.organizations.get(self._session.organization_id)
-        return known.record_version + 1 if known else 1
-
-    def _signed(self, domain: Domain, message: Any) -> Any:
-        statement = message.SerializeToString(deterministic=True)
-        return signed(domain, statement, self._session.organization_id, self._session.signing_key)
 
 
 def _request_id() -> str:

@@ -4,13 +4,14 @@ Whoever carries it sees neither how many questions there were nor what became of
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from homeroom.api.common.v1 import account_pb2, evidence_pb2
 from homeroom.audit.accounts import Account, AccountRequest, LoggedEntry, LoggedQuestion
 from homeroom.errors import EvidenceInvalidError
 from homeroom.evidence import check_signed_by, decode, signed
 from homeroom.sealing import SealingKey, seal
-from homeroom.signing import Domain, SigningKey, digest_of
+from homeroom.signing import Domain, SigningKey, digest_of, key_id_of
 
 NONCE_BYTES = 16
 MOST_KNOWN_SIZES = 8
@@ -88,9 +89,18 @@ def seal_account(
 
 
 def open_account(
-    sealed: bytes, request: bytes, holder_key: bytes, sealing_key: SealingKey
+    sealed: bytes,
+    request: bytes,
+    holder_keys: Sequence[bytes],
+    sealing_key: SealingKey,
 ) -> Account:
     """Opens an account and checks that its holder gave it for this request; proves nothing yet.
+
+    Args:
+        sealed: the account as it travelled.
+        request: the exact bytes of the request.
+        holder_keys: the holder's signing keys that count now.
+        sealing_key: the requester's.
 
     Raises:
         EvidenceInvalidError: if it did not, or it cannot be opened or read.
@@ -98,7 +108,9 @@ def open_account(
     asked = read_request(request)
     opened = sealing_key.open(sealed, _context(request, asked.holder))
     evidence = decode(evidence_pb2.SignedStatement, opened)
-    statement = check_signed_by(Domain.ACCOUNT, evidence, asked.holder, holder_key)
+    named = {one.key_id for one in evidence.signatures}
+    key = next((key for key in holder_keys if key_id_of(key) in named), b"")
+    statement = check_signed_by(Domain.ACCOUNT, evidence, asked.holder, key)
     message = decode(account_pb2.Account, statement)
     expected = (digest_of(request), asked.holder, asked.requester)
     if (message.request_digest, message.holder, message.requester) != expected:

@@ -10,7 +10,7 @@ between can neither read nor invent one.
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_body_pb2 as body_pb
@@ -26,6 +26,7 @@ from homeroom.signing import Domain, SigningKey
 MAX_BATCH = 1_000
 _REMEMBERED = 256
 
+Keys: TypeAlias = tuple[bytes, ...]
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -86,7 +87,7 @@ class ConsentReader:
         self._organization_id = organization_id
         self._key = key
         self._openers: _Newest[tuple[bytes, str], BatchOpener] = _Newest()
-        self._batches: _Newest[tuple[bytes, bytes], body_pb.ConsentBatch] = _Newest()
+        self._batches: _Newest[tuple[bytes, Keys], body_pb.ConsentBatch] = _Newest()
 
     def open(self, consent: pb.Consent) -> bytes:
         """The evidence that is sealed to this organization; its signature is not yet checked.
@@ -101,20 +102,20 @@ class ConsentReader:
                 return opener.open(body.place, body.sealed_evidence, context)
         raise EvidenceInvalidError("the consent has no body for this organization")
 
-    def read(self, consent: pb.Consent, evidence: bytes, recorder_key: bytes) -> OpenedConsent:
-        """Checks evidence against the recorder's key and the consent around it; reads it strictly.
+    def read(self, consent: pb.Consent, evidence: bytes, *recorder_keys: bytes) -> OpenedConsent:
+        """Checks evidence against the recorder's keys and the consent around it; reads it strictly.
 
         Args:
             consent: the consent as the service keeps it; its bodies are not looked at.
             evidence: what `open` returned.
-            recorder_key: the public signing key of the organization that recorded it.
+            recorder_keys: the public signing keys that count of the organization that recorded it.
 
         Raises:
             EvidenceInvalidError: if it is not exactly what the recorder signed for this
                 organization.
         """
         message = decode(body_pb.ConsentEvidence, evidence)
-        batch = self._batch(message.batch, consent.recorder, recorder_key)
+        batch = self._batch(message.batch, consent.recorder, recorder_keys)
         leaf = leaf_hash(message.body)
         check_inclusion(leaf, message.place, batch.size, message.path, batch.merkle_root)
         body = decode(body_pb.ConsentBody, message.body)
@@ -132,12 +133,12 @@ class ConsentReader:
         return opener
 
     def _batch(
-        self, evidence: evidence_pb2.SignedStatement, recorder: str, recorder_key: bytes
+        self, evidence: evidence_pb2.SignedStatement, recorder: str, recorder_keys: Keys
     ) -> body_pb.ConsentBatch:
-        known = (evidence.SerializeToString(deterministic=True), recorder_key)
+        known = (evidence.SerializeToString(deterministic=True), recorder_keys)
         batch = self._batches.get(known)
         if batch is None:
-            check_signed_by(Domain.CONSENT_BATCH, evidence, recorder, recorder_key)
+            check_signed_by(Domain.CONSENT_BATCH, evidence, recorder, *recorder_keys)
             batch = decode(body_pb.ConsentBatch, evidence.statement)
             self._batches.keep(known, batch)
         if (batch.recorder, batch.audience) != (recorder, self._organization_id):

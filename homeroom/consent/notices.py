@@ -58,7 +58,7 @@ def seal_narrowing(
 
 
 def open_narrowing(
-    message: pb.Narrowing, organization_id: str, key: SealingKey, author_key: bytes
+    message: pb.Narrowing, organization_id: str, key: SealingKey, *author_keys: bytes
 ) -> Narrowing:
     """What of a consent is withdrawn, as one organization that it touches may read it.
 
@@ -66,14 +66,14 @@ def open_narrowing(
         message: as the service carries it.
         organization_id: who reads it.
         key: the reader's.
-        author_key: the public signing key of the organization that was told.
+        author_keys: the public signing keys that count of the organization that was told.
 
     Raises:
         EvidenceInvalidError: if it is not exactly what that organization signed.
     """
     statement = _opened(Domain.NARROWING, message.notices, message.consent_id, organization_id, key)
     author = message.organization_id
-    body = _read(body_pb.NarrowingBody, Domain.NARROWING, statement, author, author_key)
+    body = _read(body_pb.NarrowingBody, Domain.NARROWING, statement, author, *author_keys)
     if (body.consent_id, body.organization_id) != (message.consent_id, author):
         raise EvidenceInvalidError(_UNREADABLE)
     try:
@@ -104,7 +104,7 @@ def seal_details(
 
 
 def open_details(
-    revocation: pb.Revocation, organization_id: str, key: SealingKey, author_key: bytes
+    revocation: pb.Revocation, organization_id: str, key: SealingKey, *author_keys: bytes
 ) -> WithdrawalDetails:
     """Who withdrew a whole consent and how.
 
@@ -114,7 +114,7 @@ def open_details(
     domain, author = Domain.WITHDRAWAL_DETAILS, revocation.organization_id
     statement = _opened(domain, revocation.details, revocation.consent_id, organization_id, key)
     try:
-        return _details(_read(body_pb.WithdrawalDetails, domain, statement, author, author_key))
+        return _details(_read(body_pb.WithdrawalDetails, domain, statement, author, *author_keys))
     except (HomeroomError, ValueError) as wrong:
         raise EvidenceInvalidError(_UNREADABLE) from wrong
 
@@ -148,7 +148,7 @@ def seal_report(report: VerdictReport, signing_key: SigningKey, sealing_key: byt
     )
 
 
-def open_report(message: pb.Report, key: SealingKey, holder_key: bytes) -> VerdictReport:
+def open_report(message: pb.Report, key: SealingKey, *holder_keys: bytes) -> VerdictReport:
     """A report, as the organization reads it that it is for.
 
     Raises:
@@ -156,7 +156,7 @@ def open_report(message: pb.Report, key: SealingKey, holder_key: bytes) -> Verdi
     """
     context = _context(Domain.VERDICTS, message.holder, message.recorder)
     statement = decode(evidence_pb2.SignedStatement, key.open(message.sealed_statement, context))
-    body = _read(body_pb.VerdictReport, Domain.VERDICTS, statement, message.holder, holder_key)
+    body = _read(body_pb.VerdictReport, Domain.VERDICTS, statement, message.holder, *holder_keys)
     if (body.holder, body.recorder) != (message.holder, message.recorder):
         raise EvidenceInvalidError(_UNREADABLE)
     try:
@@ -194,7 +194,7 @@ def seal_rotation(rotation: Rotation, signing_key: SigningKey, sealing_key: byte
     )
 
 
-def open_rotation(message: pb.Rotation, key: SealingKey, author_key: bytes) -> Rotation:
+def open_rotation(message: pb.Rotation, key: SealingKey, *author_keys: bytes) -> Rotation:
     """The new names by which an organization knows students, as their holder reads them.
 
     Raises:
@@ -203,7 +203,7 @@ def open_rotation(message: pb.Rotation, key: SealingKey, author_key: bytes) -> R
     author = message.organization_id
     context = _context(Domain.ROTATION, author, message.holder)
     statement = decode(evidence_pb2.SignedStatement, key.open(message.sealed_statement, context))
-    body = _read(body_pb.RotationBody, Domain.ROTATION, statement, author, author_key)
+    body = _read(body_pb.RotationBody, Domain.ROTATION, statement, author, *author_keys)
     if (body.organization_id, body.holder) != (author, message.holder):
         raise EvidenceInvalidError(_UNREADABLE)
     new_refs = {one.subject_ref: one.new_subject_ref for one in body.refs}
@@ -258,9 +258,9 @@ def _read(
     domain: Domain,
     statement: evidence_pb2.SignedStatement,
     author: str,
-    author_key: bytes,
+    *author_keys: bytes,
 ) -> M:
-    body = decode(kind, check_signed_by(domain, statement, author, author_key))
+    body = decode(kind, check_signed_by(domain, statement, author, *author_keys))
     size = body.ByteSize()
     body.DiscardUnknownFields()
     if body.ByteSize() != size:

@@ -221,7 +221,7 @@ class AccountServicer(AccountServiceServicer):
         """
         self._limits.rate.take(caller_id)
         state = await self._view.fresh()
-        asked, _ = admit_account_request(request.request, state, caller_id)
+        asked, _ = admit_account_request(request.request, state, self._view.clock(), caller_id)
         return _node_of(asked.holder, state)
 
 

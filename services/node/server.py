@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from dataclasses import dataclass
+from functools import partial
 
 from homeroom.api.node.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from homeroom.api.node.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
@@ -19,6 +20,8 @@ from homeroom.api.node.v1.outside_service_pb2_grpc import add_OutsideServiceServ
 from homeroom.api.node.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeroom.audit.checkpoint import log_origin
 from homeroom.clock import Clock, utc_now
+from homeroom.federation import FederationState
+from homeroom.held_keys import HeldKeys, keys_beside
 from homeroom.identity import Identity, Role
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
@@ -97,15 +100,13 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     """
     stores = await open_from(settings)
     log = WitnessedLog(stores.log)
-    signing_key = SigningKey.load(settings.signing_key)
+    held = HeldKeys(SigningKey.load(settings.signing_key), keys_beside(settings.signing_key))
     policies, files = await open_policies(
-        settings, signing_key.public, stores.bundles, stores.decisions, clock
+        settings, held.signer.public, stores.bundles, stores.decisions, clock
     )
     sealing_key = SealingKey.load(settings.sealing_key)
-    holder = _holder(settings, signing_key.public, sealing_key.public)
-    registry = RegistryFeed(
-        settings.federation, bytes.fromhex(settings.registry_key), clock, stores.state
-    )
+    holder = _holder(settings, held, sealing_key.public)
+    registry = _registry(settings, stores, held, clock)
     consents = _consent_feed(settings, stores, policies, sealing_key, registry, clock)
     replica = NodeReplica(registry, consents, stores.state)
     copies = await asyncio.to_thread(
@@ -116,18 +117,29 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
     counts = Counts(stores, files, log.standing)
-    node = NodeApi(holder, signing_key, replica, answerer, counts, Admissions(log, clock))
+    node = NodeApi(holder, held, replica, answerer, counts, Admissions(log, clock))
     own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)
-    _serve(
-        server, Premises(holder, OwnKeys(sealing_key, signing_key), replica, *own), node, settings
-    )
+    _serve(server, Premises(holder, OwnKeys(sealing_key, held), replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
-    reporting = Reporting(holder.organization_id, signing_key, *stores.words, registry, clock)
+    reporting = Reporting(holder.organization_id, held, *stores.words, registry, clock)
     logs = _logs(settings, stores, log.standing, registry, clock)
     _follow(server, settings, (registry, consents, reporting), logs)
     _settle(server, stores, (policies, files), consents, registry)
     await _keep_house(server, settings, stores, files, holder)
     return server
+
+
+def _registry(settings: NodeSettings, stores: Stores, held: HeldKeys, clock: Clock) -> RegistryFeed:
+    key = bytes.fromhex(settings.registry_key)
+    registry = RegistryFeed(settings.federation, key, clock, stores.state)
+    registry.before_taking(partial(_follow_own_keys, held, settings.organization_id))
+    return registry
+
+
+def _follow_own_keys(held: HeldKeys, organization_id: str, state: FederationState) -> None:
+    """Signs with the key that the registry has, before anything is decided by that state."""
+    own = state.organizations.get(organization_id)
+    held.follow(own.keys if own else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +173,7 @@ def _serve_accounts(server: Server, here: Premises, settings: NodeSettings) -> N
     origin = log_origin(settings.federation, settings.organization_id)
     signer = here.stores.log.signer(origin, SigningKey.load(settings.checkpoint_key))
     accounting = Accounting(here.holder, here.stores.accounts, signer)
-    api = AccountApi(here.holder, here.keys.signing, here.replica, accounting, here.clock)
+    api = AccountApi(here.holder, here.keys.held, here.replica, accounting, here.clock)
     add_AccountServiceServicer_to_server(api, server.grpc)
 
 
@@ -254,7 +266,7 @@ async def _keep_house(
     server.in_background(administration.run(), "noting imports")
 
 
-def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> Holder:
+def _holder(settings: NodeSettings, held: HeldKeys, sealing_key: bytes) -> Holder:
     """The holder, with what its own file says of it.
 
     Raises:
@@ -265,12 +277,13 @@ def _holder(settings: NodeSettings, signing_key: bytes, sealing_key: bytes) -> H
         own = HolderFacts.read(read_mapping(settings.holder_file.read_text("utf-8"), "holder file"))
     return Holder(
         settings.organization_id,
-        signing_key,
+        held.signer.public,
         sealing_key,
         dt.timedelta(seconds=settings.max_state_age_seconds),
         dt.timedelta(seconds=settings.max_clock_skew_seconds),
         keeping=Keeping(own.ferpa_covered is not False, own.jurisdiction or ""),
         own=own,
+        held=held,
     )
 
 

@@ -1,10 +1,12 @@
 """Admits a request for an account of a log: the organization that asks has signed it."""
 
+import datetime as dt
+
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.audit.account_wire import read_request
 from homeroom.audit.accounts import AccountRequest
 from homeroom.errors import EvidenceInvalidError, NotPermittedError, TooMuchAskedError
-from homeroom.evidence import check_signed_by
+from homeroom.evidence import check_signed_by, key_that_signed
 from homeroom.federation import FederationState, Organization
 from homeroom.signing import Domain
 
@@ -12,13 +14,17 @@ MAX_REQUEST_BYTES = 4096
 
 
 def admit_account_request(
-    evidence: evidence_pb2.SignedStatement, state: FederationState, caller_id: str = ""
+    evidence: evidence_pb2.SignedStatement,
+    state: FederationState,
+    now: dt.datetime,
+    caller_id: str = "",
 ) -> tuple[AccountRequest, Organization]:
     """The request, and the organization that it is about: the one that signed it.
 
     Args:
         evidence: the request as it came.
         state: by which keys are known.
+        now: by which a key that was exchanged still counts, or no more.
         caller_id: who brings it, where it must be its own.
 
     No person is named: what is told is about questions, and persons have asked them.
@@ -34,7 +40,8 @@ def admit_account_request(
         requester = state.organizations.get(request.requester)
         if requester is not None and caller_id in {"", request.requester}:
             own = requester.organization_id
-            check_signed_by(Domain.ACCOUNT_REQUEST, evidence, own, requester.signing_key)
+            key = key_that_signed(evidence, own, requester.keys, now)
+            check_signed_by(Domain.ACCOUNT_REQUEST, evidence, own, key)
             return request, requester
     except EvidenceInvalidError:
         pass

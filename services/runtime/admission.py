@@ -16,7 +16,7 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.evidence import check_signed_by, decode
+from homeroom.evidence import check_signed_by, decode, key_that_signed
 from homeroom.federation import FederationState, Organization
 from homeroom.query import read_question
 from homeroom.question import Question
@@ -90,7 +90,7 @@ def prove_query(
     """
     if len(evidence.statement) > MAX_QUERY_BYTES or len(user_token) > MAX_TOKEN_BYTES:
         raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
-    query, requester = _proved(evidence, state)
+    query, requester = _proved(evidence, state, now)
     if abs(now - _asked_at(query)) > max_skew:
         raise ClockSkewedError(
             "the query's time is too far from this clock",
@@ -112,15 +112,15 @@ def _asked_at(query: query_pb2.Query) -> dt.datetime:
 
 
 def _proved(
-    evidence: evidence_pb2.SignedStatement, state: FederationState
+    evidence: evidence_pb2.SignedStatement, state: FederationState, now: dt.datetime
 ) -> tuple[query_pb2.Query, Organization]:
     try:
         query = decode(query_pb2.Query, evidence.statement)
         requester = state.organizations.get(query.requester)
         if requester is not None:
-            check_signed_by(
-                Domain.QUERY, evidence, requester.organization_id, requester.signing_key
-            )
+            own = requester.organization_id
+            key = key_that_signed(evidence, own, requester.keys, now)
+            check_signed_by(Domain.QUERY, evidence, own, key)
             return query, requester
     except EvidenceInvalidError:
         pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
@@ -64,6 +65,7 @@ class RegistryFeed:
         self._state: FederationState | None = None
         self._histories = Histories()
         self._changed = asyncio.Condition()
+        self._before_taking: Callable[[FederationState], None] | None = None
         self.confirmed_at: dt.datetime | None = None
         self._restore()
 
@@ -71,6 +73,12 @@ class RegistryFeed:
     def sequence(self) -> int:
         """The sequence of the newest verified snapshot; 0 before the first."""
         return self._state.sequence if self._state else 0
+
+    def before_taking(self, act: Callable[[FederationState], None]) -> None:
+        """Has something done with each state before anyone sees it, the one at hand included."""
+        self._before_taking = act
+        if self._state is not None:
+            act(self._state)
 
     def state(self) -> FederationState:
         """The newest verified state.
@@ -137,6 +145,8 @@ class RegistryFeed:
             raise EvidenceInvalidError("the registry went back to an older state")
         self._require_past(state.issue_time)
         await asyncio.to_thread(self._shelf.save, evidence.SerializeToString())
+        if self._before_taking is not None:
+            await asyncio.to_thread(self._before_taking, state)
         async with self._changed:
             self._state = state
             self._confirm(state.issue_time)

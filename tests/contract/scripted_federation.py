@@ -27,6 +27,7 @@ from homeroom.api.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
 from homeroom.catalog import dataset_named
+from homeroom.clock import utc_now
 from homeroom.development import (
     HUB_ROLES,
     ORGANIZATION_ROLES,
@@ -36,10 +37,10 @@ from homeroom.development import (
     write_profile,
     write_secret,
 )
-from homeroom.evidence import signed
+from homeroom.evidence import signature_on, signed
 from homeroom.identity import Role
 from homeroom.sealing import AnswerContext, AnswerSealer, SealingKey
-from homeroom.signing import Domain, SigningKey
+from homeroom.signing import Domain, SigningKey, digest_of
 from homeroom.users import User
 from tests.contract.scripted_wire import Events, Wire
 from tests.histories import signed_by_all
@@ -226,6 +227,28 @@ class ScriptedFederation:
         self.wire.snapshot = _snapshot(
             members, self.registry_key, sequence, expires_in, replaced_keys
         )
+
+    def exchange(self, sequence: int, holder: str) -> SigningKey:
+        """Publishes a snapshot in which a holder's new key took the former one's place."""
+        snapshot = registry_pb.Snapshot.FromString(self.wire.snapshot.statement)
+        found = next(one for one in snapshot.organizations if one.organization_id == holder)
+        record = registry_pb.OrganizationRecord.FromString(found.record.statement)
+        former, new = self.holders[holder].signing_key, SigningKey.generate()
+        found.key_records.add(record=found.record).take_time.FromDatetime(utc_now())
+        record.signing_key, record.record_version = new.public, record.record_version + 1
+        for agreement in snapshot.agreements:
+            record.agreement_heads.add(
+                agreement_id=agreement.agreement_id,
+                statement_digest=digest_of(agreement.statements[-1].statement),
+            )
+        statement = record.SerializeToString(deterministic=True)
+        found.record.CopyFrom(signed(Domain.ORGANIZATION, statement, holder, new))
+        found.record.signatures.append(signature_on(Domain.ORGANIZATION, statement, holder, former))
+        found.key_records.add(record=found.record).take_time.FromDatetime(utc_now())
+        snapshot.sequence = sequence
+        content = snapshot.SerializeToString(deterministic=True)
+        self.wire.snapshot = signed(Domain.SNAPSHOT, content, "hub", self.registry_key)
+        return new
 
 
 def document_of(members: Iterable[Holder]) -> AgreementDocument:

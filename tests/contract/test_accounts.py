@@ -14,6 +14,7 @@ from homeroom.audit.account_wire import NONCE_BYTES, sign_request
 from homeroom.audit.accounts import AccountRequest
 from homeroom.audit.checkpoint import Checkpoint, log_origin, open_checkpoint
 from homeroom.audit.reconciling import proof_gaps
+from homeroom.clock import utc_now
 from homeroom.errors import ClockSkewedError, NotPermittedError, TooMuchAskedError
 from homeroom.federation import FederationState, Organization, Standing
 from homeroom.signing import SigningKey
@@ -210,14 +211,14 @@ def test_only_who_signed_a_request_is_told() -> None:
         (evidence_pb2.SignedStatement(statement=b"\xff"), ""),
     ]
 
-    assert admit_account_request(right, state)[0] == asked()
-    assert admit_account_request(right, state, ASKER)[1].organization_id == ASKER
+    assert admit_account_request(right, state, utc_now())[0] == asked()
+    assert admit_account_request(right, state, utc_now(), ASKER)[1].organization_id == ASKER
     told = set()
     for evidence, caller in wrong:
         with pytest.raises(NotPermittedError) as refusal:
-            admit_account_request(evidence, state, caller)
+            admit_account_request(evidence, state, utc_now(), caller)
         told.add(refusal.value.message)
     assert len(told) == 1
     large = evidence_pb2.SignedStatement(statement=b"\x00" * (MAX_REQUEST_BYTES + 1))
     with pytest.raises(TooMuchAskedError):
-        admit_account_request(large, state)
+        admit_account_request(large, state, utc_now())

@@ -281,15 +281,24 @@ async def test_the_snapshot_is_asked_for_again_before_a_receipt_is_refused(
     federation: ScriptedFederation, client: AsyncClient
 ) -> None:
     """A client that knows an older registry state refreshes it and then believes the receipt."""
-    stranger = SigningKey.generate()
-    federation.publish(1, bps=stranger)
     await client.federation()
-    federation.publish(2)
-    federation.says(federation.honest("bps"), federation.honest("cambridge"))
+    new = federation.exchange(2, "bps")
+    federation.says(federation.honest("bps", signer=new), federation.honest("cambridge"))
 
     answer = await ask(client)
 
     assert answer.complete
+
+
+async def test_a_receipt_on_its_way_while_a_key_is_exchanged_is_believed(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    """The holder has not heard yet that its new key stands; the client has."""
+    federation.exchange(2, "bps")
+    await client.federation()
+    federation.says(federation.honest("bps"), federation.honest("cambridge"))
+
+    assert (await ask(client)).complete
 
 
 async def test_an_expired_or_foreign_snapshot_is_not_believed(

@@ -29,7 +29,7 @@ from services.runtime.database import bring_up_to_date, open_database
 from tests.organizations import NOW, Member
 
 HOLDER, RECORDER = Member.new("anytown"), Member.new("helpers")
-KEYS = {one.organization_id: one.signing.public for one in (HOLDER, RECORDER)}
+KEYS = {one.organization_id: ((one.signing.public, None),) for one in (HOLDER, RECORDER)}
 BORN = dt.date(2012, 3, 4)
 TERMS = ConsentTerms(
     holder=HOLDER.organization_id,
@@ -142,6 +142,24 @@ def environment_of(process: asyncio.subprocess.Process) -> bytes:
     return Path(f"/proc/{process.pid}/environ").read_bytes()
 
 
+async def test_a_key_that_was_exchanged_proves_what_was_taken_before_and_nothing_after() -> None:
+    """The consent service says when it took a consent; of what nobody dates, it proves nothing."""
+    until = {**KEYS, "helpers": ((bytes(32), None), (RECORDER.signing.public, NOW))}
+    moment = dt.timedelta(seconds=1)
+    for taken_at, counts in ((NOW - moment, True), (NOW, False), (None, False)):
+        sent = page()
+        for change in sent.changes:
+            if taken_at is not None:
+                change.take_time.FromDatetime(taken_at)
+        (claimed, *_) = await here().changes(sent, until, NOW)
+        assert isinstance(claimed, Arrived)
+        assert (claimed.opened is not None) is counts
+        assert claimed.taken_at == (taken_at or NOW)
+        (again,) = await here().again([claimed], until, NOW + 9 * moment)
+        assert (again.opened is not None) is counts
+        assert again.taken_at == claimed.taken_at
+
+
 async def test_what_is_read_beside_is_what_is_read_here(
     beside: ReadBeside, roster: RosterKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,10 +185,10 @@ async def test_what_is_read_beside_is_what_is_read_here(
     assert coded.nearby.found == NOBODY
 
     # Read once more, as it was kept, by a key that is no longer the recorder's.
-    kept = Arrived(claimed.consent_id, claimed.recorder, claimed.evidence, None)
+    kept = Arrived(claimed.consent_id, claimed.recorder, claimed.evidence, None, taken_at=NOW)
     (again,) = await beside.again([kept], KEYS, NOW)
     assert again == claimed
-    (refused,) = await beside.again([kept], {**KEYS, "helpers": bytes(32)}, NOW)
+    (refused,) = await beside.again([kept], {**KEYS, "helpers": ((bytes(32), None),)}, NOW)
     assert (refused.opened, refused.problem) == (None, ConsentProblem.EVIDENCE_INVALID)
 
 

@@ -315,6 +315,11 @@ def test_some_problems_or_consents_are_made_due(store: ConsentStore, urls: Urls)
     assert [one.consent_id for one in store.due(10)] == ["c1", "c3"]
     assert len(store.due(1)) == 1
 
+    store.note_recorders(["helpers"])
+    assert len(store.due(10)) == 3
+    store.note_recorders(["nobody"])
+    assert len(store.due(10)) == 3
+
 
 # What recorders are told.
 

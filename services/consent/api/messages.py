@@ -52,6 +52,7 @@ def revocation_of(evidence: evidence_pb2.SignedStatement) -> Revocation:
 def change_message(change: Change) -> pb.ConsentChange:
     """The message that carries one step."""
     message = pb.ConsentChange(sequence=change.sequence, previous_sequence=change.previous_sequence)
+    message.take_time.FromDatetime(change.taken_at)
     if isinstance(change.what, Consent):
         _write_consent(message.recorded, change.what, pb.CONSENT_STATE_ACTIVE)
     elif isinstance(change.what, Revocation):
@@ -86,11 +87,13 @@ def rotation_of(message: pb.Rotation) -> Notice:
 def report_message(notice: Notice) -> pb.Report:
     """The message that carries verdicts to their reader."""
     (sealed,) = notice.notices
-    return pb.Report(
+    message = pb.Report(
         holder=notice.organization_id,
         recorder=sealed.organization_id,
         sealed_statement=sealed.sealed_statement,
     )
+    message.take_time.FromDatetime(notice.taken_at)
+    return message
 
 
 def proof_message(proof: Proof, head: evidence_pb2.SignedStatement) -> log_pb.ConsentProof:
@@ -132,10 +135,12 @@ def _write_notice(message: pb.ConsentChange, notice: Notice) -> None:
 
 def listed_message(listed: ListedConsent) -> pb.Consent:
     """The message that carries a consent as it stands."""
-    if listed.revoke_time is None:
-        return _consent_message(listed.consent, pb.CONSENT_STATE_ACTIVE)
-    message = _consent_message(listed.consent, pb.CONSENT_STATE_REVOKED)
-    message.revoke_time.FromDatetime(listed.revoke_time)
+    revoked = listed.revoke_time is not None
+    state = pb.CONSENT_STATE_REVOKED if revoked else pb.CONSENT_STATE_ACTIVE
+    message = _consent_message(listed.consent, state)
+    message.take_time.FromDatetime(listed.taken_at)
+    if listed.revoke_time is not None:
+        message.revoke_time.FromDatetime(listed.revoke_time)
     return message
 
 

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-
-from google.protobuf.message import Message
+from typing import TypeAlias
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_log_pb2 as log_pb
@@ -26,6 +25,15 @@ from services.runtime.writes import content_digest
 
 _MAX_REPORTS = 30
 """Of 256 KB at most each: a page of them fits one message."""
+
+
+_Write: TypeAlias = (
+    pb.RecordConsentsRequest
+    | pb.RevokeConsentRequest
+    | pb.NarrowConsentRequest
+    | pb.ReportVerdictsRequest
+    | pb.RotateSubjectRefsRequest
+)
 
 
 class ConsentServicer(ConsentServiceServicer):
@@ -52,7 +60,7 @@ class ConsentServicer(ConsentServiceServicer):
     ) -> pb.RecordConsentsResponse:
         consents = [messages.consent_of(one) for one in request.consents]
         require_recordable(consents, self._registry.state(), current_caller().organization_id)
-        change = _change_request(request, request.request_id)
+        change = self._change_request(request)
         async with self._writing:
             recorded = await asyncio.to_thread(
                 self._store.record, change, consents, skip_recorded=request.skip_recorded
@@ -64,8 +72,9 @@ class ConsentServicer(ConsentServiceServicer):
         self, request: pb.RevokeConsentRequest, _context: ServicerContext
     ) -> pb.RevokeConsentResponse:
         revocation = messages.revocation_of(request.revocation)
-        require_own_word(revocation, self._registry.state(), current_caller().organization_id)
-        change = _change_request(request, request.request_id)
+        caller, now = current_caller().organization_id, self._clock()
+        require_own_word(revocation, self._registry.state(), caller, now)
+        change = self._change_request(request)
         if not well_formed(revocation.consent_id):
             raise NotPermittedError("no such consent to this caller")
         async with self._writing:
@@ -78,7 +87,7 @@ class ConsentServicer(ConsentServiceServicer):
         self, request: pb.NarrowConsentRequest, _context: ServicerContext
     ) -> pb.NarrowConsentResponse:
         notice = messages.narrowing_of(request.narrowing)
-        sequence = await self._notify(notice, _change_request(request, request.request_id))
+        sequence = await self._notify(notice, self._change_request(request))
         proof = await asyncio.to_thread(self._proof, notice.consent_id)
         return pb.NarrowConsentResponse(sequence=sequence, proof=proof)
 
@@ -86,14 +95,14 @@ class ConsentServicer(ConsentServiceServicer):
         self, request: pb.ReportVerdictsRequest, _context: ServicerContext
     ) -> pb.ReportVerdictsResponse:
         notice = messages.report_of(request.report)
-        sequence = await self._notify(notice, _change_request(request, request.request_id))
+        sequence = await self._notify(notice, self._change_request(request))
         return pb.ReportVerdictsResponse(sequence=sequence)
 
     async def RotateSubjectRefs(
         self, request: pb.RotateSubjectRefsRequest, _context: ServicerContext
     ) -> pb.RotateSubjectRefsResponse:
         notice = messages.rotation_of(request.rotation)
-        sequence = await self._notify(notice, _change_request(request, request.request_id))
+        sequence = await self._notify(notice, self._change_request(request))
         return pb.RotateSubjectRefsResponse(sequence=sequence)
 
     async def ListReports(
@@ -196,10 +205,10 @@ class ConsentServicer(ConsentServiceServicer):
     def _head(self, head: LogHead) -> evidence_pb2.SignedStatement:
         return self._signer.log_head(head, self._clock())
 
-
-def _change_request(message: Message, request_id: str) -> ChangeRequest:
-    return ChangeRequest(
-        organization_id=current_caller().organization_id,
-        request_id=request_id,
-        digest=content_digest(message, request_id),
-    )
+    def _change_request(self, message: _Write) -> ChangeRequest:
+        return ChangeRequest(
+            organization_id=current_caller().organization_id,
+            request_id=message.request_id,
+            digest=content_digest(message, message.request_id),
+            at=self._clock(),
+        )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from homeroom.consent_log import LogEntry
 from services.consent.domain.consents import Consent
-from services.consent.domain.notices import Notice
+from services.consent.domain.notices import LATE, Notice
 from services.consent.domain.revocations import Revocation
 
 
@@ -18,11 +18,13 @@ class ChangeRequest:
     Attributes:
         organization_id: the caller's.
         digest: the SHA-256 digest of the method and everything it was called with.
+        at: when it came; without it, so late that no former key proves what it carries.
     """
 
     organization_id: str
     request_id: str
     digest: bytes
+    at: dt.datetime = LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Change:
     sequence: int
     previous_sequence: int
     what: Consent | Revocation | Notice
+    taken_at: dt.datetime = LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class ListedConsent:
     sequence: int
     consent: Consent
     revoke_time: dt.datetime | None
+    taken_at: dt.datetime = LATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who may send word about consents to whom: partial withdrawals, verdicts, new names."""
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, field
 
 from homeroom.consent_log import ChangeKind, notice_digest
 from homeroom.errors import NotPermittedError, RequestInvalidError, TooMuchAskedError
@@ -9,6 +10,8 @@ from services.consent.domain.consents import MAX_BODIES
 
 MAX_NOTICE_BYTES = 256 * 1024
 _REFUSED = "no such consent to this caller"
+LATE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+"""When something was taken of which nobody says when: no key that was given up proves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Notice:
     consent_id: str
     organization_id: str
     notices: tuple[SealedNotice, ...]
+    taken_at: dt.datetime = field(default=LATE, compare=False)
 
     @property
     def readers(self) -> frozenset[str]:

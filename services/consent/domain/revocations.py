@@ -30,7 +30,9 @@ class Revocation:
     signature: bytes
 
 
-def require_own_word(revocation: Revocation, state: FederationState, caller: str) -> None:
+def require_own_word(
+    revocation: Revocation, state: FederationState, caller: str, now: dt.datetime
+) -> None:
     """Lets a revocation pass that the caller's organization signed, whatever its standing.
 
     A family that told a suspended organization has still told it.
@@ -42,7 +44,7 @@ def require_own_word(revocation: Revocation, state: FederationState, caller: str
     organization = state.organizations.get(caller)
     if organization is None or revocation.organization_id != caller:
         raise NotPermittedError(_REFUSED)
-    key = organization.signing_key
+    key = organization.keys.withdrawing_key(revocation.key_id, now)
     if revocation.signer != caller or revocation.key_id != key_id_of(key):
         raise EvidenceInvalidError("not signed with the organization's key")
     verify(Domain.REVOCATION, revocation.content, revocation.signature, key)

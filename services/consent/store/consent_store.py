@@ -53,7 +53,7 @@ class SqlConsentStore:
             else:
                 new = new_among(consents, steps.recorded_digests(connection, consent_ids))
             if new:
-                steps.write_consents(connection, new, sequence)
+                steps.write_consents(connection, new, sequence, request.at)
             newest = sequence + len(new)
             if len(new) < len(consents):
                 newest = max(steps.sequences_of(connection, consent_ids).values())
@@ -70,7 +70,8 @@ class SqlConsentStore:
             require_concerned(concerned, revocation.organization_id)
             revoked = steps.revoked_at(connection, consent_id)
             if revoked is None:
-                steps.write_revocation(connection, revocation, concerned, sequence + 1)
+                at = request.at
+                steps.write_revocation(connection, revocation, concerned, sequence + 1, at)
                 noted = Recorded(sequence + 1, 1)
             else:
                 noted = Recorded(revoked, 0)
@@ -83,7 +84,7 @@ class SqlConsentStore:
                 return before.sequence
             if notice.kind is ChangeKind.NARROWED:
                 require_narrowable(notice, steps.parties_of(connection, notice.consent_id))
-            steps.write_notice(connection, notice, sequence + 1)
+            steps.write_notice(connection, notice, sequence + 1, request.at)
             return steps.note_answer(connection, request, Recorded(sequence + 1, 1)).sequence
 
     def sequences_of(self, consent_ids: Sequence[str]) -> Mapping[str, int]:

@@ -1,6 +1,7 @@
 """Reads one organization's chain: each step with what it carries for that organization alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select
@@ -49,7 +50,10 @@ def steps_of(
             return revocations[row.consent_id]
         return notices[row.sequence]
 
-    return [Change(row.sequence, row.previous_sequence, what(row)) for row in rows]
+    return [
+        Change(row.sequence, row.previous_sequence, what(row), instant_of(row.taken_at))
+        for row in rows
+    ]
 
 
 def consents_after(
@@ -113,6 +117,7 @@ def _listed(connection: Connection, rows: Sequence[Any]) -> list[ListedConsent]:
             row.sequence,
             _consent_of(row),
             revocations[row.consent_id].revoke_time if row.consent_id in revocations else None,
+            instant_of(row.taken_at),
         )
         for row in rows
     ]
@@ -122,8 +127,8 @@ def reports_after(
     connection: Connection, organization_id: str, after: int, limit: int
 ) -> list[tuple[int, Notice]]:
     """The verdicts that an organization was told after a sequence, in order."""
-    sequences = connection.scalars(
-        select(_CHANGE.c.sequence)
+    rows = connection.execute(
+        select(_CHANGE.c.sequence, _CHANGE.c.taken_at)
         .where(
             _CHANGE.c.organization_id == organization_id,
             _CHANGE.c.sequence > after,
@@ -132,8 +137,11 @@ def reports_after(
         .order_by(_CHANGE.c.sequence)
         .limit(limit)
     ).all()
-    notices = _notices(connection, organization_id, sequences)
-    return [(sequence, notices[sequence]) for sequence in sequences]
+    notices = _notices(connection, organization_id, [row.sequence for row in rows])
+    return [
+        (row.sequence, replace(notices[row.sequence], taken_at=instant_of(row.taken_at)))
+        for row in rows
+    ]
 
 
 def entries_of(connection: Connection, consent_id: str) -> list[LogEntry]:

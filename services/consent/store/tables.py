@@ -76,6 +76,7 @@ class ChangeRow(ConsentTable, table=True):
     previous_sequence: int = Field(sa_type=BigInteger)
     kind: str
     consent_id: str
+    taken_at: int = Field(sa_type=BigInteger)
 
 
 class NoticeRow(ConsentTable, table=True):

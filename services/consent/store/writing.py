@@ -1,5 +1,6 @@
 """Writes consents and what changes them into the order, in the transaction of one call."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -114,7 +115,9 @@ def revoked_at(connection: Connection, consent_id: str) -> int | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def write_consents(connection: Connection, consents: Sequence[Consent], sequence: int) -> None:
+def write_consents(
+    connection: Connection, consents: Sequence[Consent], sequence: int, at: dt.datetime
+) -> None:
     """Adds new consents after a sequence, each one step further."""
     digests = [consent.digest() for consent in consents]
     numbered = list(enumerate(zip(consents, digests, strict=True), start=sequence + 1))
@@ -142,11 +145,16 @@ def write_consents(connection: Connection, consents: Sequence[Consent], sequence
             for place, (consent, digest) in numbered
         ],
         [consent.concerned for consent in consents],
+        at,
     )
 
 
 def write_revocation(
-    connection: Connection, revocation: Revocation, concerned: frozenset[str], sequence: int
+    connection: Connection,
+    revocation: Revocation,
+    concerned: frozenset[str],
+    sequence: int,
+    at: dt.datetime,
 ) -> None:
     """Adds a revocation as the step of that sequence."""
     connection.execute(
@@ -167,10 +175,10 @@ def write_revocation(
         revocation.organization_id,
         digest_of(revocation.content),
     )
-    _write_steps(connection, [entry], [concerned])
+    _write_steps(connection, [entry], [concerned], at)
 
 
-def write_notice(connection: Connection, notice: Notice, sequence: int) -> None:
+def write_notice(connection: Connection, notice: Notice, sequence: int, at: dt.datetime) -> None:
     """Adds a notice as the step of that sequence, for those who can read it."""
     digest = notice.digest()
     connection.execute(
@@ -194,21 +202,31 @@ def write_notice(connection: Connection, notice: Notice, sequence: int) -> None:
         ],
     )
     entry = LogEntry(sequence, notice.kind, notice.consent_id, notice.organization_id, digest)
-    _write_steps(connection, [entry], [notice.readers])
+    _write_steps(connection, [entry], [notice.readers], at)
 
 
 def _write_steps(
-    connection: Connection, entries: Sequence[LogEntry], concerned: Sequence[frozenset[str]]
+    connection: Connection,
+    entries: Sequence[LogEntry],
+    concerned: Sequence[frozenset[str]],
+    at: dt.datetime,
 ) -> None:
     """Adds steps that follow each other to the log, and to the chain of each whom they concern."""
     newest = {row.organization_id: row.sequence for row in connection.execute(select(_CHAIN))}
     moved: dict[str, int] = {}
-    rows = []
+    rows, taken_at = [], microseconds_of(at)
     for entry, organization_ids in zip(entries, concerned, strict=True):
         for organization_id in sorted(organization_ids):
             before = newest.get(organization_id, 0)
             rows.append(
-                (organization_id, entry.sequence, before, str(entry.kind), entry.consent_id)
+                (
+                    organization_id,
+                    entry.sequence,
+                    before,
+                    str(entry.kind),
+                    entry.consent_id,
+                    taken_at,
+                )
             )
             newest[organization_id] = moved[organization_id] = entry.sequence
     insert_many(connection, _CHANGE, rows)

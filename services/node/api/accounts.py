@@ -4,7 +4,7 @@ from homeroom.api.node.v1 import account_service_pb2 as pb
 from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceServicer
 from homeroom.audit.account_wire import seal_account
 from homeroom.clock import Clock
-from homeroom.signing import SigningKey
+from homeroom.held_keys import HeldKeys
 from services.node.domain.accounting import Accounting
 from services.node.domain.replica import Replica
 from services.node.domain.ruling import Holder
@@ -18,13 +18,13 @@ class AccountApi(AccountServiceServicer):
     def __init__(
         self,
         holder: Holder,
-        signing_key: SigningKey,
+        keys: HeldKeys,
         replica: Replica,
         accounting: Accounting,
         clock: Clock,
     ) -> None:
         self._holder = holder
-        self._signing_key = signing_key
+        self._keys = keys
         self._replica = replica
         self._accounting = accounting
         self._clock = clock
@@ -36,9 +36,9 @@ class AccountApi(AccountServiceServicer):
         now = self._clock()
         evidence = self._replica.evidence()
         evidence.registry.require("registry", now, self._holder.max_state_age)
-        asked, requester = admit_account_request(request.request, evidence.federation)
+        asked, requester = admit_account_request(request.request, evidence.federation, now)
         account = await self._accounting.account(asked, now)
         sealed = seal_account(
-            account, request.request.statement, self._signing_key, requester.sealing_key
+            account, request.request.statement, self._keys.signer, requester.sealing_key
         )
         return pb.GetAccountResponse(sealed_account=sealed)

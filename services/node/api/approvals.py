@@ -56,7 +56,7 @@ class ApprovalApi(ApprovalServiceServicer):
 
     def _approved(self, statement: evidence_pb2.SignedStatement) -> Approved:
         holder = self._holder
-        terms = read_approval(statement, holder.organization_id, holder.signing_key)
+        terms = read_approval(statement, holder.organization_id, self._stewards.key_of(statement))
         use = (terms.requester, terms.agreement_id, terms.purpose)
         return Approved(
             (terms.approval_id, *use, terms.element),

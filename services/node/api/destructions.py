@@ -21,9 +21,11 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
+from homeroom.evidence import key_that_signed
 from homeroom.federation import FederationState, Organization, Standing
+from homeroom.held_keys import HeldKeys
 from homeroom.sealing import SealingKey
-from homeroom.signing import SigningKey, digest_of
+from homeroom.signing import digest_of
 from services.node.api.disclosures import reader_of
 from services.node.api.stewards import Stewards
 from services.node.domain.certifying import Certifying, not_accepted
@@ -40,7 +42,7 @@ class OwnKeys:
     """The holder's keys: it opens with one and signs with the other."""
 
     sealing: SealingKey
-    signing: SigningKey
+    held: HeldKeys
 
 
 class DestructionApi(DestructionServiceServicer):
@@ -76,7 +78,7 @@ class DestructionApi(DestructionServiceServicer):
         receipt = await self._certifying.take(
             certificate, digest_of(proof.statement), proof.SerializeToString(deterministic=True)
         )
-        sealed = seal_receipt(receipt, self._keys.signing, recipient.sealing_key)
+        sealed = seal_receipt(receipt, self._keys.held.signer, recipient.sealing_key)
         return pb.CertifyDestructionResponse(sealed_receipt=sealed)
 
     async def NoteCertified(
@@ -92,10 +94,12 @@ class DestructionApi(DestructionServiceServicer):
         if holder is None or recipient is None:
             raise NotPermittedError("no such holder is known here")
         name = holder.organization_id
-        certificate = check_certificate(request.certificate, own, name, recipient.signing_key)
+        key = self._key_of(request.certificate, recipient)
+        certificate = check_certificate(request.certificate, own, name, key)
         if request.request_id != certificate.certificate_id:
             raise RequestInvalidError("a certificate names its own request", field="request_id")
-        receipt = check_receipt(request.receipt, statement, name, holder.signing_key)
+        key = self._key_of(request.receipt, holder)
+        receipt = check_receipt(request.receipt, statement, name, key)
         await self._certifying.note_sent(certificate, receipt)
         return pb.NoteCertifiedResponse()
 
@@ -106,6 +110,11 @@ class DestructionApi(DestructionServiceServicer):
         user = self._stewards.user(request.user_token)
         found, today = await self._overseeing.listed(user, reader_of(request.reader))
         return pb.ListOutstandingResponse(outstanding=[_told(one, today) for one in found])
+
+    def _key_of(self, evidence: evidence_pb2.SignedStatement, signer: Organization) -> bytes:
+        """The key that signed something new; empty if none that counts now did."""
+        now = self._certifying.clock()
+        return key_that_signed(evidence, signer.organization_id, signer.keys, now)
 
     def _proved(
         self, request: pb.CertifyDestructionRequest, federation: FederationState
@@ -122,7 +131,8 @@ class DestructionApi(DestructionServiceServicer):
         name = recipient.organization_id
         try:
             proof = open_certificate(request.sealed_certificate, name, own, self._keys.sealing)
-            return check_certificate(proof, name, own, recipient.signing_key), recipient, proof
+            key = self._key_of(proof, recipient)
+            return check_certificate(proof, name, own, key), recipient, proof
         except EvidenceInvalidError:
             raise not_accepted() from None
 

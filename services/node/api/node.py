@@ -15,8 +15,9 @@ from homeroom.errors import (
     RequestInvalidError,
 )
 from homeroom.evidence import decode, signed
+from homeroom.held_keys import HeldKeys
 from homeroom.query import read_question
-from homeroom.signing import Domain, SigningKey
+from homeroom.signing import Domain
 from services.node.api.intakes import tell_intakes
 from services.node.api.partner_logs import tell_contradictions
 from services.node.domain.admissions import Admissions
@@ -82,14 +83,14 @@ class NodeApi(NodeServiceServicer):
     def __init__(
         self,
         holder: Holder,
-        signing_key: SigningKey,
+        keys: HeldKeys,
         replica: Replica,
         answerer: Answerer,
         counts: NodeCounts,
         admissions: Admissions,
     ) -> None:
         self._holder = holder
-        self._signing_key = signing_key
+        self._keys = keys
         self._replica = replica
         self._answerer = answerer
         self._counts = counts
@@ -161,7 +162,7 @@ class NodeApi(NodeServiceServicer):
             Domain.RECEIPT,
             self._receipt(asked, closing).SerializeToString(deterministic=True),
             self._holder.organization_id,
-            self._signing_key,
+            self._keys.signer,
         )
         return answer_pb2.AnswerFrame(
             sequence=closing.sequence,

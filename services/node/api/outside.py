@@ -22,7 +22,7 @@ from homeroom.errors import (
     RequestInvalidError,
     TooMuchAskedError,
 )
-from homeroom.evidence import check_signed_by, decode
+from homeroom.evidence import check_signed_by, decode, key_that_signed
 from homeroom.federation import FederationState, Organization, Standing
 from homeroom.identity import require_organization_id
 from homeroom.outside import question_of
@@ -98,8 +98,10 @@ class Outside:
             raise TooMuchAskedError("the request is too large", limit=f"{MAX_QUERY_BYTES} bytes")
         holder = self.holder
         try:
+            keys = holder.keys_in(self._state)
+            key = key_that_signed(evidence, holder.organization_id, keys, self.clock())
             statement = check_signed_by(
-                Domain.OUTSIDE_REQUEST, evidence, holder.organization_id, holder.signing_key
+                Domain.OUTSIDE_REQUEST, evidence, holder.organization_id, key
             )
             request = decode(pb.OutsideRequest, statement)
         except EvidenceInvalidError:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from homeroom.api.common.v1 import evidence_pb2
 from homeroom.clock import Clock
 from homeroom.errors import CallerUnknownError, NotPermittedError
+from homeroom.evidence import key_that_signed
 from homeroom.users import User, read_user
 from services.node.domain.replica import Replica
 from services.node.domain.reviewing import Act
@@ -49,6 +51,11 @@ class Stewards:
         if user.organization_id != own:
             raise CallerUnknownError("the user's token is of another organization")
         return user
+
+    def key_of(self, evidence: evidence_pb2.SignedStatement) -> bytes:
+        """The holder's own key that signed something new; empty if none that counts now did."""
+        keys = self._holder.keys_in(self._replica.evidence().federation)
+        return key_that_signed(evidence, self._holder.organization_id, keys, self._clock())
 
     def act(self, request: Any) -> Act:
         """What a person asks to be done; who it is comes first.

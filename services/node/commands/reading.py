@@ -46,7 +46,10 @@ class Reader:
         page = pb.ConsentChanges.FromString(asked.page)
         said = (self._reading.change(one, asked.keys, asked.now) for one in page.changes)
         changes = [change for change in said if change is not None]
-        changes += [self._reading.again(Arrived(*kept, None), asked.keys) for kept in asked.kept]
+        changes += [
+            self._reading.again(Arrived(*kept[:3], None, taken_at=kept[3]), asked.keys)
+            for kept in asked.kept
+        ]
         roster, run = self._roster.current()
         return WasRead(
             changes,

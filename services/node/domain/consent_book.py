@@ -29,6 +29,8 @@ from services.node.domain.consents import Grant, Student, Withdrawn, grants_of, 
 from services.node.domain.replica import NOTHING_SEEN, SeenLog
 from services.node.domain.signers import rights_of
 
+LATE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+"""When something was taken of which nobody says when: no key that was given up proves it."""
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,6 +42,8 @@ class Arrived:
         evidence: what the recorder signed, kept as it came.
         opened: what it says; None if it does not check.
         nearby: who is near its claim in the roster, if that was looked up as it was opened.
+        taken_at: when the consent service took it, as far as this node could tell; a key that was
+            given up since then still proves it.
     """
 
     consent_id: str
@@ -48,6 +52,7 @@ class Arrived:
     opened: OpenedConsent | None
     problem: ConsentProblem | None = None
     nearby: Nearby | None = None
+    taken_at: dt.datetime = LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class Settled(NamedTuple):
     verdict: Verdict | None = None
     subject_refs: Mapping[str, str] = _NO_NAMES
     link_code: bytes = b""
+    taken_at: dt.datetime = LATE
 
 
 Change: TypeAlias = Arrived | Revoked | Narrowed | Rotated
@@ -323,9 +329,10 @@ class _Case(NamedTuple):
             verdict,
             self.consent.subject_refs,
             self.consent.link_code,
+            self.arrived.taken_at,
         )
 
 
 def _without(arrived: Arrived, problem: ConsentProblem) -> Settled:
     kept = (arrived.consent_id, arrived.recorder, arrived.evidence)
-    return Settled(*kept, None, arrived.problem or problem)
+    return Settled(*kept, None, arrived.problem or problem, taken_at=arrived.taken_at)

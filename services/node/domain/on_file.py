@@ -8,6 +8,7 @@ from typing import Protocol
 
 from homeroom.facts import Facts, moment
 from homeroom.federation import Organization
+from homeroom.key_history import KeyHistory
 from homeroom.matters import MATTER_OF_BASIS, AuditFacts, MatterFacts, MatterKind
 from homeroom.question import Question
 from homeroom.signing import digest_of
@@ -134,6 +135,7 @@ class Looked:
         matter_id: the only matter that is meant; empty means the one that fits best.
         requester_keys: the digest of the keys the question was signed with; None where a steward
             asks for a party that may have none.
+        holder_keys: by which the holder signed approvals; None where only the present key is known.
     """
 
     requester: str
@@ -144,6 +146,7 @@ class Looked:
     agreement_id: str
     purpose: str
     at: dt.datetime
+    holder_keys: KeyHistory | None = None
 
 
 class Files(Protocol):
@@ -182,5 +185,8 @@ def looked_for(
 
 
 def keys_digest(organization: Organization) -> str:
-    """Both public keys of an organization as one digest, in hexadecimal."""
-    return digest_of(organization.signing_key + organization.sealing_key).hex()
+    """Whom an organization's keys make it, as one digest, in hexadecimal.
+
+    An exchange of the signing key leaves that as it is; a recovery does not.
+    """
+    return digest_of(organization.keys.anchor + organization.sealing_key).hex()

@@ -182,7 +182,7 @@ def _order(asked: Asked, ruling: Ruling) -> OrderFacts | None:
 
 def _releaser(holder: Holder, asked: Asked) -> Releaser:
     """Who answers: the steward who entered the request, or the node by itself."""
-    key_id = key_id_of(holder.signing_key)
+    key_id = key_id_of(holder.present_key)
     steward = asked.entered_by
     return Releaser(steward.user_id, steward.role, key_id) if steward else Releaser(key_id=key_id)
 

@@ -10,6 +10,8 @@ from homeroom.catalog import COMPUTED_FROM, dataset_named
 from homeroom.checks import RowCondition
 from homeroom.facts import Facts, moment, question_facts
 from homeroom.federation import Agreement, FederationState, Organization, Standing
+from homeroom.held_keys import HeldKeys
+from homeroom.key_history import KeyHistory, KeySet, sole_period
 from homeroom.matters import AccessFacts
 from homeroom.question import Level, Period, Question
 from homeroom.users import Reach, User
@@ -94,6 +96,7 @@ class Holder:
         signing_key, sealing_key: its own public keys, known without the registry.
         own: what its own file says of it.
         keeping: what decides which laws ask it for a disclosure record.
+        held: the signing keys that it has, where one may take the other's place.
     """
 
     organization_id: str
@@ -103,6 +106,19 @@ class Holder:
     max_clock_skew: dt.timedelta
     keeping: Keeping = field(default_factory=Keeping)
     own: HolderFacts = field(default_factory=HolderFacts)
+    held: HeldKeys | None = None
+
+    @property
+    def present_key(self) -> bytes:
+        """Its own public signing key, as it knows it: one whose private half it has."""
+        return self.held.signer.public if self.held else self.signing_key
+
+    def keys_in(self, federation: FederationState) -> KeyHistory:
+        """Its own keys as they are registered; where others are, none but the one it has."""
+        own = federation.organizations.get(self.organization_id)
+        if own is not None and own.signing_key == self.present_key:
+            return own.keys
+        return sole_period(KeySet(self.present_key, self.sealing_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,7 @@ class Judge:
         asked = replace(asked, requester=_requester_now(asked, federation))
         agreement = _agreement_relied_on(asked, federation)
         looked = looked_for(asked.question, asked.requester, now, outside=asked.outside)
+        looked = replace(looked, holder_keys=self.holder.keys_in(federation))
         on_file = await self.files.find(looked)
         facts = _facts(asked, agreement, self.holder, evidence, now)
         facts |= _on_file(on_file)
@@ -199,7 +216,7 @@ def _signed_by(agreement: Agreement, holder: Holder, federation: FederationState
     own = federation.organizations.get(holder.organization_id)
     genuine = (
         own is not None
-        and own.signing_key == holder.signing_key
+        and own.signing_key == holder.present_key
         and own.sealing_key == holder.sealing_key
     )
     return sorted(

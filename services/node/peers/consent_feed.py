@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from homeroom.api.common.v1 import evidence_pb2
@@ -22,6 +23,7 @@ from homeroom.errors import (
 from homeroom.evidence import check_signature, decode
 from homeroom.federation import FederationState
 from homeroom.identity import Identity
+from homeroom.key_history import SigningKeys
 from homeroom.merkle import HASH_BYTES
 from homeroom.signing import Domain
 from services.node.domain.consent_book import Arrived, Change, ConsentBook, Progress
@@ -239,7 +241,8 @@ class ConsentFeed:
         if not changes:
             return _Event(message, None, ())
         by = state or self._registry.state()
-        read = await self._readers.changes(message.changes, _signing_keys(by), self._clock())
+        page = _not_before(message.changes, self._progress.confirmed_at)
+        read = await self._readers.changes(page, _signing_keys(by), self._clock())
         return _Event(message, by, read)
 
 
@@ -257,8 +260,31 @@ class _Event:
     read: Sequence[Change]
 
 
-def _signing_keys(state: FederationState) -> Mapping[str, bytes]:
-    return {name: one.signing_key for name, one in state.organizations.items()}
+def _signing_keys(state: FederationState) -> Mapping[str, SigningKeys]:
+    return {name: one.keys.ends for name, one in state.organizations.items()}
+
+
+def _not_before(page: pb.ConsentChanges, confirmed_at: dt.datetime | None) -> pb.ConsentChanges:
+    """Changes as they came, none taken before what the service itself had confirmed by then.
+
+    Else it could give a key that was stolen later its word back.
+    """
+    if confirmed_at is None:
+        return page
+    earliest = Timestamp()
+    earliest.FromDatetime(confirmed_at)
+    if all(_order(change.take_time) >= _order(earliest) for change in page.changes):
+        return page
+    late = pb.ConsentChanges()
+    late.CopyFrom(page)
+    for change in late.changes:
+        if _order(change.take_time) < _order(earliest):
+            change.take_time.CopyFrom(earliest)
+    return late
+
+
+def _order(instant: Timestamp) -> tuple[int, int]:
+    return instant.seconds, instant.nanos
 
 
 def _advanced(progress: Progress, changes: Iterable[pb.ConsentChange]) -> Progress:

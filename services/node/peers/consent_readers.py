@@ -15,6 +15,7 @@ from typing import Protocol
 
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.errors import ServiceUnreachableError
+from homeroom.key_history import SigningKeys
 from homeroom.sealing import SealingKey
 from services.node.domain.claim_links import Nearby
 from services.node.domain.consent_book import Arrived, Change
@@ -44,13 +45,13 @@ class ConsentReaders(Protocol):
         ...
 
     async def changes(
-        self, page: pb.ConsentChanges, keys: Mapping[str, bytes], now: dt.datetime
+        self, page: pb.ConsentChanges, keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Change]:
         """What the changes of a page mean here, in their order.
 
         Args:
             page: as the consent service sent it.
-            keys: the public signing key of every organization.
+            keys: the public signing keys of every organization.
             now: the instant.
 
         Raises:
@@ -59,7 +60,7 @@ class ConsentReaders(Protocol):
         ...
 
     async def again(
-        self, kept: Iterable[Arrived], keys: Mapping[str, bytes], now: dt.datetime
+        self, kept: Iterable[Arrived], keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Arrived]:
         """Reads once more consents that were kept as they came.
 
@@ -83,7 +84,7 @@ class ReadHere:
         """Has nothing to get ready."""
 
     async def changes(
-        self, page: pb.ConsentChanges, keys: Mapping[str, bytes], now: dt.datetime
+        self, page: pb.ConsentChanges, keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Change]:
         def read() -> Sequence[Change]:
             said = (self._reading.change(one, keys, now) for one in page.changes)
@@ -92,7 +93,7 @@ class ReadHere:
         return await asyncio.to_thread(read)
 
     async def again(
-        self, kept: Iterable[Arrived], keys: Mapping[str, bytes], now: dt.datetime
+        self, kept: Iterable[Arrived], keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Arrived]:
         return await asyncio.to_thread(lambda: [self._reading.again(one, keys) for one in kept])
 
@@ -122,7 +123,7 @@ class ReadBeside:
                 await self._started()
 
     async def changes(
-        self, page: pb.ConsentChanges, keys: Mapping[str, bytes], now: dt.datetime
+        self, page: pb.ConsentChanges, keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Change]:
         recorded = any(one.HasField("recorded") for one in page.changes)
         if not recorded or not await asyncio.to_thread(self._large):
@@ -130,11 +131,11 @@ class ReadBeside:
         return await self._asked(ToRead(page.SerializeToString(), (), keys, now, self._run))
 
     async def again(
-        self, kept: Iterable[Arrived], keys: Mapping[str, bytes], now: dt.datetime
+        self, kept: Iterable[Arrived], keys: Mapping[str, SigningKeys], now: dt.datetime
     ) -> Sequence[Arrived]:
         if not await asyncio.to_thread(self._large):
             return await self._here.again(kept, keys, now)
-        said = [(one.consent_id, one.recorder, one.evidence) for one in kept]
+        said = [(one.consent_id, one.recorder, one.evidence, one.taken_at) for one in kept]
         read = await self._asked(ToRead(b"", said, keys, now, self._run))
         return [one for one in read if isinstance(one, Arrived)]
 
@@ -173,7 +174,7 @@ class ReadBeside:
     def _nearby(self, one: Arrived, found: Surroundings | None, run: int) -> Arrived:
         nearby = Nearby(run, found or NOBODY, self._given_names)
         kept = (one.consent_id, one.recorder, one.evidence)
-        return Arrived(*kept, one.opened, one.problem, nearby)
+        return Arrived(*kept, one.opened, one.problem, nearby, one.taken_at)
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:

@@ -2,17 +2,22 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
 from homeroom.consent import ConsentReader, open_narrowing, open_rotation
 from homeroom.errors import EvidenceInvalidError
 from homeroom.evidence import decode
+from homeroom.key_history import SigningKeys, counting
 from homeroom.sealing import SealingKey
 from services.node.domain.consent_book import Arrived, Change, Narrowed, Revoked, Rotated
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.consent_problems import ConsentProblem
 from services.node.domain.consents import Withdrawn
+
+KeysOf: TypeAlias = Mapping[str, SigningKeys]
+"""The signing keys of every organization."""
 
 
 class ConsentReading:
@@ -23,48 +28,47 @@ class ConsentReading:
         self._key = key
         self._reader = ConsentReader(organization_id, key)
 
-    def change(
-        self, change: pb.ConsentChange, keys: Mapping[str, bytes], now: dt.datetime
-    ) -> Change | None:
+    def change(self, change: pb.ConsentChange, keys: KeysOf, now: dt.datetime) -> Change | None:
         """What a change means here; None if nothing: it is about records that others hold.
 
         Args:
             change: as the consent service sent it.
-            keys: the public signing key of every organization.
+            keys: the public signing keys of every organization.
             now: the instant.
         """
+        seen_at = _taken_at(change, now)
         match change.WhichOneof("change"):
             case "recorded" if change.recorded.holder == self._organization_id:
-                return self._arrived(change.recorded, keys)
+                return self._arrived(change.recorded, keys, seen_at)
             case "revoked":
                 return _revoked(change.revoked)
             case "narrowed":
-                return self._narrowed(change.narrowed, keys, now)
+                return self._narrowed(change.narrowed, keys, now, seen_at)
             case "rotated" if change.rotated.holder == self._organization_id:
-                return self._rotated(change.rotated, keys)
+                return self._rotated(change.rotated, keys, seen_at)
         return None
 
-    def again(self, arrived: Arrived, keys: Mapping[str, bytes]) -> Arrived:
+    def again(self, arrived: Arrived, keys: KeysOf) -> Arrived:
         """Reads once more a consent that was kept as it came."""
         cover = pb.Consent(
             consent_id=arrived.consent_id, recorder=arrived.recorder, holder=self._organization_id
         )
-        return self._checked(cover, arrived.evidence, keys)
+        return self._checked(cover, arrived.evidence, keys, arrived.taken_at)
 
-    def _arrived(self, consent: pb.Consent, keys: Mapping[str, bytes]) -> Arrived:
+    def _arrived(self, consent: pb.Consent, keys: KeysOf, at: dt.datetime) -> Arrived:
         try:
             evidence = self._reader.open(consent)
         except EvidenceInvalidError:
             invalid = ConsentProblem.EVIDENCE_INVALID
-            return Arrived(consent.consent_id, consent.recorder, b"", None, invalid)
-        return self._checked(consent, evidence, keys)
+            return Arrived(consent.consent_id, consent.recorder, b"", None, invalid, taken_at=at)
+        return self._checked(consent, evidence, keys, at)
 
     def _narrowed(
-        self, message: pb.Narrowing, keys: Mapping[str, bytes], now: dt.datetime
+        self, message: pb.Narrowing, keys: KeysOf, now: dt.datetime, at: dt.datetime
     ) -> Narrowed | Revoked:
         try:
-            author_key = _signing_key(keys, message.organization_id)
-            said = open_narrowing(message, self._organization_id, self._key, author_key)
+            author_keys = _signing_keys(keys, message.organization_id, at)
+            said = open_narrowing(message, self._organization_id, self._key, *author_keys)
         except EvidenceInvalidError:
             # Something was taken back, and nobody can say what: then all of it was.
             return Revoked(message.consent_id, now)
@@ -72,30 +76,41 @@ class ConsentReading:
         withdrawn = Withdrawn(frozenset(said.elements), frozenset((*said.recipients, *classes)))
         return Narrowed(said.consent_id, withdrawn, said.time)
 
-    def _rotated(self, message: pb.Rotation, keys: Mapping[str, bytes]) -> Rotated | None:
+    def _rotated(self, message: pb.Rotation, keys: KeysOf, at: dt.datetime) -> Rotated | None:
         try:
-            author_key = _signing_key(keys, message.organization_id)
-            said = open_rotation(message, self._key, author_key)
+            author_keys = _signing_keys(keys, message.organization_id, at)
+            said = open_rotation(message, self._key, *author_keys)
         except EvidenceInvalidError:
             return None
         return Rotated(said.organization_id, said.new_refs, said.time)
 
-    def _checked(self, consent: pb.Consent, evidence: bytes, keys: Mapping[str, bytes]) -> Arrived:
+    def _checked(
+        self, consent: pb.Consent, evidence: bytes, keys: KeysOf, at: dt.datetime
+    ) -> Arrived:
         kept = (consent.consent_id, consent.recorder, evidence)
-        recorder_key = keys.get(consent.recorder)
-        if recorder_key is None:
-            return Arrived(*kept, None, ConsentProblem.RECORDER_NOT_A_PARTY)
+        if consent.recorder not in keys:
+            problem = ConsentProblem.RECORDER_NOT_A_PARTY
+            return Arrived(*kept, None, problem, taken_at=at)
         try:
-            return Arrived(*kept, self._reader.read(consent, evidence, recorder_key))
+            recorder_keys = _signing_keys(keys, consent.recorder, at)
+            opened = self._reader.read(consent, evidence, *recorder_keys)
+            return Arrived(*kept, opened, taken_at=at)
         except EvidenceInvalidError:
-            return Arrived(*kept, None, ConsentProblem.EVIDENCE_INVALID)
+            return Arrived(*kept, None, ConsentProblem.EVIDENCE_INVALID, taken_at=at)
 
 
-def _signing_key(keys: Mapping[str, bytes], organization_id: str) -> bytes:
-    key = keys.get(organization_id)
-    if key is None:
+def _signing_keys(keys: KeysOf, organization_id: str, at: dt.datetime) -> tuple[bytes, ...]:
+    if organization_id not in keys:
         raise EvidenceInvalidError("an organization is not registered")
-    return key
+    return counting(keys[organization_id], at)
+
+
+def _taken_at(change: pb.ConsentChange, now: dt.datetime) -> dt.datetime:
+    """When the consent service took it; where it does not say, now."""
+    try:
+        return change.take_time.ToDatetime(dt.UTC) if change.HasField("take_time") else now
+    except (ValueError, OverflowError):
+        return now
 
 
 def _revoked(evidence: evidence_pb2.SignedStatement) -> Revoked:

@@ -15,6 +15,7 @@ from typing import Any
 
 from homeroom.consent_terms import Authentication, ConsentTerms, IdentityClaim, OpenedConsent
 from homeroom.errors import ServiceUnreachableError
+from homeroom.key_history import SigningKeys
 from homeroom.question import Period
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.consent_book import Arrived, Change, Narrowed, Revoked, Rotated
@@ -49,14 +50,14 @@ class ToRead:
 
     Attributes:
         page: the serialized changes; empty if there are none.
-        kept: consents by identifier, recorder and evidence.
-        keys: the public signing key of every organization.
+        kept: consents by identifier, recorder, evidence and when they were taken.
+        keys: the public signing keys of every organization.
         known_run: the import whose given names the asking side has.
     """
 
     page: bytes
-    kept: Sequence[tuple[str, str, bytes]]
-    keys: Mapping[str, bytes]
+    kept: Sequence[tuple[str, str, bytes, dt.datetime]]
+    keys: Mapping[str, SigningKeys]
     now: dt.datetime
     known_run: int
 

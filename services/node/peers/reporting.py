@@ -21,7 +21,7 @@ from homeroom.clock import Clock
 from homeroom.consent import seal_report
 from homeroom.consent_notices import MAX_TOGETHER, Retraction, Verdict, VerdictReport
 from homeroom.errors import LogUnavailableError, StateStaleError
-from homeroom.signing import SigningKey
+from homeroom.held_keys import HeldKeys
 from services.node.domain.consent_book import Told
 from services.node.domain.reviewing import ToRetract
 from services.runtime.logs import log
@@ -77,14 +77,14 @@ class Reporting:
     def __init__(
         self,
         holder: str,
-        signing_key: SigningKey,
+        keys: HeldKeys,
         verdicts: Verdicts,
         retractions: Retractions,
         registry: RegistryFeed,
         clock: Clock,
     ) -> None:
         self._holder = holder
-        self._signing_key = signing_key
+        self._keys = keys
         self._verdicts = verdicts
         self._retractions = retractions
         self._registry = registry
@@ -172,7 +172,7 @@ class Reporting:
         self, stub: "ConsentServiceAsyncStub", report: VerdictReport, sealing_key: bytes
     ) -> None:
         request = pb.ReportVerdictsRequest(
-            report=seal_report(report, self._signing_key, sealing_key),
+            report=seal_report(report, self._keys.signer, sealing_key),
             request_id=secrets.token_hex(16),
         )
         await stub.ReportVerdicts(request, timeout=_SEND_SECONDS)

@@ -11,6 +11,7 @@ from homeroom.errors import (
     ServiceUnreachableError,
     StateStaleError,
 )
+from homeroom.federation import FederationState
 from services.node.domain.consent_book import Arrived
 from services.node.domain.consent_problems import ABOUT_THE_FEDERATION, ConsentProblem
 from services.node.peers.consent_feed import ConsentFeed
@@ -35,6 +36,10 @@ class DueConsents(Protocol):
 
     def note_problems(self, problems: Iterable[ConsentProblem]) -> None:
         """What has one of these problems is due."""
+        ...
+
+    def note_recorders(self, organization_ids: Iterable[str]) -> None:
+        """What these recorded is due."""
         ...
 
     def note_consents(self, consent_keys: Iterable[int]) -> None:
@@ -63,7 +68,7 @@ class Settling:
         Args:
             revision: the digest of the rules by which consents are settled at the moment.
         """
-        seen, looked_at = 0, 0.0
+        seen, looked_at, stolen = 0, 0.0, frozenset[tuple[str, bytes]]()
         while True:
             # Without one of these nothing can be settled; each will come, as will room on a full
             # disk.
@@ -72,6 +77,10 @@ class Settling:
                 if self._registry.sequence > seen:
                     seen = self._registry.sequence
                     await asyncio.to_thread(self._consents.note_problems, ABOUT_THE_FEDERATION)
+                    marked = _marked(self._registry.state())
+                    new = {name for name, _ in marked - stolen}
+                    await asyncio.to_thread(self._consents.note_recorders, new)
+                    stolen = marked
                 now = asyncio.get_running_loop().time()
                 if not looked_at or now - looked_at >= _LOOK_AT_RECORDS_SECONDS:
                     looked_at = now
@@ -89,3 +98,12 @@ class Settling:
         """Settles what is due, some at a time, so that what arrives comes in between."""
         while due := await asyncio.to_thread(self._consents.due, _AT_ONCE):
             await self._feed.settle(due)
+
+
+def _marked(state: FederationState) -> frozenset[tuple[str, bytes]]:
+    """Whoever had a signing key that is known as stolen: what it recorded may count no more."""
+    return frozenset(
+        (name, one.keys.digest)
+        for name, one in state.organizations.items()
+        if any(period.compromised_since is not None for period in one.keys.periods)
+    )

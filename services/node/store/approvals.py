@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.approvals import ApprovalTerms, read_approval
 from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError
+from homeroom.evidence import key_that_signed
+from homeroom.key_history import KeyHistory, KeySet, sole_period
 from homeroom.vocabulary import Element
 from services.node.domain.approving import ApprovalRequest, Approved
 from services.node.domain.on_file import Approval, ApprovalState, Looked
@@ -21,6 +23,7 @@ from services.runtime.database import writing
 
 _APPROVAL = APPROVAL.c
 _ID_BYTES = 8
+_NEVER = int(dt.datetime(9999, 1, 1, tzinfo=dt.UTC).timestamp())
 
 
 class ApprovalStore:
@@ -40,7 +43,7 @@ class ApprovalStore:
         Args:
             looked: the use.
             holder: whose statements count.
-            signing_key: the key that they are signed with.
+            signing_key: the key that they are signed with, where `looked` names no keys.
         """
         chosen = (
             select(APPROVAL)
@@ -53,9 +56,8 @@ class ApprovalStore:
         )
         with self._state.connect() as connection:
             newest = {row.element: row for row in connection.execute(chosen)}
-        found = (
-            _approval(row, looked.at, holder, signing_key) for _, row in sorted(newest.items())
-        )
+        keys = looked.holder_keys or sole_period(KeySet(signing_key, b""))
+        found = (_approval(row, looked.at, holder, keys) for _, row in sorted(newest.items()))
         return tuple(one for one in found if one is not None)
 
     @available()
@@ -116,22 +118,24 @@ class ApprovalStore:
         return kept
 
 
-def _approval(row: Row[Any], at: dt.datetime, holder: str, signing_key: bytes) -> Approval | None:
+def _approval(row: Row[Any], at: dt.datetime, holder: str, keys: KeyHistory) -> Approval | None:
     state, element = ApprovalState(row.state), Element(row.element)
     if state is not ApprovalState.GRANTED:
         return Approval(element, state)
-    terms = _granted(row, holder, signing_key)
+    terms = _granted(row, holder, keys)
     # Policies read whole seconds, the last one included.
     if terms is None or not terms.valid_from <= at.replace(microsecond=0) <= terms.valid_to:
         return None
     return Approval(element, state, terms.valid_from, terms.valid_to)
 
 
-def _granted(row: Row[Any], holder: str, signing_key: bytes) -> ApprovalTerms | None:
+def _granted(row: Row[Any], holder: str, keys: KeyHistory) -> ApprovalTerms | None:
     """What the holder signed about exactly this request; None if it did not."""
     try:
         evidence = evidence_pb2.SignedStatement.FromString(row.statement)
-        terms = read_approval(evidence, holder, signing_key)
+        # This node itself saw when it was signed, and says so beside it.
+        key = key_that_signed(evidence, holder, keys, _instant(row.decided_at or _NEVER))
+        terms = read_approval(evidence, holder, key)
     except (DecodeError, EvidenceInvalidError):
         return None
     said = (terms.approval_id, terms.requester, terms.agreement_id, terms.purpose)

@@ -71,6 +71,7 @@ def revoke(connection: Connection, consent_id: str, revoked_at: dt.datetime) -> 
     )
     if changed.rowcount == 0:
         unknown = {"consent_id": consent_id, "recorder": "", "evidence": b"", "revoked_at": at}
+        unknown["taken_at"] = at
         connection.execute(insert(CONSENT).values(due=False, report_due=False, **unknown))
 
 
@@ -149,6 +150,7 @@ def _row(one: Settled, known: Any, outdated: bool) -> dict[str, Any]:
         "consent_id": one.consent_id,
         "recorder": one.recorder,
         "evidence": one.evidence,
+        "taken_at": int(one.taken_at.timestamp()),
         "student_key": one.student.student_key if one.student else None,
         "birth_date": one.student.birth_date if one.student else None,
         "code_digest": digest_of_code(one.link_code) if waits and one.link_code else None,

@@ -78,6 +78,7 @@ class ConsentRow(StateTable, table=True):
     consent_id: str = Field(unique=True)
     recorder: str
     evidence: bytes = Field(sa_type=LargeBinary)
+    taken_at: int = Field(sa_type=BigInteger)
     student_key: int | None = Field(default=None, sa_type=BigInteger)
     birth_date: dt.date | None = None
     code_digest: str | None = None

@@ -104,12 +104,21 @@ class ConsentStore:
     def due(self, most: int) -> Sequence[Arrived]:
         with self._state.connect() as connection:
             rows = connection.execute(
-                select(_CONSENT.consent_id, _CONSENT.recorder, _CONSENT.evidence)
+                select(_CONSENT.consent_id, _CONSENT.recorder, _CONSENT.evidence, _CONSENT.taken_at)
                 .where(_CONSENT.due, *_LIVE)
                 .order_by(_CONSENT.consent_key)
                 .limit(most)
             )
-            return [Arrived(row.consent_id, row.recorder, row.evidence, None) for row in rows]
+            return [
+                Arrived(
+                    row.consent_id,
+                    row.recorder,
+                    row.evidence,
+                    None,
+                    taken_at=dt.datetime.fromtimestamp(row.taken_at, dt.UTC),
+                )
+                for row in rows
+            ]
 
     @available()
     def note_rules(self, revision: str) -> None:
@@ -130,6 +139,14 @@ class ConsentStore:
         """What has one of these problems is due: what caused it may be gone."""
         with writing(self._state) as connection:
             mark_due(connection, _CONSENT.problem.in_([str(problem) for problem in problems]))
+
+    @available()
+    def note_recorders(self, organization_ids: Iterable[str]) -> None:
+        """What these recorded is due: a key that they signed with is known as stolen."""
+        names = sorted(organization_ids)
+        if names:
+            with writing(self._state) as connection:
+                mark_due(connection, _CONSENT.recorder.in_(names))
 
     @available()
     def note_consents(self, consent_keys: Iterable[int]) -> None:

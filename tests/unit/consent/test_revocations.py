@@ -43,19 +43,19 @@ def said_by(member: Member) -> Revocation:
 
 @pytest.mark.parametrize("standing", list(Standing), ids=str)
 def test_a_known_organization_is_heard_whatever_its_standing(standing: Standing) -> None:
-    require_own_word(said_by(SHELTER), known(standing), "shelter")
+    require_own_word(said_by(SHELTER), known(standing), "shelter", NOW)
 
 
 def test_an_unknown_organization_is_not_heard() -> None:
     stranger = Member.new("stranger")
 
     with pytest.raises(NotPermittedError):
-        require_own_word(said_by(stranger), known(), "stranger")
+        require_own_word(said_by(stranger), known(), "stranger", NOW)
 
 
 def test_nobody_speaks_for_another() -> None:
     with pytest.raises(NotPermittedError):
-        require_own_word(said_by(SHELTER), known(), "anytown")
+        require_own_word(said_by(SHELTER), known(), "anytown", NOW)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_word_counts_only_as_it_was_signed(changed: dict[str, object]) -> None
     forged = replace(said_by(SHELTER), **changed)  # type: ignore[arg-type]  # one field of each case
 
     with pytest.raises(EvidenceInvalidError):
-        require_own_word(forged, known(), "shelter")
+        require_own_word(forged, known(), "shelter", NOW)
 
 
 def test_another_key_than_the_registered_one_does_not_sign() -> None:
     with pytest.raises(EvidenceInvalidError):
-        require_own_word(said_by(Member.new("shelter")), known(), "shelter")
+        require_own_word(said_by(Member.new("shelter")), known(), "shelter", NOW)
 
 
 @given(st.sets(st.sampled_from("abc")), st.sampled_from("abc"))

@@ -116,7 +116,7 @@ def test_secrets_are_their_owners_alone(profile_file: Path) -> None:
     """Every private key of the development authority has mode 0600."""
     secret = [*profile_file.parent.parent.rglob("*_key.*")]
 
-    assert len(secret) == 8
+    assert len(secret) == 9
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
 
 

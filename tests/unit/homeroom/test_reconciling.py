@@ -385,12 +385,13 @@ def test_an_account_opens_for_whoever_asked_and_for_this_request_alone(log: Log)
     request, other = write_request(asked(), b"n" * 16), write_request(asked(), b"m" * 16)
     sealed = seal_account(log.account(), request, holder, requester.public)
 
-    assert open_account(sealed, request, holder.public, requester) == log.account()
+    assert open_account(sealed, request, [holder.public], requester) == log.account()
     for wrong in (
-        (sealed, request, holder.public, stranger),
-        (sealed, other, holder.public, requester),
-        (sealed, request, SigningKey.generate().public, requester),
-        (b"", request, holder.public, requester),
+        (sealed, request, [holder.public], stranger),
+        (sealed, other, [holder.public], requester),
+        (sealed, request, [SigningKey.generate().public], requester),
+        (sealed, request, [], requester),
+        (b"", request, [holder.public], requester),
     ):
         with pytest.raises(EvidenceInvalidError):
             open_account(*wrong)
@@ -404,7 +405,7 @@ def test_an_account_of_another_holder_is_refused_even_if_it_is_signed(log: Log) 
     sealed = seal_account(told, request, holder, requester.public)
 
     with pytest.raises(EvidenceInvalidError):
-        open_account(sealed, request, holder.public, requester)
+        open_account(sealed, request, [holder.public], requester)
 
 
 def test_a_request_says_what_it_was_made_of() -> None:

@@ -13,6 +13,7 @@ from homeroom.consent_terms import ConsentTerms, OpenedConsent
 from homeroom.evidence import signed
 from homeroom.federation import FederationState
 from homeroom.identity import Identity, Role
+from homeroom.key_history import OVERLAP, KeyHistory, KeyPeriod, KeySet, Succession
 from homeroom.signing import Domain
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.consent_book import Arrived, ConsentBook, Progress, Step
@@ -124,6 +125,27 @@ async def test_a_recorder_whose_key_was_replaced_meanwhile_is_not_believed_any_m
 
     assert [one.problem for one in book.taken] == [ConsentProblem.EVIDENCE_INVALID]
     assert book.by == [registry.now]
+
+
+async def test_a_consent_service_gives_no_stolen_key_its_word_back() -> None:
+    """What it says was taken before its own last heartbeat was taken no earlier than that."""
+    registry, book = Registry(), Book()
+    feed = following(registry, book)
+    former, new = KeySet(REQUESTER.signing.public, b""), KeySet(b"\2" * 32, b"")
+    exchanged = KeyPeriod(new, Succession.EXCHANGED, NOW - OVERLAP)
+    keys = KeyHistory((KeyPeriod(former), exchanged))
+    recorder = organization(REQUESTER, known_keys=keys)
+    registry.now = replace(federation(organization(HOLDER), recorder), sequence=2)
+    dated_back = recorded()
+    dated_back.changes.changes[0].take_time.FromDatetime(NOW - OVERLAP)
+
+    await feed._take([await feed._read(dated_back)])
+    assert [one.problem for one in book.taken] == [None]
+
+    feed = following(registry, book)
+    feed._progress = replace(feed._progress, confirmed_at=NOW)
+    await feed._take([await feed._read(dated_back)])
+    assert [one.problem for one in book.taken] == [None, ConsentProblem.EVIDENCE_INVALID]
 
 
 async def test_what_is_told_waits_while_consents_arrive_by_the_hundred(

@@ -91,7 +91,9 @@ def test_what_was_read_comes_over_as_it_is(
 def test_what_is_to_be_read_comes_over_as_it_is() -> None:
     for said in (
         Employer("anytown", bytes(range(32)), "sqlite:///records.db"),
-        ToRead(b"page", [("c1", "helpers", b"signed")], {"helpers": bytes(32)}, NOW, 7),
+        ToRead(
+            b"page", [("c1", "helpers", b"signed", NOW)], {"helpers": ((bytes(32), NOW),)}, NOW, 7
+        ),
     ):
         assert over(said) == said
 

@@ -60,6 +60,7 @@ class Consent(_message.Message):
     BODIES_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    TAKE_TIME_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
     """Chosen by the recorder so that nobody else can foresee it: 32 hexadecimal digits."""
     recorder: _builtins.str
@@ -76,6 +77,10 @@ class Consent(_message.Message):
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
         """When it was revoked; unset while it has not been."""
 
+    @_builtins.property
+    def take_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service took it; by this a key that was exchanged since then still proves it."""
+
     def __init__(
         self,
         *,
@@ -85,10 +90,11 @@ class Consent(_message.Message):
         bodies: _abc.Iterable[Global___SealedBody] | None = ...,
         state: Global___ConsentState.ValueType = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        take_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["revoke_time", b"revoke_time", "take_time", b"take_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bodies", b"bodies", "consent_id", b"consent_id", "holder", b"holder", "recorder", b"recorder", "revoke_time", b"revoke_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bodies", b"bodies", "consent_id", b"consent_id", "holder", b"holder", "recorder", b"recorder", "revoke_time", b"revoke_time", "state", b"state", "take_time", b"take_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,22 +239,28 @@ class Report(_message.Message):
     HOLDER_FIELD_NUMBER: _builtins.int
     RECORDER_FIELD_NUMBER: _builtins.int
     SEALED_STATEMENT_FIELD_NUMBER: _builtins.int
+    TAKE_TIME_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
     """The organization that holds the records."""
     recorder: _builtins.str
     """The organization that recorded the consents, or was given the answers."""
     sealed_statement: _builtins.bytes
     """A VerdictReport, signed by the holder, sealed to the recorder."""
+    @_builtins.property
+    def take_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service took it."""
+
     def __init__(
         self,
         *,
         holder: _builtins.str = ...,
         recorder: _builtins.str = ...,
         sealed_statement: _builtins.bytes = ...,
+        take_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["take_time", b"take_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recorder", b"recorder", "sealed_statement", b"sealed_statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "recorder", b"recorder", "sealed_statement", b"sealed_statement", "take_time", b"take_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,6 +309,7 @@ class ConsentChange(_message.Message):
     NARROWED_FIELD_NUMBER: _builtins.int
     REPORTED_FIELD_NUMBER: _builtins.int
     ROTATED_FIELD_NUMBER: _builtins.int
+    TAKE_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The step's place in the order."""
     previous_sequence: _builtins.int
@@ -321,6 +334,10 @@ class ConsentChange(_message.Message):
     def rotated(self) -> Global___Rotation:
         """New names for students whose records the watching organization holds."""
 
+    @_builtins.property
+    def take_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service took it; never earlier than the heartbeat before it."""
+
     def __init__(
         self,
         *,
@@ -331,10 +348,11 @@ class ConsentChange(_message.Message):
         narrowed: Global___Narrowing | None = ...,
         reported: Global___Report | None = ...,
         rotated: Global___Rotation | None = ...,
+        take_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated", "take_time", b"take_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "previous_sequence", b"previous_sequence", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "narrowed", b"narrowed", "previous_sequence", b"previous_sequence", "recorded", b"recorded", "reported", b"reported", "revoked", b"revoked", "rotated", b"rotated", "sequence", b"sequence", "take_time", b"take_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["recorded", "revoked", "narrowed", "reported", "rotated"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015

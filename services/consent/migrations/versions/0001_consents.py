@@ -80,6 +80,7 @@ def _create_order() -> None:
         sa.Column("previous_sequence", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("consent_id", sa.String(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(

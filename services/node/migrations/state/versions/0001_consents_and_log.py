@@ -90,6 +90,7 @@ def _create_consents() -> None:
         sa.Column("consent_id", sa.String(), nullable=False, unique=True),
         sa.Column("recorder", sa.String(), nullable=False),
         sa.Column("evidence", sa.LargeBinary(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
         sa.Column("student_key", sa.BigInteger(), nullable=True),
         sa.Column("birth_date", sa.Date(), nullable=True),
         sa.Column("code_digest", sa.String(), nullable=True),
