@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from homeroom.api.gateway.v1 import account_service_pb2 as pb
 from homeroom.audit.account_wire import NONCE_BYTES, open_account, sign_request
 from homeroom.audit.accounts import Account, AccountRequest, LoggedQuestion
-from homeroom.audit.checkpoint import Checkpoint, log_origin, open_checkpoint
+from homeroom.audit.checkpoint import Checkpoint, log_origin
+from homeroom.audit.following import opened_by
 from homeroom.audit.reconciling import (
     Gap,
     OwnRecord,
@@ -208,7 +209,8 @@ class _LogReading:
     def _take(self, account: Account) -> None:
         federation = self._session.profile.federation
         origin = log_origin(federation, self._holder.organization_id)
-        state = open_checkpoint(account.note, origin, self._holder.checkpoint_key)
+        keys = self._holder.keys.checkpoint_keys_at(utc_now())
+        state, _ = opened_by(account.note, origin, keys)
         known = [self._seen] if self._seen is not None else []
         self._shown.gaps += proof_gaps(account, state, known, self._witnessed)
         self._shown.questions += account.questions

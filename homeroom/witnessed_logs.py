@@ -5,27 +5,30 @@ one before, and whoever cosigned did so with the key of its own record.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.api.registry.v1 import witness_service_pb2 as pb
 from homeroom.audit.beginning import open_beginning
 from homeroom.audit.checkpoint import (
     GATEWAY_LOG,
     Checkpoint,
     log_origin,
-    open_checkpoint,
     open_cosignatures,
     read_checkpoint,
     registry_witness_name,
     witness_key,
     witness_name,
 )
-from homeroom.audit.growth import Contradiction, contradiction_between
+from homeroom.audit.following import opened_by
+from homeroom.audit.growth import Contradiction, LogBeginning, contradiction_between
 from homeroom.audit.note import NoteKey
 from homeroom.audit.reconciling import WitnessedNote
 from homeroom.errors import EvidenceInvalidError, NotPermittedError
+from homeroom.evidence import key_that_signed
 from homeroom.federation import FederationState, Organization
+from homeroom.key_history import KeyHistory
 from homeroom.session import Session, call
 
 _KINDS = {
@@ -174,19 +177,45 @@ async def newest_witnessed(session: Session, organization: Organization) -> Witn
     if not shown:
         return None
     note = shown[0].note
-    checkpoint = open_checkpoint(note, log_origin(federation, name), organization.checkpoint_key)
     registry = witness_key(registry_witness_name(federation), session.profile.registry_key)
-    if not open_cosignatures(note, [registry]):
+    seen = open_cosignatures(note, [registry])
+    if not seen:
         raise EvidenceInvalidError("the registry shows what it did not witness")
+    keys = organization.keys.checkpoint_keys_at(seen[0].at)
+    checkpoint, _ = opened_by(note, log_origin(federation, name), keys)
     return WitnessedNote(checkpoint, note)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keeper:
-    """Whose log it is, and who says so where it did not continue."""
+    """Whose log it is, and who says so where it did not continue.
+
+    Attributes:
+        keys: None of the gateway's log: the registry, which knows its key, speaks for it.
+    """
 
     log_name: str
     signing_key: bytes
+    keys: KeyHistory | None = None
+
+    def checkpoint_in(self, note: str, federation: str, seen_at: dt.datetime) -> Checkpoint:
+        """The checkpoint of a note that the log signed, by a key that stood when it was seen."""
+        origin = log_origin(federation, self.log_name)
+        if self.keys is not None:
+            return opened_by(note, origin, self.keys.checkpoint_keys_at(seen_at))[0]
+        checkpoint = read_checkpoint(note)
+        if checkpoint.origin != origin:
+            raise EvidenceInvalidError("a checkpoint is of another log")
+        return checkpoint
+
+    def beginning(
+        self, evidence: SignedStatement, federation: str, seen_at: dt.datetime
+    ) -> LogBeginning:
+        """What was said of a log that did not continue."""
+        name, key = self.log_name, self.signing_key
+        if self.keys is not None:
+            key = key_that_signed(evidence, name, self.keys, seen_at)
+        return open_beginning(evidence, federation, name, key)
 
 
 def _keeper(state: FederationState, log_name: str, registry_key: bytes) -> _Keeper:
@@ -195,7 +224,7 @@ def _keeper(state: FederationState, log_name: str, registry_key: bytes) -> _Keep
     organization = state.organizations.get(log_name)
     if organization is None or not organization.checkpoint_key:
         raise NotPermittedError("no such organization keeps a log")
-    return _Keeper(log_name, organization.signing_key)
+    return _Keeper(log_name, organization.signing_key, organization.keys)
 
 
 def _checked(
@@ -203,14 +232,16 @@ def _checked(
     before: Step | None,
     keeper: _Keeper,
     federation: str,
-    witnesses: dict[str, NoteKey],
+    witnesses: Sequence[tuple[str, NoteKey]],
 ) -> Step:
-    name = keeper.log_name
-    checkpoint, reason = read_checkpoint(one.note), ""
-    if checkpoint.origin != log_origin(federation, name):
-        raise EvidenceInvalidError("a checkpoint is of another log")
+    lines = open_cosignatures(one.note, [key for _, key in witnesses])
+    # What the registry signed for, not what it says beside it, is when it saw the note.
+    seen = [line.at for line in lines if line.witness == registry_witness_name(federation)]
+    if not seen:
+        raise EvidenceInvalidError("the log does not continue", position=str(one.position))
+    checkpoint, reason = keeper.checkpoint_in(one.note, federation, seen[0]), ""
     if one.HasField("beginning"):
-        said = open_beginning(one.beginning, federation, name, keeper.signing_key)
+        said = keeper.beginning(one.beginning, federation, seen[0])
         reason = said.reason
         wrong = said.now != checkpoint or (before is not None and said.lost != before.checkpoint)
     else:
@@ -219,22 +250,21 @@ def _checked(
             contradiction_between(before.checkpoint, checkpoint, one.consistency_path)
         )
     wrong |= before is not None and one.previous_position != before.position
-    lines = open_cosignatures(one.note, witnesses.values())
-    named = {key.name: who for who, key in witnesses.items()}
-    who = tuple(named[line.witness] for line in lines)
-    if wrong or "registry" not in who:
+    named = {key.name: who for who, key in witnesses}
+    who = tuple(dict.fromkeys(named[line.witness] for line in lines))
+    if wrong:
         raise EvidenceInvalidError("the log does not continue", position=str(one.position))
     at = one.witness_time.ToDatetime(dt.UTC)
     return Step(one.position, checkpoint, one.note, at, who, reason)
 
 
-def _witnesses(state: FederationState, registry_key: bytes) -> dict[str, NoteKey]:
-    """Whoever may cosign, by the name that is told."""
+def _witnesses(state: FederationState, registry_key: bytes) -> Sequence[tuple[str, NoteKey]]:
+    """Whoever may cosign, by the name that is told; with every key that it ever had."""
     federation = state.federation
-    found = {"registry": witness_key(registry_witness_name(federation), registry_key)}
+    found = [("registry", witness_key(registry_witness_name(federation), registry_key))]
     for name, one in state.organizations.items():
-        if one.checkpoint_key:
-            found[name] = witness_key(witness_name(federation, name), one.checkpoint_key)
+        keys = {period.keys.checkpoint for period in one.keys.periods if period.keys.checkpoint}
+        found += [(name, witness_key(witness_name(federation, name), key)) for key in sorted(keys)]
     return found
 
 

@@ -1,12 +1,17 @@
 """Follows another organization's log through its witnessed checkpoints: each continues the last."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from homeroom.audit.checkpoint import Checkpoint, open_checkpoint, open_cosignatures
 from homeroom.audit.growth import Contradiction, LogBeginning, contradiction_between
 from homeroom.audit.note import NoteKey
 from homeroom.errors import EvidenceInvalidError
+
+KeysAt: TypeAlias = Callable[[dt.datetime], Sequence[bytes]]
+"""Which keys of a log counted at an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def follow(
     known: FollowedLog | None,
     shown: Sequence[ShownCheckpoint],
     origin: str,
-    key: bytes,
+    keys_at: KeysAt,
     witness: NoteKey,
 ) -> FollowedLog | None:
     """How far a log is followed after these checkpoints.
@@ -68,7 +73,8 @@ def follow(
         known: how far it was followed; without it, one starts from the first that is shown.
         shown: the checkpoints after that, in their order.
         origin: the log's name.
-        key: the organization's checkpoint key now; one that changed counts beside the one before.
+        keys_at: the log's keys that counted at an instant, the newest first; of each note, when
+            the witness saw it.
         witness: the witness's key, whose line every note must have.
 
     Raises:
@@ -76,9 +82,14 @@ def follow(
         EvidenceInvalidError: if the log or the witness did not sign one.
     """
     for one in shown:
-        checkpoint, signer = _opened(one, origin, {key, *([known.key] if known else [])})
-        if not open_cosignatures(one.note, [witness]):
+        seen = open_cosignatures(one.note, [witness])
+        if not seen:
             raise EvidenceInvalidError("a checkpoint is not cosigned by the witness")
+        keys = keys_at(seen[0].at)
+        if known is not None and known.key in keys:
+            # What the key before signed counts until the first that the new one signed.
+            keys = keys[: keys.index(known.key) + 1]
+        checkpoint, signer = opened_by(one.note, origin, keys)
         if known is not None:
             known = _continued(known, one, checkpoint, signer)
         else:
@@ -104,10 +115,15 @@ def _continued(
     return FollowedLog(one.position, checkpoint, one.note, signer, known.begun_anew)
 
 
-def _opened(one: ShownCheckpoint, origin: str, keys: set[bytes]) -> tuple[Checkpoint, bytes]:
+def opened_by(note: str, origin: str, keys: Sequence[bytes]) -> tuple[Checkpoint, bytes]:
+    """A checkpoint, and which of the log's keys signed it.
+
+    Raises:
+        EvidenceInvalidError: if none of them did.
+    """
     for key in keys:
         try:
-            return open_checkpoint(one.note, origin, key), key
+            return open_checkpoint(note, origin, key), key
         except EvidenceInvalidError:
             continue
     raise EvidenceInvalidError("a checkpoint is not signed by the log's key", key=origin)

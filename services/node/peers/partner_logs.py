@@ -1,6 +1,7 @@
 """Follows the partners' logs at their witness and cosigns them: the witness could be lying."""
 
 import asyncio
+import datetime as dt
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from homeroom.audit.checkpoint import (
 from homeroom.audit.following import FollowedLog, LogContradictedError, ShownCheckpoint, follow
 from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, LogUnavailableError, StateStaleError
+from homeroom.evidence import key_that_signed
 from homeroom.federation import FederationState, Organization
 from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
@@ -126,7 +128,7 @@ class PartnerLogs:
                 before,
                 shown,
                 log_origin(self._federation, name),
-                partner.checkpoint_key,
+                partner.keys.checkpoint_keys_at,
                 self._witness,
             )
         except LogContradictedError as found:
@@ -164,9 +166,9 @@ class PartnerLogs:
     def _read(self, one: pb.WitnessedCheckpoint, partner: Organization) -> ShownCheckpoint:
         said = None
         if one.HasField("beginning"):
-            said = open_beginning(
-                one.beginning, self._federation, partner.organization_id, partner.signing_key
-            )
+            name, at = partner.organization_id, one.witness_time.ToDatetime(dt.UTC)
+            key = key_that_signed(one.beginning, name, partner.keys, at)
+            said = open_beginning(one.beginning, self._federation, name, key)
         return ShownCheckpoint(
             one.position, one.note, one.consistency_path, one.previous_position, said
         )

@@ -25,6 +25,11 @@ HOUR = dt.timedelta(hours=1)
 growths = st.lists(st.integers(1, 9), min_size=3, max_size=14)
 
 
+def keys_at(_seen_at: dt.datetime) -> tuple[bytes, ...]:
+    """The log's keys: it has never had another."""
+    return (KEY.public,)
+
+
 def log_of(entries: int) -> GrowingLog:
     log = GrowingLog("homeroom.test", "anytown", KEY)
     log.grow(*(b"%d" % number for number in range(entries)))
@@ -82,7 +87,7 @@ def test_whoever_follows_a_log_still_reaches_its_newest_checkpoint(
 
     for start in {1, *followed}:
         known = at(steps[start - 1])
-        found = follow(known, shown(log, left, start), log.origin, KEY.public, WITNESS)
+        found = follow(known, shown(log, left, start), log.origin, keys_at, WITNESS)
         assert found is not None
         assert (found.position, found.checkpoint) == (len(steps), log.checkpoint())
 
@@ -102,7 +107,13 @@ def test_a_log_that_is_another_than_what_a_partner_knows_is_never_followed(
     known = at(chain(log, sizes)[position - 1])
 
     with pytest.raises(EvidenceInvalidError):
-        follow(known, shown(forked, left, position), log.origin, KEY.public, WITNESS)
+        follow(
+            known,
+            shown(forked, left, position),
+            log.origin,
+            keys_at,
+            WITNESS,
+        )
 
 
 @given(growths, st.sets(st.integers(1, 14)), st.integers(0, 80), st.sets(st.integers(2, 14)))
