@@ -17,7 +17,12 @@ from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.errors import ChangedMeanwhileError, EvidenceInvalidError, RequestInvalidError
 from homeroom.evidence import signed
-from homeroom.federation import AgreementState, FederationState, KnownAgreement
+from homeroom.federation import (
+    AgreementState,
+    FederationState,
+    KnownAgreement,
+    has_pinned_keys,
+)
 from homeroom.lifecycle import (
     Action,
     AgreementHistory,
@@ -313,7 +318,10 @@ class AgreementActs:
         own = (self._session.signing_key.key_id, self._session.sealing_key.key_id)
         if party is None:
             raise RequestInvalidError("this organization is no party of it", field="parties")
-        if (party.signing_key_id, party.sealing_key_id) != own:
+        state = self._session.registry_view.latest
+        known = state.organizations.get(self._session.organization_id) if state else None
+        leads = known is not None and has_pinned_keys(document, known)
+        if not leads and (party.signing_key_id, party.sealing_key_id) != own:
             raise EvidenceInvalidError("the document names other keys for this organization")
 
 

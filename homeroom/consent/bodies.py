@@ -10,6 +10,7 @@ between can neither read nor invent one.
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Generic, TypeAlias, TypeVar
 
 from homeroom.api.common.v1 import evidence_pb2
@@ -83,9 +84,10 @@ class ConsentReader:
     signature.
     """
 
-    def __init__(self, organization_id: str, key: SealingKey) -> None:
+    def __init__(self, organization_id: str, key: SealingKey, *former_keys: SealingKey) -> None:
+        """Reads for one organization; by a former key what was on its way when that was changed."""
         self._organization_id = organization_id
-        self._key = key
+        self._keys = (key, *former_keys)
         self._openers: _Newest[tuple[bytes, str], BatchOpener] = _Newest()
         self._batches: _Newest[tuple[bytes, Keys], body_pb.ConsentBatch] = _Newest()
 
@@ -127,10 +129,16 @@ class ConsentReader:
     def _opener(self, sealed_key: bytes, recorder: str) -> BatchOpener:
         opener = self._openers.get((sealed_key, recorder))
         if opener is None:
-            context = _batch_context(recorder, self._organization_id)
-            opener = BatchOpener(sealed_key, self._key, context)
+            opener = self._opened(sealed_key, _batch_context(recorder, self._organization_id))
             self._openers.keep((sealed_key, recorder), opener)
         return opener
+
+    def _opened(self, sealed_key: bytes, context: bytes) -> BatchOpener:
+        *others, last = self._keys
+        for key in others:
+            with suppress(EvidenceInvalidError):
+                return BatchOpener(sealed_key, key, context)
+        return BatchOpener(sealed_key, last, context)
 
     def _batch(
         self, evidence: evidence_pb2.SignedStatement, recorder: str, recorder_keys: Keys

@@ -305,7 +305,10 @@ def _consent_feed(
         settings.identity(Role.NODE),
         bytes.fromhex(settings.consent_key),
         readers_for(
-            settings.organization_id, sealing_key, settings.records_url, stores.roster.is_large
+            settings.organization_id,
+            (sealing_key, *former_keys(settings.former_sealing_keys)),
+            settings.records_url,
+            stores.roster.is_large,
         ),
         book,
         registry,

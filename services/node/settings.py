@@ -93,7 +93,7 @@ class NodeSettings(WitnessedSettings):
     former_sealing_keys: Path | None = Field(
         default=None,
         description="A folder with the sealing keys that the organization had before, each a file "
-        "*.pem: they open copies of what left that were sealed to them, and nothing else.",
+        "*.pem: they open what was sealed to them: copies of what left, and consents on their way.",
     )
     max_state_age_seconds: int = Field(
         default=30,

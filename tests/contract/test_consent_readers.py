@@ -14,6 +14,7 @@ from homeroom.consent import make_consents
 from homeroom.consent_terms import ConsentTerms, IdentityClaim, OpenedConsent
 from homeroom.errors import ServiceUnreachableError
 from homeroom.evidence import signed
+from homeroom.sealing import SealingKey
 from homeroom.signing import Domain
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
 from services.node.domain.consent_book import Arrived, Change, Revoked
@@ -68,7 +69,7 @@ def roster(records_url: str) -> Iterator[RosterKeeper]:
 
 @pytest.fixture
 async def beside(records_url: str) -> AsyncIterator[ReadBeside]:
-    readers = readers_for(HOLDER.organization_id, HOLDER.sealing, records_url, lambda: True)
+    readers = readers_for(HOLDER.organization_id, [HOLDER.sealing], records_url, lambda: True)
     yield readers
     await readers.close()
 
@@ -158,6 +159,21 @@ async def test_a_key_that_was_exchanged_proves_what_was_taken_before_and_nothing
         (again,) = await here().again([claimed], until, NOW + 9 * moment)
         assert (again.opened is not None) is counts
         assert again.taken_at == claimed.taken_at
+
+
+async def test_what_was_sealed_to_a_former_key_opens_with_it() -> None:
+    """Consents were on their way when the holder's sealing key was changed."""
+    now = SealingKey.generate()
+    without = ReadHere(ConsentReading(HOLDER.organization_id, now))
+    beside = ReadHere(ConsentReading(HOLDER.organization_id, now, HOLDER.sealing))
+
+    (lost, *_) = await without.changes(page(), KEYS, NOW)
+    (claimed, *_) = await beside.changes(page(), KEYS, NOW)
+
+    assert isinstance(lost, Arrived)
+    assert lost.problem is ConsentProblem.EVIDENCE_INVALID
+    assert isinstance(claimed, Arrived)
+    assert claimed.opened is not None
 
 
 async def test_what_is_read_beside_is_what_is_read_here(

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.cli.app import app
 from homeroom.cli.exits import ExitCode
+from homeroom.credentials import import_secret_of
 from homeroom.errors import RequestInvalidError
 from homeroom.evidence import signed
 from homeroom.key_exchange import KeyKind, exchange_keys
+from homeroom.key_history import Succession
 from homeroom.profile import Profile, load_profile
 from homeroom.sealing import SealingKey
-from homeroom.signing import Domain, SigningKey
+from homeroom.signing import Domain, SigningKey, digest_of, key_id_of
+from homeroom.snapshot import read_organization
 from homeroom.steward import Steward
 from tests.contract.scripted_federation import AGREEMENT, REQUESTER, ScriptedFederation, start
 
@@ -45,9 +49,9 @@ async def run(folder: Path, *arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
 
 
-def modes(folder: Path) -> list[int]:
-    """How each file of a sealing key may be used, unfinished ones too."""
-    return [stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*sealing_key*")]
+def modes(folder: Path, files: str = "*sealing_key*") -> list[int]:
+    """How each file of a key may be used, unfinished ones too."""
+    return [stat.S_IMODE(file.stat().st_mode) for file in folder.glob(files)]
 
 
 def registered(federation: ScriptedFederation) -> registry_pb.OrganizationRecord:
@@ -173,3 +177,58 @@ async def test_without_a_named_key_nothing_is_exchanged(
     with pytest.raises(RequestInvalidError):
         await exchange_keys(profile, [])
     assert federation.wire.acts == []
+
+
+def followed(*records: SignedStatement) -> registry_pb.Organization:
+    """The organization with these records, one after the other."""
+    return registry_pb.Organization(
+        organization_id=REQUESTER,
+        record=records[-1],
+        key_records=[registry_pb.KeyRecord(record=one) for one in records],
+    )
+
+
+async def test_a_signing_key_is_exchanged_by_the_word_of_both_and_keeps_its_agreements(
+    federation: ScriptedFederation, folder: Path, profile: Profile
+) -> None:
+    """Forms keep their identifiers too: they are made by a secret of the first key."""
+    old, before = SigningKey.load(folder / "signing_key.pem"), import_secret_of(profile)
+    snapshot = registry_pb.Snapshot.FromString(federation.wire.snapshot.statement)
+    first = next(o for o in snapshot.organizations if o.organization_id == REQUESTER).record
+
+    done = await run(folder, "--signing", "--json")
+
+    assert done.exit_code == ExitCode.OK, done.output
+    new = SigningKey.load(folder / "signing_key.pem")
+    assert json.loads(done.stdout)["agreements"] == []
+    found = read_organization(followed(first, federation.wire.acts[-1].record))
+    assert found.signing_key == new.public
+    assert found.anchored_key_ids == {old.key_id, new.key_id}
+    (agreement,) = snapshot.agreements
+    head = digest_of(agreement.statements[-1].statement)
+    assert found.keys.present.heads == {AGREEMENT: head}
+    assert import_secret_of(profile) == before
+    assert set(modes(folder, "*signing_key*")) == {0o600}
+
+
+async def test_a_lost_signing_key_is_recovered_by_the_recovery_key(
+    federation: ScriptedFederation, folder: Path, profile: Profile
+) -> None:
+    async with Steward(profile) as steward:
+        await steward.register(
+            display_name="Dudley", kind="community_org", user_issuer="issuer", user_keys="{}"
+        )
+    first = federation.wire.acts[-1].record
+    publish(federation)
+    (folder / "signing_key.pem").write_bytes(b"")
+
+    command = ["org", "recover", "--recovery-key", str(folder / "recovery_key.pem")]
+    environment = {"HOMEROOM_PROFILE": str(folder / "profile.toml")}
+    done = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+
+    assert done.exit_code == ExitCode.OK, done.output
+    found = read_organization(followed(first, federation.wire.acts[-1].record))
+    assert found.keys.present.succession is Succession.RECOVERED
+    assert found.signing_key == SigningKey.load(folder / "signing_key.pem").public
+    assert found.anchored_key_ids == {key_id_of(found.signing_key)}
+    assert f"agreement {AGREEMENT} names the former key" in done.output

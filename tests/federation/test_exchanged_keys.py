@@ -10,11 +10,13 @@ import pytest
 
 from homeroom import Client
 from homeroom.answer import Answer
+from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError
 from homeroom.federation import AgreementState
 from homeroom.key_exchange import KeyKind, exchange_keys
 from homeroom.profile import load_profile
+from homeroom.receipts import KeptReceipt, ReceiptFiles
 from homeroom.signing import SigningKey
 from homeroom.steward import Steward
 from tests.federation.records import ATTENDANCE, HARBOR, MILL_RIVER, SPARE
@@ -91,9 +93,22 @@ def test_signing_keys_are_exchanged_while_everything_goes_on(
     for holder in (HARBOR, MILL_RIVER):
         assert (whole[holder].failure, whole[holder].gaps) == ("", ())
         assert whole[holder].receipts >= len(asking.answers)
+    signers = signers_of(tmp_path, MILL_RIVER)
+    assert signers == {former[MILL_RIVER], key_in(files[MILL_RIVER])}
     exchanged = {name for name, file in files.items() if key_in(file) != former[name]}
     assert exchanged == {MILL_RIVER, ASKER}
     assert standing_of(profiles[HARBOR]) is AgreementState.ACTIVE
+
+
+def signers_of(receipts: Path, holder: str) -> set[str]:
+    """The fingerprints of the keys that signed a holder's receipts."""
+    kept = [one for one in ReceiptFiles(receipts, utc_now).kept() if isinstance(one, KeptReceipt)]
+    return {
+        signature.key_id
+        for one in kept
+        if one.holder == holder
+        for signature in SignedStatement.FromString(one.evidence).signatures
+    }
 
 
 def key_in(file: Path | None) -> str:

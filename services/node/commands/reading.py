@@ -37,8 +37,11 @@ class Reader:
     """Reads for one holder, by its roster as it is at each page."""
 
     def __init__(self, employer: Employer) -> None:
-        key = SealingKey(X25519PrivateKey.from_private_bytes(employer.sealing_key))
-        self._reading = ConsentReading(employer.organization_id, key)
+        keys = (
+            SealingKey(X25519PrivateKey.from_private_bytes(key))
+            for key in (employer.sealing_key, *employer.former_keys)
+        )
+        self._reading = ConsentReading(employer.organization_id, *keys)
         self._roster = RosterKeeper(open_database(employer.records_url))
 
     def read(self, asked: ToRead) -> WasRead:

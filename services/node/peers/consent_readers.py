@@ -198,18 +198,22 @@ class ReadBeside:
 
 
 def readers_for(
-    organization_id: str, key: SealingKey, records_url: str, large: Callable[[], bool]
+    organization_id: str,
+    keys: Sequence[SealingKey],
+    records_url: str,
+    large: Callable[[], bool],
 ) -> ReadBeside:
     """Who reads consents for a holder.
 
     Args:
         organization_id: the holder.
-        key: for what is sealed to it.
+        keys: for what is sealed to it; the present one, then those before it.
         records_url: where its roster is.
         large: whether that is worth a process of its own.
     """
-    here = ReadHere(ConsentReading(organization_id, key))
-    employer = Employer(organization_id, key.private.private_bytes_raw(), records_url)
+    here = ReadHere(ConsentReading(organization_id, *keys))
+    present, *former = (key.private.private_bytes_raw() for key in keys)
+    employer = Employer(organization_id, present, records_url, tuple(former))
     return ReadBeside(here, employer, large)
 
 

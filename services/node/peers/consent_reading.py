@@ -23,10 +23,10 @@ KeysOf: TypeAlias = Mapping[str, SigningKeys]
 class ConsentReading:
     """Reads changes for one organization."""
 
-    def __init__(self, organization_id: str, key: SealingKey) -> None:
+    def __init__(self, organization_id: str, key: SealingKey, *former_keys: SealingKey) -> None:
         self._organization_id = organization_id
         self._key = key
-        self._reader = ConsentReader(organization_id, key)
+        self._reader = ConsentReader(organization_id, key, *former_keys)
 
     def change(self, change: pb.ConsentChange, keys: KeysOf, now: dt.datetime) -> Change | None:
         """What a change means here; None if nothing: it is about records that others hold.

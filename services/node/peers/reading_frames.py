@@ -37,11 +37,13 @@ class Employer:
     Attributes:
         sealing_key: the holder's private key for what is sealed to it, its 32 bytes.
         records_url: where the roster is.
+        former_keys: those that it had before, for what was on its way.
     """
 
     organization_id: str
     sealing_key: bytes
     records_url: str
+    former_keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from homeroom.destruction.certificate_wire import (
 )
 from homeroom.errors import NotPermittedError, RequestInvalidError, TooMuchAskedError
 from homeroom.federation import FederationState, Standing
+from homeroom.held_keys import HeldKeys
 from homeroom.signing import digest_of
 from services.node.api import DestructionApi, OwnKeys
 from services.node.domain.certifying import ArrivedCertificate, Certifying, GivenAnswer
@@ -75,7 +76,7 @@ def api(shelf: Shelf, standing: Standing = Standing.ACTIVE) -> DestructionApi:
     replica.learn(FederationState("test", 2, NOW, NOW, organizations, {}))
     certifying = Certifying(small.holder(), shelf, shelf, lambda: NOW)
     nobody: Any = None
-    keys = OwnKeys(HOLDER.sealing, HOLDER.signing)
+    keys = OwnKeys(HOLDER.sealing, HeldKeys(HOLDER.signing))
     return DestructionApi(keys, replica, certifying, nobody, nobody)
 
 
