@@ -73,6 +73,7 @@ def test_no_students_value_is_in_a_log_or_at_the_hub(federation: Federation) -> 
 
 def test_the_search_for_values_finds_what_is_there(federation: Federation) -> None:
     """The districts' own records have the values: the same search finds them."""
+    federation.attendance()
     records = federation.layout.organization(HARBOR) / "records.db"
     wal = records.with_name("records.db-wal")
     content = records.read_bytes() + (wal.read_bytes() if wal.exists() else b"")
