@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from homeroom.api.common.v1.evidence_pb2 import SignedStatement
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
+from homeroom.errors import EvidenceInvalidError
 from homeroom.evidence import decode, signed
 from homeroom.federation import Organization
 from homeroom.key_history import KeySet
 from homeroom.signing import Domain, SigningKey, digest_of
+from homeroom.snapshot import read_organization
 
 
 def record_of(
@@ -56,3 +58,16 @@ def heads_in(kept: bytes, organization_id: str) -> Mapping[str, bytes]:
             for signature in statement.signatures
         )
     }
+
+
+def record_in(kept: bytes, organization_id: str) -> Organization:
+    """How an organization had described itself in a snapshot.
+
+    Raises:
+        EvidenceInvalidError: if it is no snapshot, or the organization is not in it.
+    """
+    snapshot = decode(pb.Snapshot, decode(SignedStatement, kept).statement)
+    for message in snapshot.organizations:
+        if message.organization_id == organization_id:
+            return read_organization(message)
+    raise EvidenceInvalidError("the organization is not in what was kept")

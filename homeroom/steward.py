@@ -27,7 +27,7 @@ from homeroom.federation import (
 from homeroom.identity import Role
 from homeroom.key_history import KeySet
 from homeroom.profile import Profile, load_profile
-from homeroom.record_writing import heads_in, record_of, sign_record
+from homeroom.record_writing import heads_in, record_in, record_of, sign_record
 from homeroom.resubmission import Resubmitted, kept_snapshot, resubmit
 from homeroom.session import Connected, Session, call
 from homeroom.signing import Domain, SigningKey
@@ -151,18 +151,30 @@ class Steward(AgreementActs, Connected):
         """Puts a signing key in place of one that was lost or stolen, by the recovery key's word.
 
         Agreements count no more until they are proposed anew: partners signed with the former key.
+        The other keys are those of the profile, whatever is registered.
 
         Args:
             known: the organization as it is registered.
             signing_key: the new one.
             recovery_key: the one whose public half stands in the registered record.
-            kept: a snapshot from before a theft; what was said with the former key since then, the
-                organization does not stand by. Without it, it stands by all there is.
+            kept: a snapshot from before a theft; what was said with the former key since then, in
+                agreements or of the organization itself, it does not stand by. Without it, it
+                stands by all there is.
+
+        Raises:
+            EvidenceInvalidError: if what was kept is no snapshot, or lacks the organization.
         """
-        keys = replace(known.key_set, signing=signing_key.public)
-        heads = await self._heads() if kept is None else heads_in(kept, known.organization_id)
-        evidence = sign_record(record_of(known, keys, heads), signing_key)
         own = known.organization_id
+        described = known if kept is None else record_in(kept, own)
+        keys = KeySet(
+            signing_key.public,
+            self._session.sealing_key.public,
+            self._checkpoint_key() or known.checkpoint_key,
+            known.recovery_key,
+        )
+        heads = await self._heads() if kept is None else heads_in(kept, own)
+        next_to = replace(described, record_version=known.record_version)
+        evidence = sign_record(record_of(next_to, keys, heads), signing_key)
         evidence.signatures.append(
             signature_on(Domain.RECOVERY, evidence.statement, own, recovery_key)
         )

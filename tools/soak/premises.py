@@ -117,7 +117,7 @@ def premises(folder: Path, database_url: str = "") -> Iterator[Premises]:
     with Processes(layout) as processes:
         processes.start("registry", "consent")
         asyncio.run(register_all(layout))
-        asyncio.run(sign_agreement(layout, _agreement()))
+        asyncio.run(sign_agreement(layout, agreement_text()))
         write_user_tokens(layout, [trained_user(ASKER, "ana", "case_manager")])
         for version in range(len(CATEGORIES)):
             _write_version(layout.folder / f"version-{version}", version)
@@ -264,11 +264,12 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
         written.writerows(rows)
 
 
-def _agreement() -> str:
+def agreement_text(version: int = 1) -> str:
+    """The agreement between the two, as a steward writes it."""
     today = dt.datetime.now(dt.UTC).date()
     return f"""\
 agreement_id: {AGREEMENT_ID}
-version: 1
+version: {version}
 title: For a soak
 kind: consented_sharing
 parties: {{{HOLDER}: discloser, {ASKER}: recipient}}

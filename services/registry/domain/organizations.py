@@ -101,6 +101,7 @@ def register(
             is another, with the key of the one before, or with the recovery key.
         AlreadyRecordedError: if this version was recorded with other content.
         ChangedMeanwhileError: if a newer record stands.
+        NotPermittedError: if the key that stands is marked as compromised, and this is no recovery.
         TooMuchAskedError: if it exchanged its keys too often.
     """
     if described.record_version > _MAX_VERSION:
@@ -113,6 +114,9 @@ def register(
     if known is None:
         return _first(described, record, now, KeyRecord(record, brought))
     _require_successor(known, described)
+    if brought.succession is not Succession.RECOVERED and not known.keys.sound:
+        # Whoever stole the key would describe the organization, its issuer and its other keys too.
+        raise NotPermittedError("after a theft only the recovery key brings a new record")
     records = known.key_records
     if brought.keys != known.keys.present.keys:
         require_room(records, record, brought.succession)

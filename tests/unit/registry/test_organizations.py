@@ -228,6 +228,20 @@ def test_a_mark_on_a_key_moves_back_and_never_forward() -> None:
         mark_compromised(None, own, NOW)
 
 
+def test_after_a_theft_nothing_but_a_recovery_brings_a_new_record() -> None:
+    """Whoever has the key would else put another issuer, address or key into the record."""
+    marked = mark_compromised(with_recovery(), ANYTOWN.signing.key_id, NOW)
+
+    with pytest.raises(NotPermittedError):
+        exchanged(marked, Member.new("anytown"))
+    elsewhere = ANYTOWN.record(2, node_address="thief:1", recovery_key=RECOVERY.public)
+    described = read_organization(pb.Organization(organization_id="anytown", record=elsewhere))
+    with pytest.raises(NotPermittedError):
+        register(marked, described, statement_of(elsewhere), LATER)
+    recovered = exchanged(marked, Member.new("anytown"), RECOVERY)
+    assert recovered.keys.sound
+
+
 def test_keys_are_not_exchanged_without_limit_and_always_recovered() -> None:
     """Everyone keeps a copy of every record; a thief must not use up the owner's way back."""
     known = with_recovery()
