@@ -314,6 +314,7 @@ async def _consent(
         "consent_id": consent_id,
         "recorder": "helpers",
         "evidence": b"e",
+        "taken_at": 0,
         "student_key": student,
         "due": False,
         "report_due": False,

@@ -192,6 +192,7 @@ async def test_how_an_answer_ended_and_its_consents_stand_with_its_entry(
                 consent_id="c-5",
                 recorder="r",
                 evidence=b"",
+                taken_at=0,
                 due=False,
                 report_due=False,
             )
