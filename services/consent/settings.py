@@ -1,6 +1,7 @@
 """What the consent service must be told before it starts."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from services.runtime.settings import PublicKeyHex, ServiceSettings
 class ConsentSettings(ServiceSettings):
     """The settings of the consent service, read from HOMEROOM_CONSENT_*."""
 
+    service: ClassVar[str] = "consent"
     signing_key: Path = Field(description="The Ed25519 key that signs heartbeats, PEM.")
     database_url: str = Field(
         default="sqlite:///consent.db",

@@ -1,16 +1,17 @@
 """What the gateway must be told before it may pass questions on."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.runtime.settings import WitnessedSettings
+from services.runtime.settings import TurnSettings, WitnessedSettings
 
 
-class GatewaySettings(WitnessedSettings):
+class GatewaySettings(TurnSettings, WitnessedSettings):
     """The settings of a gateway, read from HOMEROOM_GATEWAY_*."""
 
+    service: ClassVar[str] = "gateway"
     database_url: str = Field(
         default="sqlite:///gateway.db",
         description="Where the gateway keeps its log, as an SQLAlchemy URL. Replicas share one: "
@@ -47,6 +48,20 @@ class GatewaySettings(WitnessedSettings):
     )
     query_burst: int = Field(
         default=100, ge=1, description="How many questions it may ask at once after a pause."
+    )
+    answers_at_once: int = Field(
+        default=64,
+        ge=2,
+        le=100_000,
+        description="How many small answers, each of one holder, may be passed on at once; half of "
+        "them for one organization. An answer is small up to four batches of 4,096 rows: as many "
+        "as the last ones like it had, and as may be feared where there were none.",
+    )
+    large_answers_at_once: int = Field(
+        default=64,
+        ge=2,
+        le=100_000,
+        description="How many large ones; they have places of their own.",
     )
     deadline_margin_seconds: float = Field(
         default=0.25,

@@ -1,17 +1,18 @@
 """What a node must be told before it may hold records."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from homeroom.errors import RequestInvalidError
-from services.runtime.settings import PublicKeyHex, Settings, WitnessedSettings
+from services.runtime.settings import PublicKeyHex, Settings, TurnSettings, WitnessedSettings
 
 
-class NodeSettings(WitnessedSettings):
+class NodeSettings(TurnSettings, WitnessedSettings):
     """The settings of a node, read from HOMEROOM_NODE_*."""
 
+    service: ClassVar[str] = "node"
     signing_key: Path = Field(description="The organization's Ed25519 signing key, PEM.")
     sealing_key: Path = Field(description="The organization's X25519 sealing key, PEM.")
     records_url: str = Field(description="The database of records, as an SQLAlchemy URL.")

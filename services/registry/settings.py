@@ -1,6 +1,7 @@
 """What the registry must be told before it starts."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from services.runtime.settings import PublicKeyHex, ServiceSettings
 class RegistrySettings(ServiceSettings):
     """The settings of the registry, read from HOMEROOM_REGISTRY_*."""
 
+    service: ClassVar[str] = "registry"
     signing_key: Path = Field(description="The Ed25519 key that signs snapshots, PEM.")
     database_url: str = Field(
         default="sqlite:///registry.db",

@@ -5,12 +5,13 @@ A setting that decides who may read has no default: without it the service does 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from homeroom.errors import RequestInvalidError
 from homeroom.identity import Identity, Role
+from services.runtime.turns import TurnLimits
 
 PublicKeyHex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A raw Ed25519 public key in hexadecimal."""
@@ -43,8 +44,53 @@ class Settings(BaseModel):
             raise RequestInvalidError("settings: " + "; ".join(problems)) from None
 
 
+class TurnSettings(Settings):
+    """How much a service that answers questions works on at once, and who may wait how long."""
+
+    answers_at_once: int = Field(
+        default=64,
+        ge=2,
+        le=10_000,
+        description="How many small answers, each of one holder, may be at work at once; half of "
+        "them for one organization. An answer is small up to four batches of 4,096 rows: as many "
+        "as the last ones like it had, and as may be feared where there were none.",
+    )
+    large_answers_at_once: int = Field(
+        default=4,
+        ge=2,
+        le=10_000,
+        description="How many large ones; they have places of their own.",
+    )
+    questions_waiting: int = Field(
+        default=64,
+        ge=0,
+        le=10_000,
+        description="How many questions of one organization may wait for their turn, of each kind; "
+        "one more is refused with TOO_MUCH_ASKED and the seconds after which to ask again.",
+    )
+    turn_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How long a question may wait at most, and never longer than half of its "
+        "caller's time: a question that could not begin by then is refused at once.",
+    )
+
+    @property
+    def turn_limits(self) -> TurnLimits:
+        """What `Turns` is told."""
+        return TurnLimits(
+            small=self.answers_at_once,
+            large=self.large_answers_at_once,
+            waiting_each=self.questions_waiting,
+            wait_seconds=self.turn_seconds,
+        )
+
+
 class ServiceSettings(Settings):
     """What every service must be told."""
+
+    service: ClassVar[str] = "service"
 
     federation: str = Field(description="The federation's name, as in every certificate.")
     organization_id: str = Field(description="The organization that runs this service.")
@@ -56,6 +102,19 @@ class ServiceSettings(Settings):
         default=None,
         description="Where to serve grpc.health.v1 alone, without TLS, for probes; unset: nowhere. "
         "The service `live` is whether the process runs, the empty one whether it serves calls.",
+    )
+    metrics_address: str | None = Field(
+        default=None,
+        description="Where to serve the page /metrics for Prometheus, over HTTP and to whoever "
+        "reaches it, as host:port; unset: nowhere. The usual port is 9464.",
+    )
+    traces_endpoint: str | None = Field(
+        default=None,
+        description="Where to send traces of calls, an OTLP collector over gRPC, as "
+        "http://host:port or https://host:port; unset: nowhere. Needs the extra `tracing`.",
+    )
+    traces_share: float = Field(
+        default=1.0, ge=0, le=1, description="How many of the traces that begin here are kept."
     )
     leave_seconds: float = Field(
         default=0,
