@@ -1,0 +1,15 @@
+"""The places of one question, as a test watches them."""
+
+
+class FakePlaces:
+    """Implements `Places`."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+        self.learned: list[float] = []
+
+    def give(self, places: int) -> None:
+        self.held = max(self.held - places, 1)
+
+    def answered(self, batches: float) -> None:
+        self.learned.append(batches)
