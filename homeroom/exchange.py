@@ -1,9 +1,11 @@
 """One signed query at the gateway: asks it, and tells what the gateway sends until it ends."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import Any
 
 import grpc
@@ -16,6 +18,7 @@ from homeroom.errors import (
     EvidenceInvalidError,
     HomeroomError,
     ServiceUnreachableError,
+    TooMuchAskedError,
 )
 from homeroom.evidence import signed
 from homeroom.federation import FederationState
@@ -25,6 +28,8 @@ from homeroom.question import Question
 from homeroom.remote import error_of
 from homeroom.session import Session, while_unreachable
 from homeroom.signing import Domain, digest_of
+
+_LEAST_PAUSE = 0.1
 
 
 @dataclass(slots=True)
@@ -62,8 +67,8 @@ async def open_exchange(session: Session, question: Question, timeout: float) ->
     """Asks the gateway; returns when the first source says something.
 
     It relies on the version of the agreement that is in force; if that has just changed, it reads
-    the registry again and asks once more. While nobody answers it asks again, each time with a new
-    query id: a holder answers an id once.
+    the registry again and asks once more. While nobody answers, and where the gateway has no place
+    now, it asks again, each time with a new query id: a holder answers an id once.
 
     Raises:
         HomeroomError: what the question was refused for, or why it could not be asked.
@@ -79,7 +84,35 @@ async def open_exchange(session: Session, question: Question, timeout: float) ->
 
 
 async def _open(session: Session, question: Question, deadline: float) -> Exchange:
-    return await while_unreachable(lambda: _ask_once(session, question, deadline))
+    """Asks, and later again where the gateway has no place now and says when to come.
+
+    Raises:
+        HomeroomError: what the last try raised.
+    """
+    clock = asyncio.get_running_loop().time
+    while True:
+        try:
+            return await while_unreachable(lambda: _ask_once(session, question, deadline))
+        except TooMuchAskedError as refused:
+            pause = pause_before_asking_again(refused, SystemRandom().random())
+            if pause is None or clock() + pause >= deadline:
+                raise
+        await asyncio.sleep(pause)
+
+
+def pause_before_asking_again(refused: TooMuchAskedError, chance: float) -> float | None:
+    """The seconds to wait; None where what was asked for is too much at any time.
+
+    Args:
+        refused: the refusal.
+        chance: between 0 and 1: else all who were refused at once would come back at once.
+    """
+    told = refused.metadata.get("retry_after")
+    try:
+        least = float(told) if told is not None else math.nan
+    except ValueError:
+        return None
+    return max(least, _LEAST_PAUSE) * (1 + chance) if least >= 0 else None
 
 
 def _relying_on(state: FederationState, session: Session, question: Question) -> Question:

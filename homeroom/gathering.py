@@ -1,8 +1,9 @@
 """Gathers what the sources of a question answer; believes each only on its checked receipt."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from homeroom.rows import read_rows
 
 KeeperOf = Callable[[Asking, str], Keeper]
 
+_SYNCING = ThreadPoolExecutor(1, thread_name_prefix="receipts")
 _OUTCOME = {
     answer_pb2.OUTCOME_ANSWERED: Outcome.ANSWERED,
     answer_pb2.OUTCOME_NO_PERMITTED_ANSWER: Outcome.NO_PERMITTED_ANSWER,
@@ -112,7 +114,8 @@ class Gathering:
                 self._note_silence(holder, pending, Outcome.UNREACHABLE)
             if self._receipts is not None:
                 # Beside the answer, which does not wait for the disk.
-                threading.Thread(target=self._receipts.sync).start()
+                with suppress(RuntimeError):  # the program ends, and begins nothing any more
+                    _SYNCING.submit(self._receipts.sync)
 
     def _take(self, event: pb.SourceFrame) -> None:
         pending = self._pending.get(event.holder)

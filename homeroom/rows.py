@@ -8,9 +8,9 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.catalog import TOLD_BESIDE, Dataset, dataset_named
 from homeroom.errors import EvidenceInvalidError
 from homeroom.levels import schema_at
+from homeroom.packing import MOST_BYTES, unpacked
 from homeroom.question import Level, Question
 
-_MAX_WAITING_BYTES = 64 * 1024 * 1024
 _CONTINUATION = b"\xff\xff\xff\xff"
 _BESIDE = frozenset(field.name for field in TOLD_BESIDE)
 _END_OF_STREAM = _CONTINUATION + b"\x00\x00\x00\x00"
@@ -19,7 +19,7 @@ _END_OF_STREAM = _CONTINUATION + b"\x00\x00\x00\x00"
 def read_rows(
     pieces: Iterable[bytes], receipt: answer_pb2.Receipt, question: Question
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of an answer whose receipt was checked.
+    """The rows of an answer whose receipt was checked, from its pieces as they were sealed.
 
     Raises:
         EvidenceInvalidError: if the receipt counts other rows, or they have other columns.
@@ -29,7 +29,7 @@ def read_rows(
     dataset = dataset_named(question.dataset)
     reader = RowReader(dataset, receipt.released_elements, question.level)
     for piece in pieces:
-        yield from reader.read(piece)
+        yield from reader.read(unpacked(piece))
     reader.finish()
     if receipt.row_count != reader.row_count:
         raise EvidenceInvalidError("the receipt counts other rows")
@@ -52,20 +52,21 @@ class RowReader:
         self._first = allowed.names[0]
         beside = TOLD_BESIDE if level is Level.STUDENT else ()
         self._allowed = {field.name: field.type for field in (*allowed, *beside)}
-        self._waiting = b""
+        self._waiting = pa.py_buffer(b"")
         self._ended = False
         self.schema: pa.Schema | None = None
         self.row_count = 0
 
-    def read(self, piece: bytes) -> list[pa.RecordBatch]:
+    def read(self, piece: bytes | pa.Buffer) -> list[pa.RecordBatch]:
         """The batches that this piece completes.
 
         Raises:
             EvidenceInvalidError: if the stream is not what an answer may be.
         """
-        self._waiting = self._waiting + piece if self._waiting else piece
+        waiting = b"".join((self._waiting, piece)) if self._waiting.size else piece
+        self._waiting = pa.py_buffer(waiting)
         batches = list(self._batches())
-        if len(self._waiting) > _MAX_WAITING_BYTES:
+        if self._waiting.size > MOST_BYTES:
             raise EvidenceInvalidError("a batch of the answer is larger than may be")
         self.row_count += sum(batch.num_rows for batch in batches)
         return batches
@@ -76,7 +77,7 @@ class RowReader:
         Raises:
             EvidenceInvalidError: if the stream stops inside a batch.
         """
-        if self._waiting:
+        if self._waiting.size:
             raise EvidenceInvalidError("the answer's rows stop in the middle")
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -95,15 +96,16 @@ class RowReader:
                 raise EvidenceInvalidError("the answer's rows cannot be read") from wrong
 
     def _next_message(self) -> pa.Message | None:
-        if not self._waiting:
+        if not self._waiting.size:
             return None
         if self._ended:
             raise EvidenceInvalidError("the answer has rows after its end")
-        if self._waiting.startswith(_END_OF_STREAM):
+        head = self._waiting[: len(_END_OF_STREAM)].to_pybytes()
+        if head == _END_OF_STREAM:
             self._ended = True
-            self._waiting = self._waiting[len(_END_OF_STREAM) :]
+            self._waiting = self._waiting.slice(len(_END_OF_STREAM))
             return self._next_message()
-        if not _CONTINUATION.startswith(self._waiting[: len(_CONTINUATION)]):
+        if not _CONTINUATION.startswith(head[: len(_CONTINUATION)]):
             raise EvidenceInvalidError("the answer's rows are no Arrow stream")
         source = pa.BufferReader(self._waiting)
         try:
@@ -111,7 +113,7 @@ class RowReader:
         except (pa.ArrowException, OSError, EOFError):
             # It is not whole yet; what never becomes whole is refused at the end.
             return None
-        self._waiting = self._waiting[source.tell() :]
+        self._waiting = self._waiting.slice(source.tell())
         return message
 
     def _checked(self, schema: pa.Schema) -> pa.Schema:

@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from joserfc import jwt
@@ -27,6 +28,7 @@ from homeroom.errors import CallerUnknownError
 
 _ALGORITHMS = ["EdDSA", "Ed25519"]
 _ALL = "all"
+_MOST_TOKENS = 512
 
 
 class Reach(StrEnum):
@@ -108,8 +110,7 @@ def read_user(token: str, issuer: Issuer, federation: str, now: dt.datetime) -> 
         role={"essential": True},
     )
     try:
-        keys = KeySet.import_key_set(json.loads(issuer.keys))
-        claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
+        claims = _signed_claims(token, issuer.keys)
         registry.validate(claims)
         trained_to = claims.get("training_valid_to")
         return User(
@@ -123,6 +124,16 @@ def read_user(token: str, issuer: Issuer, federation: str, now: dt.datetime) -> 
         )
     except (JoseError, ValueError, KeyError, TypeError):
         raise CallerUnknownError("the user's token is not accepted") from None
+
+
+@lru_cache(_MOST_TOKENS)
+def _signed_claims(token: str, keys: str) -> dict[str, Any]:
+    """What a token says that one of these keys signed; when it ends is looked at each time.
+
+    A person asks many questions with one token, and to check a signature takes longer than most of
+    what else is done for one.
+    """
+    return dict(jwt.decode(token, KeySet.import_key_set(json.loads(keys)), _ALGORITHMS).claims)
 
 
 def _delegation(claim: Mapping[str, Any]) -> Delegation:

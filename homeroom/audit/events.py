@@ -100,7 +100,8 @@ EVENTS: Mapping[AuditKind, Event] = {
         ("level", "table", "withheld_for"),
     ),
     AuditKind.RELEASED: Event(
-        "An answer ended; written before the receipt leaves.",
+        "An answer ended; written before the receipt leaves. Also where it broke off, for its "
+        "caller left or something failed: then `cut`, with the rows that had left.",
         ("ending", "cut", "rows", "frames_digest", *_SEQUENCES),
     ),
     AuditKind.UNDECIDED: Event(
@@ -161,8 +162,9 @@ EVENTS: Mapping[AuditKind, Event] = {
     ),
     AuditKind.PERSON_REFUSED: Event(
         "A query that a known organization signed was not admitted; at most one a minute for each "
-        "organization and reason.",
+        "organization and reason, with the number of those since that have no entry.",
         ("requester", "reason"),
+        ("earlier",),
     ),
     AuditKind.CONSENTS_ARRIVED: Event(
         "Consents and withdrawals arrived and were kept, many at once; the digest is over their "
@@ -236,9 +238,12 @@ EVENTS: Mapping[AuditKind, Event] = {
         (*_CARRIED, "reason", "codes"),
     ),
     AuditKind.CALLER_REFUSED: Event(
-        "At the gateway: a call was refused before what it asks was read; by each replica at most "
-        "one a minute for each organization, by its certificate, and reason.",
+        "At the gateway: a call was refused before its question was decided: for who asks, for "
+        "its form, or for how much is asked; by each replica at most one a minute for each "
+        "organization, by its certificate, and reason, with the number of those since that have "
+        "no entry.",
         ("requester", "reason"),
+        ("earlier",),
     ),
     AuditKind.GATEWAY_STARTED: Event(
         "A gateway started: its key, settings and policy; the digest is over the settings without "

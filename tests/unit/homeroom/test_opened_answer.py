@@ -16,6 +16,7 @@ from homeroom.catalog import OBLIGATIONS, STATEMENT, TOLD_BESIDE, dataset_named
 from homeroom.errors import EvidenceInvalidError
 from homeroom.keeping import MemoryKeeper, SealedKeeper
 from homeroom.opening import Asking, SourceOpening
+from homeroom.packing import packed
 from homeroom.question import Question
 from homeroom.rows import RowReader, read_rows
 from homeroom.sealing import SealingKey
@@ -133,13 +134,13 @@ def test_no_row_is_parsed_before_the_receipt_is_checked(monkeypatch: pytest.Monk
 
     assert opened(FRAMES).row_count == 6
     with pytest.raises(AssertionError):
-        list(read([pieces_of(attendance(2))[0]]))
+        list(read([packed(pieces_of(attendance(2))[0])]))
 
 
 @pytest.mark.parametrize("rows", [4, 8])
 def test_rows_that_the_receipt_does_not_count_are_refused(rows: int) -> None:
     with pytest.raises(EvidenceInvalidError):
-        list(read(pieces_of(attendance(rows))))
+        list(read(map(packed, pieces_of(attendance(rows)))))
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,19 @@ def test_a_development_token_says_all_of_a_person() -> None:
 
     token = ISSUER.token(user, FEDERATION, NOW)
     assert read_user(token, ISSUER.public(), FEDERATION, NOW) == user
+
+
+def test_a_token_that_was_read_before_still_ends_and_still_needs_its_issuer() -> None:
+    """What is remembered of a token is what was signed, and by which keys: no more."""
+    person = User("u1", "helpers", "tutor", None)
+    token = ISSUER.token(person, FEDERATION, NOW)
+    other = DevelopmentIssuer(ISSUER.name, OKPKey.generate_key("Ed25519")).public()
+    later = NOW + dt.timedelta(days=2)
+
+    assert read_user(token, ISSUER.public(), FEDERATION, NOW).user_id == "u1"
+    for issuer, at in ((ISSUER.public(), later), (other, NOW)):
+        with pytest.raises(CallerUnknownError):
+            read_user(token, issuer, FEDERATION, at)
+    with pytest.raises(CallerUnknownError):
+        read_user(token, ISSUER.public(), "another.homeroom", NOW)
+    assert read_user(token, ISSUER.public(), FEDERATION, NOW).user_id == "u1"

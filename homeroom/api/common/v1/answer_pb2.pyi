@@ -72,7 +72,9 @@ class AnswerFrame(_message.Message):
     sealed_key: _builtins.bytes
     """The content key, wrapped by HPKE to the requester; in the first frame only."""
     sealed_rows: _builtins.bytes
-    """A piece of one Arrow IPC stream, sealed by AES-256-GCM; empty when the frame has no rows."""
+    """A piece of one Arrow IPC stream, sealed by AES-256-GCM; empty when the frame has no rows. Before
+    it was sealed: the size of a piece that is compressed by zstd, or 0, in 8 bytes big-endian; then the piece.
+    """
     sealed_receipt: _builtins.bytes
     """The holder's SignedStatement of a Receipt, sealed by AES-256-GCM; in the last frame only."""
     outcome: Global___Outcome.ValueType
