@@ -36,7 +36,11 @@ class SignedCheckpoint:
 
 
 class CheckpointSigner:
-    """Signs checkpoints of one log; one is kept for each size that was signed."""
+    """Signs checkpoints of one log; one is kept for each size that was signed.
+
+    Attributes:
+        signed: the size that `keep_signing` signed last, and when, in seconds since 1970.
+    """
 
     def __init__(
         self, engine: Engine, tables: LogTables, origin: str, private_key: SigningKey
@@ -53,6 +57,7 @@ class CheckpointSigner:
         self._tables = tables
         self._origin = origin
         self._private_key = private_key
+        self.signed = (0, 0.0)
 
     def sign(self, known_size: int = 0) -> SignedCheckpoint:
         """A checkpoint of all entries there are; signed once and kept before anyone sees it.
@@ -97,6 +102,7 @@ class CheckpointSigner:
                 size = await asyncio.to_thread(self._size)
                 if size != signed:
                     signed = (await asyncio.to_thread(self.sign)).size
+                    self.signed = (signed, time.time())
                 if not thinned or time.monotonic() - thinned >= _THIN_SECONDS:
                     thinned = time.monotonic()
                     await asyncio.to_thread(self.thin, int(time.time()) - _KEPT_WHOLE_SECONDS)

@@ -1,14 +1,14 @@
 """A log that a service keeps in its own database: read, and appended to by one writer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from homeroom.audit import AuditEntry, AuditKind, Position, encode_content
+from homeroom.audit import AuditKind, Position, encode_content
 from services.runtime.audit.reading import LogReader
 from services.runtime.audit.tables import LogTables
-from services.runtime.audit.writer import GroupWriter, NoteT, ToAppend
+from services.runtime.audit.writer import GroupWriter, Keep, NoteT, ToAppend
 
 
 class KeptLog(LogReader, Generic[NoteT]):
@@ -18,14 +18,14 @@ class KeptLog(LogReader, Generic[NoteT]):
         self,
         engine: Engine,
         tables: LogTables,
-        keep: Callable[[Connection, AuditEntry, NoteT], None],
+        keep: Keep[NoteT],
     ) -> None:
         """Keeps a log in one database.
 
         Args:
             engine: the database, which must be durable.
             tables: where the log is.
-            keep: writes what is kept beside an entry, in the entry's transaction.
+            keep: writes what is kept beside entries, in their transaction.
         """
         super().__init__(engine, tables)
         self._writer = GroupWriter(engine, tables, keep)

@@ -26,8 +26,8 @@ from sqlalchemy import (
 from homeroom.audit import AuditEntry
 from homeroom.errors import LogUnavailableError
 from homeroom.merkle import HASH_BYTES
-from services.runtime.audit.statements import Statement
 from services.runtime.database import insert_many
+from services.runtime.statements import Statement
 from services.runtime.tiles import TILE, TiledTree
 
 
@@ -48,7 +48,7 @@ class LogTables:
 
     def size(self, connection: Connection) -> int:
         """How many entries there are; of a log that lacks some, up to the last."""
-        last = _last_of(self.entry).execute(connection, {}).scalar_one()
+        (last,) = _last_of(self.entry).execute(connection, {}).fetchone()
         return 0 if last is None else int(last) + 1
 
     def known(self, connection: Connection, digests: Sequence[str]) -> set[tuple[str, str]]:
@@ -58,7 +58,7 @@ class LogTables:
         filled = [*digests, *[digests[-1]] * (places - len(digests))]
         given = {_place(number): digest for number, digest in enumerate(filled)}
         found = _known_of(self.entry, places).execute(connection, given)
-        return {(row.kind, row.query_digest) for row in found}
+        return {(kind, digest) for kind, digest in found.fetchall()}
 
     def note_at(self, connection: Connection, size: int) -> str | None:
         """The checkpoint of a size, if that was signed."""
@@ -136,7 +136,8 @@ class Tiles:
 
     def load(self, level: int, place: int) -> bytes:
         found = _tile_of(self._table).execute(self._connection, {"level": level, "place": place})
-        return bytes(found.scalar_one_or_none() or b"")
+        hashes = found.fetchone()
+        return bytes(hashes[0]) if hashes else b""
 
     def save(self, level: int, place: int, hashes: bytes) -> None:
         kept = {"at_level": level, "at_place": place, "longer": hashes}

@@ -10,9 +10,9 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -23,7 +23,7 @@ from homeroom.audit import AuditEntry
 from homeroom.audit.entry import SALT_BYTES
 from homeroom.errors import InternalError, LogUnavailableError, QueryReplayedError
 from services.runtime.audit.tables import LogTables
-from services.runtime.database import writing
+from services.runtime.database import connected_to_write, driven
 
 NoteT = TypeVar("NoteT")
 MOST_IN_GROUP = 256
@@ -31,6 +31,8 @@ MOST_IN_GROUP = 256
 Appended: TypeAlias = tuple[AuditEntry, bytes]
 """An entry that is durable, and its leaf."""
 Outcome: TypeAlias = Appended | BaseException
+Keep: TypeAlias = Callable[[Connection, Sequence[tuple[AuditEntry, NoteT]]], None]
+"""Writes what is kept beside some entries, in their transaction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +67,14 @@ class GroupWriter(Generic[NoteT]):
         self,
         engine: Engine,
         tables: LogTables,
-        keep: Callable[[Connection, AuditEntry, NoteT], None],
+        keep: Keep[NoteT],
     ) -> None:
         """Writes to the tables of one database.
 
         Args:
             engine: the database, which must be durable.
             tables: where the log is.
-            keep: writes what is kept beside an entry, in the entry's transaction.
+            keep: writes what is kept beside entries, in their transaction.
         """
         self._engine = engine
         self._tables = tables
@@ -82,6 +84,7 @@ class GroupWriter(Generic[NoteT]):
         self._at_work = False
         # One thread: entries stand in a row, and the event loop never waits for a disk.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
+        self._connection: Connection | None = None
 
     async def append(self, entry: ToAppend[NoteT]) -> Appended:
         """Writes one entry durably, after all that were handed in before it.
@@ -101,14 +104,19 @@ class GroupWriter(Generic[NoteT]):
     def _work(self) -> None:
         """Writes group after group until nobody waits."""
         while group := self._next_group():
+            outcomes = self._outcomes(group)
+            if not self._waiting:
+                # Before they hear of it: who closes the database next finds nothing open.
+                self._let_go()
             # Once for each loop: to wake it for each entry would cost as much as to write it.
             waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = {}
-            for entry, outcome in self._outcomes(group).items():
+            for entry, outcome in outcomes.items():
                 future = entry.appended
                 waiting.setdefault(future.get_loop(), []).append((future, outcome))
-            for loop, outcomes in waiting.items():
+            for loop, told in waiting.items():
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any longer
-                    loop.call_soon_threadsafe(_tell, outcomes)
+                    loop.call_soon_threadsafe(_tell, told)
+        self._let_go()
 
     def _next_group(self) -> list[ToAppend[NoteT]]:
         """Those that wait, oldest first; none if there are none, and then this thread is done."""
@@ -132,9 +140,21 @@ class GroupWriter(Generic[NoteT]):
 
     def _write(self, group: Sequence[ToAppend[NoteT]]) -> "dict[ToAppend[NoteT], Outcome]":
         """Writes a group in one transaction; who is not in it, and why."""
+        try:
+            return self._written(group, apart=False)
+        except (OperationalError, InterfaceError):
+            raise  # the database itself: then no other entry can be written either
+        except Exception:
+            # What goes with one of them may be refused: written one by one, it fails alone.
+            return self._written(group, apart=True)
+
+    def _written(
+        self, group: Sequence[ToAppend[NoteT]], *, apart: bool
+    ) -> "dict[ToAppend[NoteT], Outcome]":
+        """Writes a group, with what goes with the entries: of all together, or of each apart."""
         refused: dict[ToAppend[NoteT], Outcome] = {}
         placed: list[tuple[ToAppend[NoteT], AuditEntry]] = []
-        with writing(self._engine) as connection:
+        with self._transaction() as connection:
             self._tables.lock(connection)
             known = self._tables.known(connection, [waiting.query_digest for waiting in group])
             size = self._tables.size(connection)
@@ -143,28 +163,45 @@ class GroupWriter(Generic[NoteT]):
                     refused[waiting] = QueryReplayedError("this query was asked before")
                     continue
                 entry = _entry(size + len(placed), waiting)
-                refusal = self._keep_beside(connection, entry, waiting.notes)
+                refusal = self._keep_apart(connection, entry, waiting.notes) if apart else None
                 if refusal is not None:
                     refused[waiting] = refusal
                     continue
                 known.add(waiting.once)
                 placed.append((waiting, entry))
+            if not apart:
+                self._keep(connection, [(entry, n) for one, entry in placed for n in one.notes])
             leaves = self._tables.append(connection, [entry for _, entry in placed])
         done = {w: (entry, leaf) for (w, entry), leaf in zip(placed, leaves, strict=True)}
         return {**refused, **done}
 
-    def _keep_beside(
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One transaction; groups that follow each other share a connection."""
+        if self._connection is None:
+            self._connection = connected_to_write(self._engine)
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            # It may be lost: the next group has another.
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):  # it is lost, and then it is closed as well
+                connection.close()
+
+    def _keep_apart(
         self, connection: Connection, entry: AuditEntry, notes: Sequence[NoteT]
     ) -> BaseException | None:
         """Keeps what goes with an entry; what was wrong with it, and then nothing of it is kept."""
-        if not notes:
-            return None
-        # Written as they are: SQLAlchemy's own would cost more than a note.
-        connection.exec_driver_sql("SAVEPOINT beside")
+        driven(connection, "SAVEPOINT beside")
         refusal: BaseException | None = None
         try:
-            for note in notes:
-                self._keep(connection, entry, note)
+            self._keep(connection, [(entry, note) for note in notes])
         except (OperationalError, InterfaceError):
             raise  # the database itself: then no other entry can be written either
         except SQLAlchemyError:
@@ -173,8 +210,8 @@ class GroupWriter(Generic[NoteT]):
             refusal = failure
         if refusal is not None:
             # Where even this fails, so does the group: nothing half written is committed.
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT beside")
-        connection.exec_driver_sql("RELEASE SAVEPOINT beside")
+            driven(connection, "ROLLBACK TO SAVEPOINT beside")
+        driven(connection, "RELEASE SAVEPOINT beside")
         return refusal
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ClauseElement
+
+from services.runtime.database import driven
 
 
 class Statement:
@@ -18,11 +20,14 @@ class Statement:
         self._build = build
         self._written: dict[str, tuple[str, list[str] | None]] = {}
 
-    def execute(self, connection: Connection, given: Mapping[str, Any]) -> CursorResult[Any]:
-        """Executes it with a value for each of its parameters."""
+    def execute(self, connection: Connection, given: Mapping[str, Any]) -> Any:
+        """Executes it with a value for each of its parameters; the driver's cursor."""
+        if not connection.in_transaction():
+            # What is read is of one state of the database, from the first statement on.
+            connection.begin()
         text, order = self._written_for(connection)
         values: Any = given if order is None else tuple(given[name] for name in order)
-        return connection.exec_driver_sql(text, values)
+        return driven(connection, text, values)
 
     def _written_for(self, connection: Connection) -> tuple[str, list[str] | None]:
         dialect = connection.dialect
