@@ -24,7 +24,14 @@ from services.node.domain.log import Disclosed, Note
 from services.node.domain.on_file import NOTHING_ON_FILE, Looked, OnFile, Waiting
 from services.node.domain.register import DisclosureRecord, Manifest
 from services.node.domain.replica import Evidence, Freshness
-from services.node.domain.selection import Coverage, Covered, RowReader, Selection, Window
+from services.node.domain.selection import (
+    Beginning,
+    Coverage,
+    Covered,
+    RowReader,
+    Selection,
+    Window,
+)
 
 Step = Callable[[], None]
 Row = tuple[str, Mapping[str, Any]]
@@ -177,6 +184,7 @@ class FakeRecords:
         windows: the grants that are for the records of some days, by subject_ref.
         before: what happens before a batch is handed out, by the batch's number.
         opening: what happens after the coverage was read, before the rows are.
+        together: how many batches are read at once, after the first.
     """
 
     batches: Sequence[Sequence[Row]]
@@ -185,8 +193,14 @@ class FakeRecords:
     windows: dict[str, frozenset[Window]] = field(default_factory=dict)
     before: dict[int, Step] = field(default_factory=dict)
     opening: Step = lambda: None
+    together: int = 1
     opened: list[Selection] = field(default_factory=list)
     closed: int = 0
+
+    async def begin(self, selection: Selection, subject_refs: Sequence[str]) -> Beginning:
+        coverage = await self.covered(selection)
+        named = await self.named(selection.recipient, subject_refs)
+        return Beginning(coverage, named, await self.open(selection.telling(coverage.called_for)))
 
     async def open(self, selection: Selection) -> RowReader:
         self.opening()
@@ -221,17 +235,15 @@ class FakeReader:
     covered: Covered
     _next: int = 0
 
-    async def next_batch(self) -> pa.RecordBatch | None:
+    async def next_batches(self) -> Sequence[pa.RecordBatch]:
         await asyncio.sleep(0)
-        if self._next == len(self.records.batches):
-            # As before a batch: between the last and the end much may happen.
-            self.records.before.get(self._next, lambda: None)()
-            return None
-        rows = self.records.batches[self._next]
+        # As before a batch: between the last and the end much may happen.
         self.records.before.get(self._next, lambda: None)()
-        self._next += 1
-        self.records.events.append("read")
-        return batch_of(self.selection, rows, self.covered)
+        most = self.records.together if self._next else 1
+        rows = self.records.batches[self._next : self._next + most]
+        self._next += len(rows)
+        self.records.events += ["read"] * bool(rows)
+        return [batch_of(self.selection, some, self.covered) for some in rows]
 
     async def close(self) -> None:
         self.records.closed += 1
@@ -293,9 +305,11 @@ class FakeCopies:
         self.content_key = content_key
         return CopiedPiece(query_digest.hex(), sequence, "", 0, piece)
 
-    async def keep(self, copied: CopiedPiece) -> None:
+    async def keep(self, copied: Sequence[CopiedPiece]) -> None:
         await asyncio.sleep(0)
         if self.broken:
             raise LogUnavailableError("a copy cannot be kept")
-        self.kept[copied.sequence] = copied
+        first = copied[0].sequence
+        self.kept = {place: one for place, one in self.kept.items() if place < first}
+        self.kept |= {one.sequence: one for one in copied}
         self.events.append("copied")

@@ -13,6 +13,7 @@ from services.consent.store import SqlConsentStore, SqlSnapshotShelf
 from services.runtime.access import AccessTable
 from services.runtime.channels import Channels
 from services.runtime.database import bring_up_to_date, until_it_takes_writes
+from services.runtime.metrics import ages_of, sequences_of
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
 
@@ -62,4 +63,8 @@ def _follow_registry(server: Server, settings: ConsentSettings) -> RegistryFeed:
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     channel = channels.to(settings.registry_address, registry)
     server.in_background(feed.follow(channel), "registry feed")
+    server.metrics.read(
+        *ages_of({"registry": lambda: feed.confirmed_at}, utc_now),
+        sequences_of({"registry": lambda: feed.sequence}),
+    )
     return feed

@@ -21,11 +21,12 @@ from homeroom.clock import Clock
 from homeroom.destruction.certificate_wire import MAX_CERTIFICATE_BYTES
 from homeroom.errors import HomeroomError, NotPermittedError, StateBehindError, TooMuchAskedError
 from homeroom.federation import FederationState
-from services.gateway.domain.fan_out import Ended, FanOut, Passed
+from services.gateway.domain.fan_out import Ended, FanOut, Outcome, Passed
 from services.gateway.domain.limits import Deadlines, RateLimit, require_fresh
 from services.gateway.domain.permission import Verdict, require_permitted, require_version
 from services.gateway.domain.plan import Holder, plan_holders
 from services.gateway.domain.recording import Asked, Passage, QuestionLog
+from services.gateway.domain.share import Share
 from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
 from services.runtime.account_admission import admit_account_request
@@ -38,6 +39,7 @@ from services.runtime.admission import (
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.logs import log
 from services.runtime.registry_feed import RegistryFeed
+from services.runtime.turns import Turn, Turns
 
 QUERY_METHOD = "/homeroom.api.gateway.v1.GatewayService/Query"
 _MAX_REQUEST_BYTES = MAX_QUERY_BYTES + MAX_TOKEN_BYTES + 1024
@@ -100,10 +102,11 @@ class FederationView:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often an organization may ask, and how long nodes may take."""
+    """How often an organization may ask, how long nodes may take, and how much is passed on."""
 
     rate: RateLimit
     deadlines: Deadlines
+    turns: Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,16 @@ class GatewayServicer(GatewayServiceServicer):
     ) -> AsyncIterator[pb.QueryResponse]:
         caller_id = current_caller().organization_id
         bind_contextvars(caller=caller_id)
-        asked, holders = await self._plan(request, caller_id)
+        admitted = await self._admit(request, caller_id)
+        with await self._turn(admitted, caller_id, context.time_remaining()) as turn:
+            context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
+            async for response in self._answered(request, admitted, turn, context):
+                yield response
+
+    async def _answered(
+        self, request: pb.QueryRequest, admitted: Admitted, turn: Turn, context: ServicerContext
+    ) -> AsyncIterator[pb.QueryResponse]:
+        asked, holders = await self._plan(admitted)
         passage = await self._log.passed(asked, holders)
         calls = self._nodes.asked(
             node_service_pb2.AnswerRequest(query=request.query, user_token=request.user_token)
@@ -148,19 +160,33 @@ class GatewayServicer(GatewayServiceServicer):
             lambda _context: _leave(fan_out, passage)  # type: ignore[arg-type]  # any callable
         )
         yield pb.QueryResponse(plan=pb.Plan(holders=[h.organization_id for h in holders]))
-        async for response in _told(fan_out, passage):
+        async for response in _told(fan_out, passage, Share(turn, len(holders))):
             yield response
 
-    async def _plan(
-        self, request: pb.QueryRequest, caller_id: str
-    ) -> tuple[Asked, Sequence[Holder]]:
+    async def _turn(self, admitted: Admitted, caller_id: str, seconds: float | None) -> Turn:
+        """Waits until this question's turn has come; until then nobody is asked.
+
+        Raises:
+            TooMuchAskedError: if it does not come in time.
+        """
+        question = admitted.query.question
+        agreement = admitted.state.agreement_of_parties(question.agreement_id, caller_id)
+        parties = len(agreement.document.parties) - 1 if agreement else 1
+        sources = len(question.holders) or parties
+        try:
+            return await self._limits.turns.take(caller_id, question, seconds, sources)
+        except TooMuchAskedError as refusal:
+            self._log.turned_away(caller_id, refusal.reason)
+            raise
+
+    async def _plan(self, admitted: Admitted) -> tuple[Asked, Sequence[Holder]]:
         """What is asked, and whom to ask.
 
         Raises:
             HomeroomError: if the question is not to be asked; the log has it by then.
         """
-        admitted = await self._admit(request, caller_id)
         query, state = admitted.query, admitted.state
+        caller_id = query.requester.organization_id
         agreement = state.agreement_of_parties(query.question.agreement_id, caller_id)
         asked = Asked(query.question, caller_id, query.user.role, query.digest, agreement, state)
         codes: Sequence[str] = ()
@@ -303,7 +329,7 @@ def _leave(fan_out: FanOut[answer_pb2.AnswerFrame], passage: Passage) -> None:
 
 
 async def _told(
-    fan_out: FanOut[answer_pb2.AnswerFrame], passage: Passage
+    fan_out: FanOut[answer_pb2.AnswerFrame], passage: Passage, share: Share
 ) -> AsyncIterator[pb.QueryResponse]:
     """What the caller is told as answers come in, the last of it once the log has how all ended."""
     ended: Counter[str] = Counter()
@@ -312,12 +338,16 @@ async def _told(
         async for event in fan_out.events():
             if isinstance(event, Ended):
                 ended[event.outcome] += 1
+                share.ended(answered=event.outcome is Outcome.ANSWERED)
                 _log_fault(event)
                 passage.ended(event)
                 if passage.is_over:
                     await passage.close()
+            else:
+                share.passed()
             yield _response(event)
     finally:
+        share.over()
         log.info(
             "question asked",
             method=QUERY_METHOD,

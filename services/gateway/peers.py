@@ -28,6 +28,7 @@ from homeroom.remote import error_of
 from services.gateway.domain.fan_out import Outcome, Piece
 from services.gateway.domain.plan import Holder
 from services.runtime.channels import Channels
+from services.runtime.tracing import calling
 
 if TYPE_CHECKING:
     from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceAsyncStub
@@ -40,6 +41,8 @@ _CONNECTION_TRIES = 3
 # A channel tries again 0.2 s after its first failure: looking sooner would see the same one.
 _RECONNECT_SECONDS = 0.25
 _LOOK_SECONDS = 0.005
+
+ANSWER_METHOD = "/homeroom.api.node.v1.NodeService/Answer"
 
 AWAY_SECONDS = 1.0
 """How long nobody waits again for a node that could not be reached; the channel tries on."""
@@ -159,16 +162,18 @@ class NodeCalls:
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         channel = self._nodes.channel_to(holder)
-        await self._nodes.reach(channel)
-        stub: NodeServiceAsyncStub = NodeServiceStub(channel)
-        call = stub.Answer(self._request, timeout=max(deadline - clock(), 0))
-        try:
-            async for response in call:
-                yield _piece(response)
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
-        finally:
-            call.cancel()
+        with calling(ANSWER_METHOD, holder.organization_id) as traced:
+            await self._nodes.reach(channel)
+            stub: NodeServiceAsyncStub = NodeServiceStub(channel)
+            seconds = max(deadline - clock(), 0)
+            call = stub.Answer(self._request, timeout=seconds, metadata=traced)
+            try:
+                async for response in call:
+                    yield _piece(response)
+            except grpc.aio.AioRpcError as failure:
+                raise error_of(failure) from failure
+            finally:
+                call.cancel()
 
 
 def _piece(response: pb.AnswerResponse) -> Piece[answer_pb2.AnswerFrame]:

@@ -8,8 +8,9 @@ from homeroom.facts import question_facts
 from homeroom.federation import Agreement
 from homeroom.vocabulary import ReasonCode
 from services.gateway.domain.permission import Verdict
+from services.gateway.domain.verdict_memory import VerdictMemory
 from services.runtime.admission import AdmittedQuery
-from services.runtime.policy import PolicyEngine
+from services.runtime.policy import RunningPolicy
 
 ENTRYPOINT = "homeroom/federation/question/document"
 _PERMITTED = "permitted_"
@@ -18,8 +19,9 @@ _PERMITTED = "permitted_"
 class QuestionPolicy:
     """The federation's rules about questions; every holder decides again by its own copy."""
 
-    def __init__(self, engine: PolicyEngine) -> None:
-        self._engine = engine
+    def __init__(self, policy: RunningPolicy) -> None:
+        self._policy = policy
+        self._memory = VerdictMemory()
 
     async def judge(
         self, admitted: AdmittedQuery, agreement: Agreement | None, now: dt.datetime
@@ -30,7 +32,14 @@ class QuestionPolicy:
             PolicyUnavailableError: if it says nothing, or something that is not understood.
         """
         facts = question_facts(admitted.question, admitted.requester, admitted.user, agreement, now)
-        return read_verdict(await self._engine.decide(ENTRYPOINT, facts))
+        with self._policy.held() as engine:
+            known = self._memory.recall(engine.revision, facts, now)
+            if known is not None:
+                return known
+            verdict = read_verdict(await engine.decide(ENTRYPOINT, facts))
+            if engine.revision == self._policy.revision:
+                self._memory.keep(facts, verdict, now)
+            return verdict
 
 
 def read_verdict(document: dict[str, Any]) -> Verdict:

@@ -24,6 +24,7 @@ from services.gateway.api import (
 )
 from services.gateway.domain.limits import Deadlines, RateLimit
 from services.gateway.domain.recording import QuestionLog
+from services.gateway.measuring import QuestionCounts, measure
 from services.gateway.migrations import VERSION_TABLE
 from services.gateway.opening import (
     PatientLog,
@@ -42,16 +43,19 @@ from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
 from services.runtime.logs import log
+from services.runtime.metrics.log import CountedLog, measure_log, measure_standing
 from services.runtime.policy import (
     FEDERATION,
     PolicyEngine,
     PolicyFolder,
     PolicyTrust,
+    RunningPolicy,
     WatchedPolicy,
     open_rules,
 )
 from services.runtime.registry_feed import NoShelf, RegistryFeed
 from services.runtime.server import Server
+from services.runtime.turns import Turns
 
 ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
 ACCOUNT_ACCESS: AccessTable = {
@@ -79,7 +83,8 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     await note_start(kept, settings, policy.running.revision)
     channels = Channels.of(settings)
     server.resources.push_async_callback(channels.close)
-    taking = _keep_log(server, settings, kept, channels)
+    counts = QuestionCounts()
+    taking = _keep_log(server, settings, CountedLog(kept, counts), (kept, channels))
     questions = QuestionLog(taking, clock, _report_unwritten)
     server.resources.push_async_callback(questions.finish)
     policy.tell_refusals(partial(note_refused_policy, questions))
@@ -91,21 +96,23 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
         feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
     )
     server.ready_after(feed.first_state)
+    measure(server.metrics, counts, feed, policy, _tolerances(settings).max_state_age)
     return server
 
 
 def _keep_log(
     server: Server,
     settings: GatewaySettings,
-    kept: GatewayLog,
-    channels: Channels,
+    taking: WitnessedLog[None],
+    beside: tuple[GatewayLog, Channels],
 ) -> PatientLog:
     """Signs the log while it grows and when the gateway stops, and has the registry witness it."""
+    kept, channels = beside
     origin = log_origin(settings.federation, GATEWAY_LOG)
     signer = kept.signer(origin, SigningKey.load(settings.checkpoint_key))
     server.resources.push_async_callback(signer.sign_last)
     server.in_background(signer.keep_signing(), "signing the log")
-    taking = WitnessedLog[None](kept)
+    server.metrics.read(*measure_log(kept, signer), *measure_standing(taking.standing))
     witnessing = Witnessing.of(settings, kept, taking.standing)
     witness = LogWitness.of(settings, GATEWAY_LOG, channels)
     server.ready_after(witnessing.first_comparison)
@@ -145,7 +152,7 @@ def _serve(
     server: Server,
     settings: GatewaySettings,
     view: FederationView,
-    engine: PolicyEngine,
+    engine: RunningPolicy,
     nodes: Nodes,
     questions: QuestionLog,
 ) -> None:
@@ -155,7 +162,7 @@ def _serve(
         settings.default_deadline_seconds,
         settings.max_deadline_seconds,
     )
-    limits = Limits(rate, deadlines)
+    limits = Limits(rate, deadlines, Turns(settings.turn_limits))
     servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, limits, questions)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
     beside = (view, nodes, limits, questions)

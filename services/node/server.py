@@ -40,6 +40,7 @@ from services.node.api import (
     Stewards,
 )
 from services.node.api.access import ACCESS
+from services.node.api.node import Door
 from services.node.api.outside import Outside
 from services.node.domain.accounting import Accounting
 from services.node.domain.administration import Administration, started_content
@@ -59,6 +60,7 @@ from services.node.domain.outstanding import OverdueTally, Overseeing
 from services.node.domain.register import Keeping
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
+from services.node.measuring import DecisionCounts, Measured, measured
 from services.node.migrations import (
     STATE_VERSION_TABLE,
 )
@@ -83,12 +85,14 @@ from services.node.store.copies import CopyStore
 from services.node.store.log import LogStore
 from services.node.store.matcher import StudentMatcher
 from services.node.store.stores import Stores
-from services.runtime.audit.standing import LogStanding, WitnessedLog
+from services.runtime.audit.standing import LogStanding
 from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
+from services.runtime.metrics.log import CountedLog, measure_log
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
+from services.runtime.turns import Turns
 
 
 async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server:
@@ -99,7 +103,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
         clock: by which it decides; another than the machine's only where a case sets the time.
     """
     stores = await open_from(settings)
-    log = WitnessedLog(stores.log)
+    log = CountedLog(stores.log, decisions := DecisionCounts())
     held = HeldKeys(SigningKey.load(settings.signing_key), keys_beside(settings.signing_key))
     policies, files = await open_policies(
         settings, held.signer.public, stores.bundles, stores.decisions, clock
@@ -117,7 +121,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
     counts = Counts(stores, files, log.standing)
-    node = NodeApi(holder, held, replica, answerer, counts, Admissions(log, clock))
+    node = NodeApi(holder, held, replica, answerer, counts, _door(settings, log, clock))
     own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)
     _serve(server, Premises(holder, OwnKeys(sealing_key, held), replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
@@ -126,7 +130,11 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     _follow(server, settings, (registry, consents, reporting), logs)
     _settle(server, stores, (policies, files), consents, registry)
     await _keep_house(server, settings, stores, files, holder)
-    return server
+    return measured(server, settings, Measured(counts, registry, consents, decisions), clock)
+
+
+def _door(settings: NodeSettings, log: Log, clock: Clock) -> Door:
+    return Door(Admissions(log, clock), Turns(settings.turn_limits))
 
 
 def _registry(settings: NodeSettings, stores: Stores, held: HeldKeys, clock: Clock) -> RegistryFeed:
@@ -225,6 +233,7 @@ def _serve_log(server: Server, settings: NodeSettings, log: LogStore) -> None:
     add_AuditServiceServicer_to_server(AuditApi(settings.organization_id, signer), server.grpc)
     server.resources.push_async_callback(signer.sign_last)
     server.in_background(signer.keep_signing(), "signing the log")
+    server.metrics.read(*measure_log(log, signer))
 
 
 def _settle(

@@ -5,6 +5,7 @@ reference: its type and place are logged, its text is not, for the text may hold
 """
 
 import asyncio
+import datetime as dt
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ from typing import NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -65,11 +67,25 @@ async def translated_errors(context: ServicerContext, method: str) -> AsyncItera
 
 
 async def _abort(context: ServicerContext, error: HomeroomError) -> NoReturn:
-    info = ErrorInfo(reason=str(error.reason), domain=ERROR_DOMAIN, metadata=error.metadata)
-    detail = AnyMessage()
-    detail.Pack(info)
     code = STATUS_OF_REASON[error.reason]
     status = rpc_status.to_status(
-        Status(code=code.value[0], message=error.message, details=[detail])
+        Status(code=code.value[0], message=error.message, details=_details(error))
     )
     await context.abort(code, error.message, status.trailing_metadata)
+
+
+def _details(error: HomeroomError) -> list[AnyMessage]:
+    """The reason with its metadata, and in gRPC's own words when to ask again."""
+    told: list[Message] = [
+        ErrorInfo(reason=str(error.reason), domain=ERROR_DOMAIN, metadata=error.metadata)
+    ]
+    if "retry_after" in error.metadata:
+        retry = RetryInfo()
+        retry.retry_delay.FromTimedelta(dt.timedelta(seconds=float(error.metadata["retry_after"])))
+        told.append(retry)
+    details = []
+    for one in told:
+        detail = AnyMessage()
+        detail.Pack(one)
+        details.append(detail)
+    return details

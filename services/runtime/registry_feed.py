@@ -70,6 +70,11 @@ class RegistryFeed:
         self._restore()
 
     @property
+    def clock(self) -> Clock:
+        """By which it says what is expired."""
+        return self._clock
+
+    @property
     def sequence(self) -> int:
         """The sequence of the newest verified snapshot; 0 before the first."""
         return self._state.sequence if self._state else 0

@@ -7,8 +7,8 @@ end so that their callers go elsewhere, and what else is running has its time.
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,13 +20,19 @@ from services.runtime.access import AccessTable, require_access
 from services.runtime.errors import translated_errors
 from services.runtime.identity import ServicerContext, caller_of, remember_caller
 from services.runtime.logs import log
+from services.runtime.metrics import CallMeasures, Metrics, Reading
 from services.runtime.settings import ServiceSettings
+from services.runtime.tracing import open_tracing
+
+if TYPE_CHECKING:
+    from services.runtime.tracing.otlp import Tracing
 
 LIVE = "live"
 """The name under which health tells that the process runs, ready or not."""
 
 _READY = ""
 _WATCH = "Watch"
+_UNTRACED = nullcontext()
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -39,9 +45,11 @@ _OPTIONS = (
 class Guard(grpc.aio.ServerInterceptor):
     """Lets a call reach its handler only if the access table lists its caller."""
 
-    def __init__(self, federation: str, access: AccessTable) -> None:
+    def __init__(self, federation: str, access: AccessTable, calls: CallMeasures) -> None:
         self._federation = federation
         self._access = access
+        self._calls = calls
+        self.tracing: Tracing | None = None
         self._watches: set[asyncio.Task[Any]] = set()
         self._draining = False
 
@@ -60,6 +68,7 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(details)
         if handler is None:
+            self._calls.unknown()
             return handler
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
@@ -73,16 +82,18 @@ class Guard(grpc.aio.ServerInterceptor):
             handler.response_serializer,
         )
 
-    def _admit(self, context: ServicerContext, method: str) -> None:
+    def _admit(self, context: ServicerContext, method: str) -> AbstractContextManager[object]:
+        """Admits a call; what it is traced by, which is nothing where there are no traces."""
         caller = caller_of(context, self._federation)
         require_access(self._access, method, caller)
         remember_caller(caller)
+        return self.tracing.serving(method, caller, context) if self.tracing else _UNTRACED
 
     def _guard_unary(self, behavior: Any, method: str) -> Any:
         async def guarded(request: Any, context: ServicerContext) -> Any:
             async with translated_errors(context, method):
-                self._admit(context, method)
-                return await behavior(request, context)
+                with self._calls.begin(method), self._admit(context, method):
+                    return await behavior(request, context)
 
         return guarded
 
@@ -91,10 +102,10 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def guarded(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
             async with translated_errors(context, method):
-                self._admit(context, method)
-                async with self._until_draining() if is_watch else nullcontext():
-                    async for response in behavior(request, context):
-                        yield response
+                with self._calls.begin(method), self._admit(context, method):
+                    async with self._until_draining() if is_watch else nullcontext():
+                        async for response in behavior(request, context):
+                            yield response
 
         return guarded
 
@@ -122,7 +133,8 @@ class Server:
     def __init__(self, settings: ServiceSettings, access: AccessTable) -> None:
         self._settings = settings
         self._health = HealthServicer()
-        self._guard = Guard(settings.federation, access)
+        self.metrics = Metrics(access)
+        self._guard = Guard(settings.federation, access, self.metrics.calls)
         self.options = _options(settings)
         self.grpc = grpc.aio.server(interceptors=[self._guard], options=self.options)
         self._health_server = grpc.aio.server()
@@ -132,8 +144,25 @@ class Server:
         self._failed = ""
         self._started = False
         self._leaving = False
+        self._serving = False
         self.resources = AsyncExitStack()
         self.port = 0
+        self.metrics_port = 0
+        told = "1 while calls are served: everything that must come before has come."
+        self.metrics.read(Reading("homeroom_ready", told, lambda: float(self._serving)))
+        if settings.traces_endpoint:
+            self._trace(settings.traces_endpoint, access)
+
+    def _trace(self, endpoint: str, access: AccessTable) -> None:
+        """Sends traces from now on, until all else has ended."""
+        settings = self._settings
+        own = {
+            "service.name": f"homeroom-{settings.service}",
+            "homeroom.organization": settings.organization_id,
+        }
+        tracing = open_tracing(endpoint, settings.traces_share, own, access)
+        self.resources.push_async_callback(tracing.close)
+        self._guard.tracing = tracing
 
     async def start(self) -> int:
         """Listens; returns the port. Health says NOT_SERVING until `ready_after` has come."""
@@ -144,6 +173,8 @@ class Server:
             await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
             await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
             await self._health_server.start()
+        if self._settings.metrics_address:
+            self.metrics_port = self.metrics.listen(self._settings.metrics_address)
         await self.grpc.start()
         self._started = True
         self.in_background(self._become_ready(), "becoming ready")
@@ -151,11 +182,13 @@ class Server:
 
     def _listen(self) -> int:
         settings = self._settings
+        own, authorities = settings.certificate.read_bytes(), settings.authorities.read_bytes()
         credentials = grpc.ssl_server_credentials(
-            [(settings.private_key.read_bytes(), settings.certificate.read_bytes())],
-            root_certificates=settings.authorities.read_bytes(),
+            [(settings.private_key.read_bytes(), own)],
+            root_certificates=authorities,
             require_client_auth=True,
         )
+        self.metrics.read_certificates(own, authorities)
         try:
             return self.grpc.add_secure_port(settings.address, credentials)
         except RuntimeError:
@@ -175,6 +208,7 @@ class Server:
         if self._leaving:
             return
         await self._health.set(_READY, health_pb2.HealthCheckResponse.SERVING)
+        self._serving = True
         log.info("serving", address=f"port {self.port}")
 
     def in_background(self, work: Awaitable[None], what: str) -> None:
@@ -197,12 +231,13 @@ class Server:
 
     async def stop(self) -> None:
         """Finishes running calls within their time, then ends everything."""
-        self._leaving = True
+        self._leaving, self._serving = True, False
         await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._started:
             self._guard.end_watches()
             await self.grpc.stop(self._settings.drain_seconds)
         await self._health_server.stop(None)
+        await self.metrics.close()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -235,7 +270,7 @@ class Server:
         """Has probes send no more calls, and serves those that still come."""
         if self._failed:
             return
-        self._leaving = True
+        self._leaving, self._serving = True, False
         await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
         await asyncio.sleep(self._settings.leave_seconds)
 

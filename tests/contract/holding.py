@@ -14,7 +14,13 @@ from homeroom.catalog import SUBJECT_REF, dataset_named
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Progress, Step
 from services.node.domain.decision import Schools
-from services.node.domain.selection import ROWS_PER_BATCH, Covered, Selection
+from services.node.domain.selection import (
+    MOST_UNSENT,
+    ROWS_PER_BATCH,
+    Covered,
+    RowReader,
+    Selection,
+)
 from services.node.store.answers import AnswerStore
 from services.node.store.consent_tables import SUBJECT_REF as NAMES
 from services.node.store.consents import ConsentStore
@@ -87,15 +93,18 @@ class Holding:
         self.consents.apply(steps, Progress(1, 1, NOW))
 
     async def batches(self, selection: Selection) -> list[pa.RecordBatch]:
-        """All batches of a selection; each has its schema."""
-        reader = await self.store.open(selection)
-        batches = []
-        while (batch := await reader.next_batch()) is not None:
-            assert batch.schema == selection.schema
-            assert batch.num_rows <= ROWS_PER_BATCH
-            batches.append(batch)
-        await reader.close()
-        return batches
+        """All batches of a selection, which are the same however the read begins.
+
+        To begin gives names to those who have none: so it is compared with what is read after.
+        """
+        read = await _read(await self.store.open(selection), selection)
+        begun = await self.store.begin(selection, ())
+        assert begun.coverage == await self.store.covered(selection)
+        assert begun.reader is not None
+        told = selection.telling(begun.coverage.called_for)
+        opened = await self.store.open(told)
+        assert await _read(begun.reader, told) == await _read(opened, told)
+        return read
 
     async def rows(self, selection: Selection) -> list[dict[str, Any]]:
         return [row for batch in await self.batches(selection) for row in batch.to_pylist()]
@@ -110,6 +119,19 @@ class Holding:
     def _keyed(self, row: Mapping[str, Any]) -> dict[str, Any]:
         keyed = {name: value for name, value in row.items() if name != "student"}
         return {"student_key": self.keys[row["student"]], **keyed} if "student" in row else keyed
+
+
+async def _read(reader: RowReader, selection: Selection) -> list[pa.RecordBatch]:
+    """All batches of a reader; each has the selection's schema."""
+    batches: list[pa.RecordBatch] = []
+    while some := await reader.next_batches():
+        assert len(some) <= (MOST_UNSENT if batches else 1)
+        assert all(batch.schema == selection.schema for batch in some)
+        assert all(batch.num_rows <= ROWS_PER_BATCH for batch in some)
+        batches += some
+    assert not await reader.next_batches()
+    await reader.close()
+    return batches
 
 
 @contextmanager

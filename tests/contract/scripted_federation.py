@@ -39,6 +39,7 @@ from homeroom.development import (
 )
 from homeroom.evidence import signature_on, signed
 from homeroom.identity import Role
+from homeroom.packing import packed
 from homeroom.sealing import AnswerContext, AnswerSealer, SealingKey
 from homeroom.signing import Domain, SigningKey, digest_of
 from homeroom.users import User
@@ -77,7 +78,7 @@ class Holder:
         context = AnswerContext(digest, self.organization_id)
         sealer = AnswerSealer(requester_key, context)
         frames = [
-            answer_pb2.AnswerFrame(sequence=i, sealed_rows=sealer.seal_rows(i, piece))
+            answer_pb2.AnswerFrame(sequence=i, sealed_rows=sealer.seal_rows(i, packed(piece)))
             for i, piece in enumerate(pieces_of(batches))
         ]
         frames = frames or [answer_pb2.AnswerFrame()]

@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from homeroom.audit import AuditKind
 from homeroom.catalog import CATALOG, SUBJECT_REF, Dataset, dataset_named
+from homeroom.errors import LogUnavailableError
 from homeroom.question import Period
 from homeroom.vocabulary import Element
 from services.node.domain.consent_book import Revoked
@@ -539,7 +540,7 @@ async def test_ten_thousand_students_can_be_named(two: Holding) -> None:
 
 
 async def test_many_rows_come_in_batches_with_none_lost_or_doubled(holding: Holding) -> None:
-    names, days = [f"s{n}" for n in range(30)], [MONDAY + n * DAY for n in range(300)]
+    names, days = [f"s{n}" for n in range(30)], [MONDAY + n * DAY for n in range(600)]
     holding.add("student", *(student(name) for name in names))
     holding.add("attendance", *(event(name, day) for name, day in product(names, days)))
     for name in names:
@@ -548,7 +549,7 @@ async def test_many_rows_come_in_batches_with_none_lost_or_doubled(holding: Hold
     read = [(row[SUBJECT_REF], row["event_date"]) for b in batches for row in b.to_pylist()]
 
     assert len(batches) > 2
-    assert len(read) == 9_000
+    assert len(read) == 18_000
     assert set(read) == {(f"ref-{name}", day) for name, day in product(names, days)}
 
 
@@ -558,3 +559,30 @@ async def test_a_reader_can_be_closed_before_its_end(two: Holding) -> None:
     await reader.close()
 
     assert await two.refs(selection()) == ["ref-ana"]
+
+
+async def test_a_beginning_names_whom_the_question_names(two: Holding) -> None:
+    two.grant("ana", *ATTENDANCE)
+    begun = await two.store.begin(selection(), ("ref-ana", "nobody"))
+
+    assert begun.named == {"ref-ana": two.keys["ana"]}
+    assert begun.reader is not None
+    await begun.reader.close()
+
+
+async def test_rows_that_cannot_be_read_leave_the_coverage_known(
+    two: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what was asked for can be written down; whoever opens them hears what is wrong."""
+    two.grant("ana", *ATTENDANCE)
+
+    def away(*_: object, **__: object) -> None:
+        raise LogUnavailableError("away")
+
+    monkeypatch.setattr(two.store, "_open", away)
+    begun = await two.store.begin(selection(), ())
+
+    assert set(begun.coverage.elements) == {"ref-ana"}
+    assert begun.reader is None
+    with pytest.raises(LogUnavailableError):
+        await two.store.open(selection())

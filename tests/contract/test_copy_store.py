@@ -49,7 +49,7 @@ async def test_copies_read_back_as_they_were_kept_by_a_later_run_too(kept: Kept)
     """The first with a log entry, others for themselves; under a key that no database has."""
     copies = kept.run()
     await kept.log.append(AuditKind.DECIDED, QUERY, {}, [copies.seal(QUERY, 0, KEY, ROWS)])
-    await copies.keep(copies.seal(QUERY, 1, KEY, b"more"))
+    await copies.keep([copies.seal(QUERY, 1, KEY, b"more")])
 
     opened = kept.run().of_query(QUERY.hex())
     assert opened is not None
@@ -60,16 +60,30 @@ async def test_copies_read_back_as_they_were_kept_by_a_later_run_too(kept: Kept)
 async def test_a_piece_that_did_not_leave_is_replaced(kept: Kept) -> None:
     copies = kept.run()
     for piece in (b"as it was read", b"as it left"):
-        await copies.keep(copies.seal(QUERY, 0, KEY, piece))
+        await copies.keep([copies.seal(QUERY, 0, KEY, piece)])
 
     opened = copies.of_query(QUERY.hex())
     assert opened is not None
     assert list(opened.pieces) == [b"as it left"]
 
 
+async def test_pieces_that_waited_with_one_that_did_not_leave_go_with_it(kept: Kept) -> None:
+    """Kept at once; replaced from the first that changed on, and what stood before it stays."""
+    copies = kept.run()
+    await copies.keep([copies.seal(QUERY, place, KEY, b"read") for place in range(4)])
+    await copies.keep([copies.seal(b"r" * 32, 5, KEY, b"of another answer")])
+    await copies.keep([copies.seal(QUERY, place, KEY, b"left") for place in (1, 2)])
+
+    opened = copies.of_query(QUERY.hex())
+    assert opened is not None
+    assert list(opened.pieces) == [b"read", b"left", b"left"]
+    with pytest.raises(EvidenceInvalidError):
+        copies.of_query((b"r" * 32).hex())
+
+
 async def test_nothing_is_to_be_read_without_the_holders_key(kept: Kept, urls: Urls) -> None:
     copies = kept.run()
-    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    await copies.keep([copies.seal(QUERY, 0, KEY, ROWS)])
     (row,) = urls.rows(RELEASED_COPY)
 
     assert b"Zoraida" not in row["sealed"]
@@ -83,8 +97,8 @@ async def test_nothing_is_to_be_read_without_the_holders_key(kept: Kept, urls: U
 async def test_copies_open_after_the_sealing_key_was_changed(kept: Kept) -> None:
     """With the former key's file, as they were; new ones are sealed to the new key alone."""
     before, after = kept.run(), kept.run(new := SealingKey.generate(), former=[HOLDER])
-    await before.keep(before.seal(QUERY, 0, KEY, ROWS))
-    await after.keep(after.seal(b"r" * 32, 0, KEY, b"later"))
+    await before.keep([before.seal(QUERY, 0, KEY, ROWS)])
+    await after.keep([after.seal(b"r" * 32, 0, KEY, b"later")])
 
     opened = after.of_query(QUERY.hex())
     assert opened is not None
@@ -101,7 +115,7 @@ async def test_a_copy_that_was_moved_or_changed_does_not_open(
     kept: Kept, moved: dict[str, object]
 ) -> None:
     copies = kept.run()
-    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    await copies.keep([copies.seal(QUERY, 0, KEY, ROWS)])
     with writing(kept.engine) as connection:
         connection.execute(update(RELEASED_COPY).values(**moved))
 
@@ -111,7 +125,7 @@ async def test_a_copy_that_was_moved_or_changed_does_not_open(
 
 async def test_copies_are_forgotten_when_their_time_is_over(kept: Kept) -> None:
     copies = kept.run()
-    await copies.keep(copies.seal(QUERY, 0, KEY, ROWS))
+    await copies.keep([copies.seal(QUERY, 0, KEY, ROWS)])
     now = dt.datetime.now(dt.UTC)
 
     assert copies.forget_before(now - dt.timedelta(days=1)) == 0

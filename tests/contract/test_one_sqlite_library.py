@@ -44,7 +44,7 @@ async def test_a_commit_after_an_answer_was_read_is_seen_by_every_other_process(
     for sequence in range(1, 6):
         stores.consents.confirm(Progress(sequence, sequence, _NOW))
         reader = await stores.answers.open(selection)
-        while await reader.next_batch() is not None:
+        while await reader.next_batches():
             pass
         await reader.close()
 

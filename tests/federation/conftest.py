@@ -14,6 +14,8 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
     started = start_federation(tmp_path_factory.mktemp("federation"))
     try:
         yield started
+        # While its pages can still be read.
+        require_no_leak(started)
     finally:
         started.close()
     # Whatever the tests made it do, also what they made it refuse.

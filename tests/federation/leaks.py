@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _GRAM_BYTES = 4
 _HASH_BITS = 20
 _SPREAD, _SHIFT = np.uint32(2_654_435_761), np.uint32(32 - _HASH_BITS)
 
+_PAGE_SECONDS = 60
 _HOLDERS_OWN = re.compile(r"(records|state)\.db.*")
 _INTAKE = "_records"
 
@@ -68,9 +70,30 @@ def leaks_in(folder: Path, secrets: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, one) for name, content in contents for one in found_in(content, secrets)]
 
 
+def pages_of(federation: Federation) -> Iterator[tuple[str, bytes]]:
+    """What every process that runs tells Prometheus."""
+    running = federation.processes.process_ids().keys() & federation.layout.processes.keys()
+    for name in sorted(running):
+        plan = federation.layout.processes[name]
+        (address,) = (
+            value for key, value in plan.environment.items() if key.endswith("_METRICS_ADDRESS")
+        )
+        yield name, page_at(address)
+
+
+def page_at(address: str) -> bytes:
+    """The page that a process serves there."""
+    with urlopen(f"http://{address}/metrics", timeout=_PAGE_SECONDS) as page:
+        content: bytes = page.read()
+        return content
+
+
 def require_no_leak(federation: Federation) -> None:
-    """Looks through every byte of these places."""
-    assert leaks_in(federation.layout.folder, secrets_of(federation)) == []
+    """Looks through every byte of these places, and of the pages of what runs."""
+    secrets = secrets_of(federation)
+    assert leaks_in(federation.layout.folder, secrets) == []
+    pages = pages_of(federation)
+    assert [(name, one) for name, page in pages for one in found_in(page, secrets)] == []
 
 
 def found_in(content: bytes, secrets: Sequence[str]) -> list[str]:

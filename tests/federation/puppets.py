@@ -279,6 +279,7 @@ def _besieged(
     changed = {
         "ADDRESS": free_address(),
         "HEALTH_ADDRESS": health_address,
+        "METRICS_ADDRESS": free_address(),
         "REGISTRY_ADDRESS": registry_address,
         "CONSENT_ADDRESS": consent_address,
         "RECORDS_URL": records_url,

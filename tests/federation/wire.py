@@ -19,6 +19,7 @@ from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.channel import MAX_MESSAGE_BYTES
 from homeroom.evidence import signed
 from homeroom.identity import Identity, Role
+from homeroom.packing import unpacked
 from homeroom.query import to_query
 from homeroom.question import Question, basis_named, elements_named
 from homeroom.remote import error_of
@@ -145,7 +146,7 @@ class Keys:
         context = AnswerContext(digest_of(query.statement), holder)
         opener = AnswerOpener(sealed.frames[0].sealed_key, self.sealing, context)
         stream = b"".join(
-            opener.open_rows(frame.sequence, frame.sealed_rows)
+            unpacked(opener.open_rows(frame.sequence, frame.sealed_rows))
             for frame in sealed.frames
             if frame.sealed_rows
         )

@@ -18,8 +18,8 @@ from services.gateway.domain.plan import Holder
 FRAMES_WAITING = 4
 """How many frames of one node may wait for the caller, at most."""
 
-FRAMES_WAITING_IN_ALL = 100
-"""How many frames of all nodes may wait: 25 MB of the usual 256 KB, but one for each node."""
+FRAMES_WAITING_IN_ALL = 50
+"""How many frames of all nodes may wait: 25 MB of 512 KB, were none compressed; but one of each."""
 
 Frame = TypeVar("Frame")
 

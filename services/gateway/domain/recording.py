@@ -7,7 +7,7 @@ the registry's agreements, their purposes, the catalog's datasets and elements.
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ class QuestionLog:
         self._clock = clock
         self._report = report
         self._refused: OrderedDict[tuple[str, Reason], dt.datetime] = OrderedDict()
+        self._unnoted: Counter[tuple[str, Reason]] = Counter()
         self._noting: set[asyncio.Task[None]] = set()
         self._words = Words({})
 
@@ -114,13 +115,16 @@ class QuestionLog:
         now = self._clock()
         before = self._refused.get((caller, reason))
         if before is not None and now - before < _PAUSE:
+            self._unnoted[caller, reason] += 1
             return
         self._refused[caller, reason] = now
         self._refused.move_to_end((caller, reason))
         if len(self._refused) > _REMEMBERED:
             self._refused.popitem(last=False)
         act = digest_of(f"{caller} {reason} {now.isoformat()}".encode())
-        said = {"requester": caller, "reason": str(reason)}
+        said: dict[str, Any] = {"requester": caller, "reason": str(reason)}
+        if earlier := self._unnoted.pop((caller, reason), 0):
+            said["earlier"] = earlier
         noting = self.begin(AuditKind.CALLER_REFUSED, act, said)
         noting.add_done_callback(lambda done: self._forget_unwritten(done, caller, reason))
 

@@ -1,5 +1,7 @@
 """Keeps the gateway's log in its own database: SQLite or PostgreSQL, by one code."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, MetaData
 
 from homeroom.audit import AuditEntry
@@ -22,5 +24,5 @@ class GatewayLog(KeptLog[None]):
         self._opened.dispose()
 
 
-def _keep_nothing(_connection: Connection, _entry: AuditEntry, _note: None) -> None:
+def _keep_nothing(_connection: Connection, _noted: Sequence[tuple[AuditEntry, None]]) -> None:
     """There is nothing to keep."""

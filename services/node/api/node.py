@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from homeroom.api.common.v1 import answer_pb2, query_pb2
@@ -13,6 +14,7 @@ from homeroom.errors import (
     ClockSkewedError,
     NotPermittedError,
     RequestInvalidError,
+    TooMuchAskedError,
 )
 from homeroom.evidence import decode, signed
 from homeroom.held_keys import HeldKeys
@@ -32,6 +34,7 @@ from services.runtime.admission import ProvedQuery, prove_query
 from services.runtime.audit.standing import LogStanding
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.policy import PolicyState
+from services.runtime.turns import Turn, Turns
 
 _OUTCOME = {
     Ending.ANSWERED: answer_pb2.OUTCOME_ANSWERED,
@@ -77,6 +80,14 @@ class NodeCounts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What stands before the questions of others: who is let in, and when it is their turn."""
+
+    admissions: Admissions
+    turns: Turns
+
+
 class NodeApi(NodeServiceServicer):
     """The node's RPCs."""
 
@@ -87,23 +98,28 @@ class NodeApi(NodeServiceServicer):
         replica: Replica,
         answerer: Answerer,
         counts: NodeCounts,
-        admissions: Admissions,
+        door: Door,
     ) -> None:
         self._holder = holder
         self._keys = keys
         self._replica = replica
         self._answerer = answerer
         self._counts = counts
-        self._admissions = admissions
-        self._clock = admissions.clock
+        self._admissions = door.admissions
+        self._turns = door.turns
+        self._clock = door.admissions.clock
 
     async def Answer(
         self, request: pb.AnswerRequest, context: ServicerContext
     ) -> AsyncIterator[pb.AnswerResponse]:
-        del context
         asked = await self._asked(request)
-        async for frame in self.frames(asked):
-            yield pb.AnswerResponse(frame=frame)
+        with await self._turn(asked, context.time_remaining()) as turn:
+            # A caller that goes away while a frame is being sent does not wake this generator.
+            context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
+            async for frame in self.frames(asked):
+                yield pb.AnswerResponse(frame=frame)
+                if frame.outcome == answer_pb2.OUTCOME_ANSWERED:
+                    turn.answered(frame.sequence)
 
     async def frames(self, asked: Asked) -> AsyncIterator[answer_pb2.AnswerFrame]:
         """The answer to a question, piece by piece, as it travels."""
@@ -134,6 +150,19 @@ class NodeApi(NodeServiceServicer):
             await self._answerer.refuse_unread(asker, malformed)
             raise
         return Asked(question, proved.requester, proved.user, proved.digest)
+
+    async def _turn(self, asked: Asked, seconds: float | None) -> Turn:
+        """Waits until this question's turn has come; until then nothing of it is decided.
+
+        Raises:
+            TooMuchAskedError: if it does not come in time.
+        """
+        requester = asked.requester.organization_id
+        try:
+            return await self._turns.take(requester, asked.question, seconds)
+        except TooMuchAskedError as refused:
+            self._admissions.refused(requester, refused.reason)
+            raise
 
     def _proved(self, request: pb.AnswerRequest) -> ProvedQuery:
         now = self._clock()

@@ -5,7 +5,7 @@ No question waits for these entries: what it may be told rests on its own.
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Coroutine, Hashable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -33,6 +33,7 @@ class Admissions:
         self.clock = clock
         self._admitted: OrderedDict[Hashable, dt.datetime] = OrderedDict()
         self._refused: OrderedDict[Hashable, dt.datetime] = OrderedDict()
+        self._unnoted: Counter[Hashable] = Counter()
         self._noting: set[asyncio.Task[None]] = set()
 
     def admitted(self, requester: str, user: User, token_digest: bytes) -> None:
@@ -43,11 +44,15 @@ class Admissions:
 
     def refused(self, requester: str, reason: Reason) -> None:
         """Notes that a query was not admitted that a known organization signed."""
-        now = self.clock()
-        before = _remembered(self._refused, (requester, reason), now)
-        if before is None or now - before >= _PAUSE:
-            self._refused[requester, reason] = now
-            said = {"requester": requester, "reason": str(reason)}
+        now, kind = self.clock(), (requester, reason)
+        before = _remembered(self._refused, kind, now)
+        if before is not None and now - before < _PAUSE:
+            self._unnoted[kind] += 1
+        else:
+            self._refused[kind] = now
+            said: dict[str, Any] = {"requester": requester, "reason": str(reason)}
+            if earlier := self._unnoted.pop(kind, 0):
+                said["earlier"] = earlier
             act = digest_of(f"{requester} {reason} {now.isoformat()}".encode())
             self._begin(self._note(AuditKind.PERSON_REFUSED, act, said))
 

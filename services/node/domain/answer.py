@@ -3,15 +3,14 @@
 Nothing leaves before the log has it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedError
 from services.node.domain.copies import Copies
-from services.node.domain.log import Log, Note
+from services.node.domain.log import Log
 from services.node.domain.recording import (
     Asker,
     notes_on_decided,
@@ -24,8 +23,8 @@ from services.node.domain.recording import (
 from services.node.domain.release import Closing, Ending, Means, Release, SealedRows
 from services.node.domain.replica import Replica
 from services.node.domain.ruling import Asked, Holder, Judge, Ruling
-from services.node.domain.selection import Coverage, Records
-from services.node.domain.unnamed import UnnamedAnswers
+from services.node.domain.selection import Beginning, Coverage, Records
+from services.node.domain.unnamed import Unnamed, UnnamedAnswers
 
 __all__ = ["Answerer", "Closing", "Ending", "SealedRows", "Stock"]
 
@@ -122,38 +121,40 @@ class Answerer:
                 notes_on_undecided(self._holder, asked, undecided, await self._named(asked)),
             )
             raise
-        coverage = Coverage({})
-        if ruling.selection is not None and not question.validate_only:
-            coverage = await self._records.covered(ruling.selection)
         unnamed = await self._unnamed.to(asked, ruling)
-        named = await self._named(asked)
-        notes = notes_on_decided(self._holder, asked, ruling, coverage, named, unnamed)
+        release = Release(self._means, asked, ruling, await self._beginning(asked, ruling), unnamed)
+        try:
+            await self._record(release, asked, unnamed)
+        except BaseException:
+            await release.end()
+            raise
+        return release
+
+    async def _beginning(self, asked: Asked, ruling: Ruling) -> Beginning:
+        """What is known before anything is written down; of a trial, no rows."""
+        question = asked.question
+        if ruling.selection is None or question.validate_only:
+            return Beginning(Coverage({}), await self._named(asked))
+        return await self._records.begin(ruling.selection, question.subject_refs or ())
+
+    async def _record(self, release: Release, asked: Asked, unnamed: Unnamed | None) -> None:
+        """Writes down what was decided, with a copy of the first rows that may leave."""
+        ruling, begun = release.ruling, release.beginning
+        notes = notes_on_decided(self._holder, asked, ruling, begun.coverage, begun.named, unnamed)
         if unnamed is not None and unnamed.release is not None:
             notes.append(unnamed.release)
         decided = what_was_decided(asked, ruling)
         if unnamed is not None:
             decided |= unnamed.content(asked.question)
-        release = Release(self._means, asked, ruling, coverage, unnamed)
-        await self._record(release, asked, decided, notes)
-        return release
-
-    async def _record(
-        self, release: Release, asked: Asked, decided: Mapping[str, Any], notes: Sequence[Note]
-    ) -> None:
-        """Writes down what was decided, with a copy of the first rows that may leave."""
         try:
-            try:
-                copied = await release.open()
-            except Exception:
-                # What cannot be read was asked for all the same.
-                await self._log.append(AuditKind.DECIDED, asked.digest, decided, notes)
-                raise
-            position = await self._log.append(
-                AuditKind.DECIDED, asked.digest, decided, [*notes, *copied]
-            )
-        except BaseException:
-            await release.end()
+            copied = await release.open()
+        except Exception:
+            # What cannot be read was asked for all the same.
+            await self._log.append(AuditKind.DECIDED, asked.digest, decided, notes)
             raise
+        position = await self._log.append(
+            AuditKind.DECIDED, asked.digest, decided, [*notes, *copied]
+        )
         release.began = position.log_index
 
     @property

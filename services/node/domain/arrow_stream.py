@@ -1,30 +1,29 @@
 """An Arrow stream that is handed out while it is written, to be sealed piece by piece."""
 
-import io
-
 import pyarrow as pa
 
 END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-"""The last piece of a stream that has a batch (Arrow's IPC format, end of stream)."""
+"""The last piece of a stream (Arrow's IPC format, end of stream)."""
 
 
 class ArrowStream:
-    """Writes one Arrow IPC stream and hands it out piece by piece."""
+    """Writes one Arrow IPC stream and hands it out piece by piece; the schema is in the first."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._sink = io.BytesIO()
-        self._writer = pa.ipc.new_stream(self._sink, schema)
+        self._schema = schema
+        self._begun = False
 
-    def piece(self, batch: pa.RecordBatch) -> bytes:
-        self._writer.write_batch(batch)
-        return self._taken()
+    def piece(self, batch: pa.RecordBatch) -> bytes | pa.Buffer:
+        """A batch as a message of the stream."""
+        # No column of the catalog has a dictionary, which would have to go before its batch.
+        return self._after_schema(batch.serialize())
 
-    def end(self) -> bytes:
-        self._writer.close()
-        return self._taken()
+    def end(self) -> bytes | pa.Buffer:
+        """What follows the last batch."""
+        return self._after_schema(END)
 
-    def _taken(self) -> bytes:
-        piece = self._sink.getvalue()
-        self._sink.seek(0)
-        self._sink.truncate()
-        return piece
+    def _after_schema(self, message: bytes | pa.Buffer) -> bytes | pa.Buffer:
+        if self._begun:
+            return message
+        self._begun = True
+        return b"".join((self._schema.serialize(), message))

@@ -1,8 +1,8 @@
 """Keeps a copy of what leaves about students, so that a family can be given it (34 CFR 99.30(c)).
 
-A copy is the exact piece of the answer's stream, kept before that piece leaves; records that are
-corrected later do not change it. With it stands the answer's own content key: whoever seals the
-copies again gets the digest that the log and the requester's receipt name.
+A copy is the exact piece of the answer's stream as it was sealed, kept before that piece leaves;
+records that are corrected later do not change it. With it stands the answer's own content key:
+whoever seals the copies again gets the digest that the log and the requester's receipt name.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class OpenedCopies:
 
     Attributes:
         content_key: the key that sealed the answer to its requester.
-        pieces: the pieces of its stream, in order.
+        pieces: the pieces of its stream, in order, as they were sealed.
     """
 
     content_key: bytes = field(repr=False)
@@ -57,11 +57,14 @@ class Copies(Protocol):
         """Seals a piece to the holder; whoever seals it keeps it too."""
         ...
 
-    async def keep(self, copied: CopiedPiece) -> None:
-        """Keeps a piece durably, in the place of one that did not leave.
+    async def keep(self, copied: Sequence[CopiedPiece]) -> None:
+        """Keeps pieces that follow one another, all durably or none.
+
+        They stand in the place of any of the same answer that were kept there or further on, and
+        so did not leave.
 
         Raises:
-            LogUnavailableError: if it cannot be kept; then the piece may not leave.
+            LogUnavailableError: if they cannot be kept; then none of them may leave.
         """
         ...
 

@@ -20,6 +20,7 @@ from homeroom.catalog import SUBJECT_REF
 from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError, NotPermittedError, PolicyUnavailableError
 from homeroom.facts import SCHEMA, Facts, moment
+from homeroom.packing import packed, unpacked
 from homeroom.sealing import AnswerContext, frames_digest_of
 from homeroom.users import User
 from services.node.domain.arrow_stream import END
@@ -228,7 +229,8 @@ class Disclosing:
             return None
         names = await asyncio.to_thread(self.shelves.names.ever, entry.requester, key)
         pieces = _proved_pieces(opened, entry, self.holder.organization_id)
-        table = pa.ipc.open_stream(io.BytesIO(b"".join(pieces) + END)).read_all()
+        stream = b"".join([*map(unpacked, pieces), END])
+        table = pa.ipc.open_stream(io.BytesIO(stream)).read_all()
         own = pc.is_in(table.column(SUBJECT_REF), pa.array(sorted(names), pa.string()))
         return ReleasedCopy(table.filter(own), entry.ended is not None)
 
@@ -338,7 +340,7 @@ def _proved_pieces(opened: OpenedCopies, entry: KeptRecord, holder: str) -> Sequ
     if ended is None:
         return opened.pieces
     pieces = opened.pieces[: ended.pieces]
-    frames = [*pieces] if ended.cut else [*pieces, END]
+    frames = [*pieces] if ended.cut else [*pieces, packed(END)]
     context = AnswerContext(bytes.fromhex(entry.query_digest), holder)
     found = frames_digest_of(opened.content_key, context, frames)
     if len(pieces) != ended.pieces or found.hex() != ended.frames_digest:

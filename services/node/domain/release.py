@@ -5,7 +5,9 @@ says so. Of what leaves about students a copy is kept before it does.
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,6 +15,8 @@ import pyarrow as pa
 
 from homeroom.audit import AuditKind, Position
 from homeroom.clock import Clock
+from homeroom.errors import LogUnavailableError, QueryReplayedError
+from homeroom.packing import packed
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Element, Obligation, ReasonCode
@@ -25,10 +29,9 @@ from services.node.domain.replica import Evidence, Replica
 from services.node.domain.ruling import Asked, Holder, Ruling
 from services.node.domain.selection import (
     ROWS_PER_BATCH,
-    Coverage,
+    Beginning,
     Narrowing,
     Records,
-    RowReader,
     still_permits,
 )
 from services.node.domain.unnamed import TableReader, Unnamed, still_tells
@@ -108,11 +111,13 @@ class _Pending:
         batch: as it was read, for it may be narrowed otherwise before it leaves.
         narrowing: what it was narrowed by when its piece was written and copied.
         rows: how many are left; the piece is empty where none is.
+        sequence: the piece's place in the answer, if all before it leave.
     """
 
     batch: pa.RecordBatch
     narrowing: Narrowing | None
     rows: int
+    sequence: int
     piece: bytes
 
 
@@ -124,11 +129,12 @@ class Release:
         means: Means,
         asked: Asked,
         ruling: Ruling,
-        coverage: Coverage,
+        beginning: Beginning,
         unnamed: Unnamed | None,
     ) -> None:
         self._means = means
-        self._coverage = coverage
+        self.beginning = beginning
+        self._coverage = coverage = beginning.coverage
         self._unnamed = unnamed
         self._asked = asked
         self.ruling = ruling
@@ -139,12 +145,13 @@ class Release:
             asked.requester.sealing_key,
             AnswerContext(asked.digest, means.holder.organization_id),
         )
-        self._reader: RowReader | None = None
-        self._pending: _Pending | None = None
+        self._reader = beginning.reader
+        self._pending: deque[_Pending] = deque()
         self._looked_at = means.clock()
         self._sequence = 0
         self._row_count = 0
         self.began = 0
+        self._runs = self._closed = False
 
     async def open(self) -> Sequence[Note]:
         """Begins to read what may leave; gives the copy of the first batch about students.
@@ -155,78 +162,82 @@ class Release:
         if self._asked.question.validate_only or (begun is None and rows is None):
             return []
         if begun is not None:
-            # Where no record calls for anything, the answer has no columns to say so.
-            told = begun.row_obligations & frozenset(self._coverage.called_for)
-            chosen = replace(begun, row_obligations=told)
+            chosen = begun.telling(self._coverage.called_for)
             self._schema = chosen.schema
-            self._reader = await self._means.records.open(chosen)
+            self._reader = self._reader or await self._means.records.open(chosen)
         elif rows is not None:
             self._schema = rows.schema
             self._reader = TableReader(rows, ROWS_PER_BATCH)
         self._stream = ArrowStream(self._schema)
-        copied = await self._read()
-        return [] if copied is None else [copied]
+        return await self._read()
 
     async def end(self) -> None:
-        """Ends the read, finished or not."""
-        if self._reader is not None:
-            await self._reader.close()
+        """Ends the read, finished or not; of an answer that broke off, records that it was cut."""
+        try:
+            if self._reader is not None:
+                await self._reader.close()
+        finally:
+            if self._runs and not self._closed:
+                # Its caller left, or something failed: what had left by then stands in the log.
+                with suppress(LogUnavailableError, QueryReplayedError):
+                    await self.close(cut=True)
 
     async def run(self) -> AsyncIterator[SealedRows | Closing]:
         """Streams what is permitted, then the closing."""
+        self._runs = True
         if self._reader is None:
             yield await self.close()
             return
-        while (pending := self._pending) is not None:
+        while self._pending:
             if not await self._still_permitted():
                 yield await self.close(cut=True)
                 return
-            if pending.narrowing is not self._narrowing:
-                pending = self._written(pending.batch)
-                await self._keep(self._copy_of(pending))
+            if self._pending[0].narrowing is not self._narrowing:
+                await self._keep(self._write([pending.batch for pending in self._pending]))
+            pending = self._pending.popleft()
             if pending.piece:
                 self._row_count += pending.rows
                 yield self._seal(pending.piece)
-            await self._keep(await self._read())
+            if not self._pending:
+                await self._keep(await self._read())
         if not await self._still_permitted():
             yield await self.close(cut=True)
             return
         pieces = self._sequence
-        yield self._seal(self._stream.end())
+        yield self._seal(packed(self._stream.end()))
         yield await self.close(pieces=pieces)
 
-    async def _read(self) -> CopiedPiece | None:
-        """Reads the next batch, and gives the copy of its piece that is to be kept."""
-        reader = self._reader
-        batch = await reader.next_batch() if reader is not None else None
-        self._pending = None if batch is None else self._written(batch)
-        return self._copy_of(self._pending)
+    async def _read(self) -> Sequence[CopiedPiece]:
+        """Reads the next batches, and gives the copies of their pieces that are to be kept."""
+        return self._write(await self._reader.next_batches() if self._reader is not None else [])
 
-    def _written(self, batch: pa.RecordBatch) -> _Pending:
-        """A batch as it would leave now."""
-        narrowing = self._narrowing
-        left = batch if narrowing is None else narrowing.apply(batch)
+    def _write(self, batches: Sequence[pa.RecordBatch]) -> Sequence[CopiedPiece]:
+        """Has batches wait as they would leave now, and gives the copies of their pieces."""
         if self._sequence == 0:
             # What was written before and did not leave had the schema.
             self._stream = ArrowStream(self._schema)
-        piece = self._stream.piece(left) if left.num_rows else b""
-        return _Pending(batch, narrowing, left.num_rows, piece)
+        narrowing, sequence = self._narrowing, self._sequence
+        self._pending.clear()
+        for batch in batches:
+            left = batch if narrowing is None else narrowing.apply(batch)
+            piece = packed(self._stream.piece(left)) if left.num_rows else b""
+            self._pending.append(_Pending(batch, narrowing, left.num_rows, sequence, piece))
+            sequence += bool(piece)
+        return self._copies_of(self._pending)
 
-    def _copy_of(self, pending: _Pending | None) -> CopiedPiece | None:
-        copies = self._means.copies
-        if copies is None or self._begun is None or pending is None or not pending.piece:
-            return None
-        key = self._sealer.content_key
-        return copies.seal(self._asked.digest, self._sequence, key, pending.piece)
+    def _copies_of(self, waiting: Iterable[_Pending]) -> Sequence[CopiedPiece]:
+        copies, digest, key = self._means.copies, self._asked.digest, self._sealer.content_key
+        if copies is None or self._begun is None:
+            return []
+        return [copies.seal(digest, one.sequence, key, one.piece) for one in waiting if one.piece]
 
-    async def _keep(self, copied: CopiedPiece | None) -> None:
-        if copied is not None and self._means.copies is not None:
+    async def _keep(self, copied: Sequence[CopiedPiece]) -> None:
+        if copied and self._means.copies is not None:
             await self._means.copies.keep(copied)
 
     async def close(self, *, cut: bool = False, pieces: int | None = None) -> Closing:
         """Records how the answer ended, then says so."""
         means, ruling = self._means, self.ruling
-        decision = ruling.decision
         ending = Ending.NO_PERMITTED_ANSWER
         if (ruling.selection is not None or self._tells_rows) and not cut:
             ending = Ending.ANSWERED
@@ -247,6 +258,7 @@ class Release:
             },
             self._manifest(cut=cut, pieces=pieces),
         )
+        self._closed = True
         return Closing(
             sequence=self._sequence,
             sealer=self._sealer,
@@ -254,13 +266,13 @@ class Release:
             ending=ending,
             reasons=_reasons(ruling, ending, self._unnamed),
             released=tuple(sorted(released)),
-            withheld={entry.element: entry.reason for entry in sorted(decision.withheld)},
+            withheld={entry.element: entry.reason for entry in sorted(ruling.decision.withheld)},
             obligations=_obligations(ruling, ending),
             row_count=self._row_count,
             agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
             history=_history(self._asked, ruling.evidence),
             evidence=ruling.evidence,
-            decision_digest=digest_of(decision.encode()),
+            decision_digest=digest_of(ruling.decision.encode()),
             position=position,
             at=means.clock(),
         )

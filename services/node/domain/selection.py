@@ -1,8 +1,8 @@
 """Which rows a decision lets leave: the selection, its reader, and who is covered."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
@@ -17,8 +17,15 @@ from homeroom.vocabulary import Element, Obligation, ReasonCode
 from services.node.domain.consent_forms import CLASS
 from services.node.domain.decision import Schools
 
-ROWS_PER_BATCH = 4_096
-"""About 256 KiB of attendance: large enough that sealing and framing cost little per row."""
+_FEW_ROWS = 256
+ROWS_PER_BATCH = 8_192
+"""About 512 KiB of attendance: large enough that what each frame costs is little per row."""
+
+MOST_BATCH_BYTES = 1024 * 1024
+"""About how large a batch of long texts may be; far from what one message may be."""
+
+MOST_UNSENT = 4
+"""How many batches of an answer are in the node at once, read and not sent."""
 
 
 class Relation(StrEnum):
@@ -112,6 +119,10 @@ class Selection:
         """By what families may have named the requester: itself, or a class that it is in."""
         return [self.recipient, *sorted(CLASS + name for name in self.classes)]
 
+    def telling(self, called_for: frozenset[Obligation]) -> "Selection":
+        """The same; where no record calls for anything, its rows have no columns to say so."""
+        return replace(self, row_obligations=self.row_obligations & called_for)
+
     @property
     def schema(self) -> pa.Schema:
         """What its rows look like; obligations, where there may be any, come last."""
@@ -171,10 +182,13 @@ class Coverage:
 
 
 class RowReader(Protocol):
-    """The rows of one selection, a batch at a time, all from one state of the database."""
+    """The rows of one selection, some batches at a time, all from one state of the database."""
 
-    async def next_batch(self) -> pa.RecordBatch | None:
-        """The next batch, in the selection's schema; None after the last."""
+    async def next_batches(self) -> Sequence[pa.RecordBatch]:
+        """The next batches, in the selection's schema; none after the last.
+
+        At first one, so that an answer begins soon; then at most `MOST_UNSENT`.
+        """
         ...
 
     async def close(self) -> None:
@@ -182,8 +196,27 @@ class RowReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What an answer begins with.
+
+    Attributes:
+        named: the key of each student whom the requester names; names of nobody left out.
+        reader: the rows; None where they are not read, or could not be: whoever opens them then
+            hears why.
+    """
+
+    coverage: Coverage
+    named: Mapping[str, int]
+    reader: RowReader | None = None
+
+
 class Records(Protocol):
     """The node's records, as an answer reads them."""
+
+    async def begin(self, selection: Selection, subject_refs: Sequence[str]) -> Beginning:
+        """All of the below at once, as far as the first batch: a small answer waits once for it."""
+        ...
 
     async def open(self, selection: Selection) -> RowReader:
         """Begins to read a selection, joined to the grants valid at its instant."""
@@ -209,43 +242,49 @@ class Narrowing:
     dataset: Dataset
 
     @cached_property
-    def _with_rows(self) -> pa.Array:
+    def _with_rows(self) -> frozenset[str]:
         """The names of those of whom a row may leave."""
         row_element = self.dataset.row_element
-        return pa.array(
-            (
-                ref
-                for ref, elements in self.covered.items()
-                if row_element is None or row_element in elements
-            ),
-            pa.string(),
-        )
+        if row_element is None:
+            return frozenset(self.covered)
+        return frozenset(ref for ref, some in self.covered.items() if row_element in some)
 
     @cached_property
-    def _blanked(self) -> Mapping[str, pa.Array]:
+    def _blanked(self) -> Mapping[str, frozenset[str]]:
         """For each column that not everyone releases, the names of those who do."""
         by_column = {
-            column.name: [ref for ref, some in self.covered.items() if column.element in some]
+            column.name: frozenset(r for r, some in self.covered.items() if column.element in some)
             for column in self.dataset.columns
         }
-        return {
-            name: pa.array(refs, pa.string())
-            for name, refs in by_column.items()
-            if len(refs) < len(self.covered)
-        }
+        return {name: refs for name, refs in by_column.items() if len(refs) < len(self.covered)}
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Drops the rows, and blanks the values, that are no longer permitted."""
-        kept = pc.is_in(batch.column(SUBJECT_REF), self._with_rows)
-        batch = batch if pc.all(kept).as_py() else batch.filter(kept)
+        named = _named_in(batch)
+        if not named <= self._with_rows:
+            batch = batch.filter(_is_of(batch, named & self._with_rows))
         for name, releasing in self._blanked.items():
-            if name in batch.schema.names:
-                batch = _blank(batch, name, releasing)
+            if name in batch.schema.names and not named <= releasing:
+                batch = _blank(batch, name, named & releasing)
         return batch
 
 
-def _blank(batch: pa.RecordBatch, name: str, releasing: pa.Array) -> pa.RecordBatch:
-    keep = pc.is_in(batch.column(SUBJECT_REF), releasing)
+def _named_in(batch: pa.RecordBatch) -> frozenset[str]:
+    """Whom its rows are about."""
+    refs = batch.column(SUBJECT_REF)
+    if len(refs) > _FEW_ROWS:
+        # A student's rows stand together: there are far fewer names to look up than rows.
+        refs = pc.run_end_encode(refs).values
+    return frozenset(refs.to_pylist())
+
+
+def _is_of(batch: pa.RecordBatch, refs: Collection[str]) -> pa.Array:
+    """Which rows are about some students."""
+    return pc.is_in(batch.column(SUBJECT_REF), pa.array(refs, pa.string()))
+
+
+def _blank(batch: pa.RecordBatch, name: str, releasing: Collection[str]) -> pa.RecordBatch:
+    keep = _is_of(batch, releasing)
     place = batch.schema.get_field_index(name)
     column = batch.schema.field(place)
     left = pc.if_else(keep, batch.column(place), pa.scalar(None, column.type))

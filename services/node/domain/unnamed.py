@@ -1,6 +1,7 @@
 """Answers that name nobody: counts of a frozen table, and records under codes."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,8 +146,8 @@ class TableReader:
     def __init__(self, rows: pa.Table | None, rows_at_once: int) -> None:
         self._batches = rows.to_batches(max_chunksize=rows_at_once) if rows is not None else []
 
-    async def next_batch(self) -> pa.RecordBatch | None:
-        return self._batches.pop(0) if self._batches else None
+    async def next_batches(self) -> Sequence[pa.RecordBatch]:
+        return [self._batches.pop(0)] if self._batches else []
 
     async def close(self) -> None:
         self._batches = []

@@ -26,7 +26,14 @@ from homeroom.identity import Identity
 from homeroom.key_history import SigningKeys
 from homeroom.merkle import HASH_BYTES
 from homeroom.signing import Domain
-from services.node.domain.consent_book import Arrived, Change, ConsentBook, Progress
+from services.node.domain.consent_book import (
+    Arrived,
+    Change,
+    ConsentBook,
+    Narrowed,
+    Progress,
+    Revoked,
+)
 from services.node.domain.replica import Freshness, SeenLog
 from services.node.peers.consent_readers import ConsentReaders
 from services.runtime.logs import log
@@ -57,6 +64,7 @@ class ConsentFeed:
 
     Attributes:
         epoch: counts up whenever what is permitted may have changed.
+        on_taken_back: is told how long ago the service took each withdrawal that counts from now.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class ConsentFeed:
         self._confirmed_here = False
         self._many_at = -_LULL_SECONDS
         self.epoch = 0
+        self.on_taken_back: Callable[[dt.timedelta], None] = lambda _lag: None
 
     @property
     def freshness(self) -> Freshness:
@@ -197,6 +206,7 @@ class ConsentFeed:
                 state = self._registry.state()
                 read = [change for event in events for change in await self._by(state, event)]
                 await self._book.take(read, progress, state, self._clock())
+                self._tell_taken_back(read)
             elif progress.sequence != self._progress.sequence:
                 await asyncio.to_thread(self._shelf.confirm, progress)
             async with self._changed:
@@ -205,6 +215,15 @@ class ConsentFeed:
                 if changed:
                     self.epoch += 1
                 self._changed.notify_all()
+
+    def _tell_taken_back(self, read: Sequence[Change]) -> None:
+        """Tells of what was withdrawn since the last confirmation; older history has no lag."""
+        since, now = self._progress.confirmed_at, self._clock()
+        for one in read if since is not None else ():
+            at = one.revoked_at if isinstance(one, Revoked) else None
+            at = one.narrowed_at if isinstance(one, Narrowed) else at
+            if at is not None and since is not None and at >= since:
+                self.on_taken_back(now - at)
 
     def _confirmed(self, progress: Progress, evidence: evidence_pb2.SignedStatement) -> Progress:
         if len(evidence.signatures) != 1:

@@ -6,6 +6,7 @@ a dataset's rows come from a view in the organization's own database, a batch at
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,9 +15,17 @@ import pyarrow as pa
 from sqlalchemy import Select
 
 from homeroom.checks import RowCondition
+from homeroom.errors import HomeroomError
 from homeroom.vocabulary import Obligation
 from services.node.domain.extracts import STUDENT_KEY
-from services.node.domain.selection import Coverage, Failure, RowReader, Selection, Window
+from services.node.domain.selection import (
+    Beginning,
+    Coverage,
+    Failure,
+    RowReader,
+    Selection,
+    Window,
+)
 from services.node.store.consent_changes import consents_to_settle_again
 from services.node.store.database import available
 from services.node.store.element_bits import bit_of, elements_in, mask_of
@@ -24,9 +33,10 @@ from services.node.store.failures import failures_of
 from services.node.store.lists import in_lists
 from services.node.store.obligations import OF_ROWS
 from services.node.store.reading import Compiled, ReadDatabases
-from services.node.store.row_readers import ArrowReader, SqliteReader
+from services.node.store.row_readers import ArrowReader, SqliteReader, ThreadedReader
 from services.node.store.shapes import values_of
 from services.node.store.statements import Statements, ids_among
+from services.node.store.stopping import read
 from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import View, Views
 from services.node.store.views.passing import passing_of
@@ -47,17 +57,20 @@ class AnswerStore:
         self._views = views or Views()
         self._statements = Statements(self._databases, self._views)
 
+    async def begin(self, selection: Selection, subject_refs: Sequence[str]) -> Beginning:
+        return await read(lambda: self._begin(selection, subject_refs), undo=_let_go)
+
     async def open(self, selection: Selection) -> RowReader:
-        return await asyncio.to_thread(self._open, selection)
+        return await read(lambda: self._open(selection), undo=lambda reader: reader.end())
 
     async def named(self, recipient: str, subject_refs: Sequence[str]) -> Mapping[str, int]:
         return await asyncio.to_thread(self._names.students, recipient, subject_refs)
 
     async def covered(self, selection: Selection) -> Coverage:
-        return await asyncio.to_thread(self._covered, selection)
+        return await read(lambda: self._covered(selection))
 
     async def extract(self, selection: Selection, at_most: int) -> pa.Table:
-        return await asyncio.to_thread(self._extract, selection, at_most)
+        return await read(lambda: self._extract(selection, at_most))
 
     @available()
     def changed_consents(self) -> list[int]:
@@ -69,7 +82,21 @@ class AnswerStore:
             )
         ]
 
-    def _open(self, selection: Selection) -> RowReader:
+    def _begin(self, selection: Selection, subject_refs: Sequence[str]) -> Beginning:
+        coverage = self._covered(selection)
+        named = self._names.students(selection.recipient, subject_refs)
+        with suppress(HomeroomError), available():
+            # Not read here, it is opened again: and then it is known what to write down of it.
+            reader = self._open(selection.telling(coverage.called_for))
+            try:
+                reader.begin()
+            except BaseException:
+                reader.end()
+                raise
+            return Beginning(coverage, named, reader)
+        return Beginning(coverage, named)
+
+    def _open(self, selection: Selection) -> Reader:
         chosen = self._statements.rows(selection, limited=self._limited(selection))
         return self._reader(selection, chosen, self._statements.ids_of_students, selection.schema)
 
@@ -210,6 +237,11 @@ class AnswerStore:
     def _fetch_for(self, selection: Selection, chosen: Select[Any]) -> list[Any]:
         written = self._databases.written(chosen)
         return self._databases.fetch(written.asked_with(values_of(selection)))
+
+
+def _let_go(begun: Beginning) -> None:
+    if isinstance(begun.reader, ThreadedReader):
+        begun.reader.let_go()
 
 
 def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from homeroom.api.common.v1 import evidence_pb2
@@ -20,8 +20,17 @@ from services.node.domain.on_file import Approval, ApprovalState, Looked
 from services.node.store.database import available
 from services.node.store.matter_tables import APPROVAL
 from services.runtime.database import writing
+from services.runtime.statements import Statement
 
 _APPROVAL = APPROVAL.c
+_OF_USE = (
+    select(APPROVAL)
+    .where(
+        *(_APPROVAL[name] == bindparam(name) for name in ("requester", "purpose", "agreement_id"))
+    )
+    .order_by(_APPROVAL.approval_key)
+)
+_KEYS_OF_USE = Statement(_OF_USE.with_only_columns(_APPROVAL.approval_key))
 _ID_BYTES = 8
 _NEVER = int(dt.datetime(9999, 1, 1, tzinfo=dt.UTC).timestamp())
 
@@ -45,17 +54,16 @@ class ApprovalStore:
             holder: whose statements count.
             signing_key: the key that they are signed with, where `looked` names no keys.
         """
-        chosen = (
-            select(APPROVAL)
-            .where(
-                _APPROVAL.requester == looked.requester,
-                _APPROVAL.purpose == looked.purpose,
-                _APPROVAL.agreement_id == looked.agreement_id,
-            )
-            .order_by(_APPROVAL.approval_key)
-        )
+        use = {
+            "requester": looked.requester,
+            "purpose": looked.purpose,
+            "agreement_id": looked.agreement_id,
+        }
         with self._state.connect() as connection:
-            newest = {row.element: row for row in connection.execute(chosen)}
+            if _KEYS_OF_USE.execute(connection, use).fetchone() is None:
+                # As it is for most uses, and each question asks.
+                return ()
+            newest = {row.element: row for row in connection.execute(_OF_USE, use)}
         keys = looked.holder_keys or sole_period(KeySet(signing_key, b""))
         found = (_approval(row, looked.at, holder, keys) for _, row in sorted(newest.items()))
         return tuple(one for one in found if one is not None)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import pyarrow as pa
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from homeroom.errors import EvidenceInvalidError
+from homeroom.packing import packed, unpacked
 from homeroom.sealing import BatchOpener, BatchSealer, SealingKey
 from homeroom.signing import digest_of
 from services.node.domain.copies import CopiedPiece, OpenedCopies
@@ -21,9 +21,9 @@ from services.runtime.database import insert_many, writing
 
 _COPY = RELEASED_COPY.c
 _KEY_BYTES = 32
-_SIZE_BYTES = 8
-_CODEC = pa.Codec("zstd", 1)
-"""Students' rows are much alike: the quickest level keeps about an eighth of them."""
+_FROM_THERE = delete(RELEASED_COPY).where(
+    _COPY.query_digest == bindparam("digest"), _COPY.sequence >= bindparam("first")
+)
 
 
 class CopyStore:
@@ -63,12 +63,13 @@ class CopyStore:
         self, query_digest: bytes, sequence: int, content_key: bytes, piece: bytes
     ) -> CopiedPiece:
         place = next(self._places)
-        packed = content_key + len(piece).to_bytes(_SIZE_BYTES) + _compressed(piece)
+        # Here small ones are compressed too: there are many, and only the holder has them.
+        content = content_key + packed(piece, compressed_from=0)
         query = query_digest.hex()
-        sealed = self._sealer.seal(place, packed, _place_of(query, sequence))
+        sealed = self._sealer.seal(place, content, _place_of(query, sequence))
         return CopiedPiece(query, sequence, self._key_id, place, sealed)
 
-    async def keep(self, copied: CopiedPiece) -> None:
+    async def keep(self, copied: Sequence[CopiedPiece]) -> None:
         await asyncio.to_thread(self._keep, copied)
 
     @available()
@@ -99,19 +100,17 @@ class CopyStore:
             return connection.execute(delete(RELEASED_COPY).where(old)).rowcount
 
     @available()
-    def _keep(self, copied: CopiedPiece) -> None:
-        here = (_COPY.query_digest == copied.query_digest, _COPY.sequence == copied.sequence)
+    def _keep(self, copied: Sequence[CopiedPiece]) -> None:
+        first = {"digest": copied[0].query_digest, "first": copied[0].sequence}
         with writing(self._state) as connection:
-            connection.execute(delete(RELEASED_COPY).where(*here))
+            connection.execute(_FROM_THERE, first)
             _insert(connection, copied)
 
     def _opened(self, row: Any) -> tuple[bytes, bytes]:
         opener = self._opener(row.sealed_key)
         place = _place_of(row.query_digest, row.sequence)
-        packed = opener.open(row.place, row.sealed, place)
-        size = int.from_bytes(packed[_KEY_BYTES : _KEY_BYTES + _SIZE_BYTES])
-        piece = _CODEC.decompress(packed[_KEY_BYTES + _SIZE_BYTES :], size, asbytes=True)
-        return packed[:_KEY_BYTES], piece
+        content = opener.open(row.place, row.sealed, place)
+        return content[:_KEY_BYTES], unpacked(content[_KEY_BYTES:]).to_pybytes()
 
     def _opener(self, sealed_key: bytes) -> BatchOpener:
         """With whichever of the organization's keys it was that the run's key was sealed to."""
@@ -121,19 +120,15 @@ class CopyStore:
         raise EvidenceInvalidError("no sealing key of this node opens a copy")
 
 
-def write_copy(connection: Connection, _entry: Any, copied: CopiedPiece) -> None:
-    """Keeps a piece with the log's entry: both are written, or neither is."""
-    _insert(connection, copied)
+def write_copies(connection: Connection, noted: Sequence[tuple[Any, CopiedPiece]]) -> None:
+    """Keeps pieces with the log's entries: all are written, or none is."""
+    _insert(connection, [copied for _, copied in noted])
 
 
-def _insert(connection: Connection, copied: CopiedPiece) -> None:
-    place = (copied.query_digest, copied.sequence, copied.key_id, copied.place)
-    insert_many(connection, RELEASED_COPY, [(*place, int(time.time()), copied.sealed)])
-
-
-def _compressed(piece: bytes) -> bytes:
-    compressed: bytes = _CODEC.compress(piece, asbytes=True)
-    return compressed
+def _insert(connection: Connection, copied: Sequence[CopiedPiece]) -> None:
+    now = int(time.time())
+    rows = [(c.query_digest, c.sequence, c.key_id, c.place, now, c.sealed) for c in copied]
+    insert_many(connection, RELEASED_COPY, rows)
 
 
 def _place_of(query_digest: str, sequence: int) -> bytes:

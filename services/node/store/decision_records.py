@@ -61,18 +61,23 @@ class DecisionRecordStore:
             return connection.execute(delete(DECISION_RECORD).where(old)).rowcount
 
 
-def keep_decision(connection: Connection, entry: AuditEntry, record: DecisionRecord) -> None:
-    """Keeps a decision with its log entry: both are written, or neither is."""
-    kept = {
-        "log_index": entry.index,
-        "decided_at": entry.at,
-        "query_digest": entry.query_digest,
-        "facts": _written(record.facts),
-        "decision": _written(record.document),
-        "federation_revision": record.revisions.federation,
-        "local_revision": record.revisions.local,
-    }
-    insert_rows(connection, DECISION_RECORD, [kept])
+def keep_decisions(
+    connection: Connection, noted: Sequence[tuple[AuditEntry, DecisionRecord]]
+) -> None:
+    """Keeps decisions with their log entries: all are written, or none is."""
+    kept = [
+        {
+            "log_index": entry.index,
+            "decided_at": entry.at,
+            "query_digest": entry.query_digest,
+            "facts": _written(record.facts),
+            "decision": _written(record.document),
+            "federation_revision": record.revisions.federation,
+            "local_revision": record.revisions.local,
+        }
+        for entry, record in noted
+    ]
+    insert_rows(connection, DECISION_RECORD, kept)
 
 
 def _written(content: Any) -> str:

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ from homeroom.audit import AuditEntry
 from services.node.domain.copies import CopiedPiece
 from services.node.domain.log import Disclosed, Note
 from services.node.domain.register import DisclosureRecord, Manifest, Shown
-from services.node.store.copies import write_copy
+from services.node.store.copies import write_copies
 from services.node.store.disclosure_tables import (
     DISCLOSED,
     DISCLOSED_CONSENT,
@@ -22,16 +22,27 @@ from services.node.store.disclosure_tables import (
 )
 from services.runtime.database import insert_many, insert_rows
 
-
-def _write_disclosed(connection: Connection, entry: AuditEntry, note: Disclosed) -> None:
-    index = entry.index
-    insert_many(connection, DISCLOSED, [(index, *student) for student in note.students])
-    insert_many(connection, DISCLOSED_CONSENT, [(index, *pair) for pair in note.consents])
+NoteT = TypeVar("NoteT")
 
 
-def _write_record(connection: Connection, entry: AuditEntry, record: DisclosureRecord) -> None:
-    insert_rows(connection, DISCLOSURE_RECORD, [_row(entry, record)])
-    refused = [(entry.index, key, reason or "") for key, reason in record.refused.items()]
+Noted: TypeAlias = Sequence[tuple[AuditEntry, NoteT]]
+"""Notes of one kind, each with the entry that it goes with."""
+
+
+def _write_disclosed(connection: Connection, noted: Noted[Disclosed]) -> None:
+    students = [(entry.index, *one) for entry, note in noted for one in note.students]
+    consents = [(entry.index, *one) for entry, note in noted for one in note.consents]
+    insert_many(connection, DISCLOSED, students)
+    insert_many(connection, DISCLOSED_CONSENT, consents)
+
+
+def _write_records(connection: Connection, noted: Noted[DisclosureRecord]) -> None:
+    insert_rows(connection, DISCLOSURE_RECORD, [_row(entry, record) for entry, record in noted])
+    refused = [
+        (entry.index, key, reason or "")
+        for entry, record in noted
+        for key, reason in record.refused.items()
+    ]
     insert_many(connection, DISCLOSURE_REFUSED, refused)
 
 
@@ -90,21 +101,25 @@ def _decided(record: DisclosureRecord) -> dict[str, Any]:
     }
 
 
-def _write_manifest(connection: Connection, entry: AuditEntry, note: Manifest) -> None:
-    ended = {
-        "log_index": note.began,
-        "ended_index": entry.index,
-        "ended_at": entry.at,
-        "pieces": note.pieces,
-        "row_count": note.rows,
-        "frames_digest": note.frames_digest,
-        "cut": note.cut,
-    }
-    insert_rows(connection, DISCLOSURE_MANIFEST, [ended])
+def _write_manifests(connection: Connection, noted: Noted[Manifest]) -> None:
+    ended = [
+        {
+            "log_index": note.began,
+            "ended_index": entry.index,
+            "ended_at": entry.at,
+            "pieces": note.pieces,
+            "row_count": note.rows,
+            "frames_digest": note.frames_digest,
+            "cut": note.cut,
+        }
+        for entry, note in noted
+    ]
+    insert_rows(connection, DISCLOSURE_MANIFEST, ended)
 
 
-def _write_shown(connection: Connection, entry: AuditEntry, note: Shown) -> None:
-    insert_many(connection, RECORD_SHOWN, [(entry.index, note.student_key)])
+def _write_shown(connection: Connection, noted: Noted[Shown]) -> None:
+    shown = [(entry.index, note.student_key) for entry, note in noted]
+    insert_many(connection, RECORD_SHOWN, shown)
 
 
 def _joined(words: Iterable[str]) -> str:
@@ -115,11 +130,11 @@ def _written(words: Mapping[Any, Any]) -> str:
     return json.dumps(words, sort_keys=True, separators=(",", ":")) if words else ""
 
 
-DISCLOSURE_WRITERS: Mapping[type[Note], Callable[[Connection, AuditEntry, Any], None]] = {
+DISCLOSURE_WRITERS: Mapping[type[Note], Callable[[Connection, Noted[Any]], None]] = {
     Disclosed: _write_disclosed,
-    DisclosureRecord: _write_record,
-    Manifest: _write_manifest,
-    CopiedPiece: write_copy,
+    DisclosureRecord: _write_records,
+    Manifest: _write_manifests,
+    CopiedPiece: write_copies,
     Shown: _write_shown,
 }
-"""How each kind of note is kept."""
+"""How the notes of each kind are kept."""

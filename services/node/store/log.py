@@ -1,7 +1,7 @@
 """Keeps the node's append-only log in its own database."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
@@ -16,7 +16,7 @@ from services.node.domain.on_file import Waiting
 from services.node.store.aggregates import write_release
 from services.node.store.approvals import open_requests
 from services.node.store.database import available
-from services.node.store.decision_records import keep_decision
+from services.node.store.decision_records import keep_decisions
 from services.node.store.disclosures import DISCLOSURE_WRITERS
 from services.node.store.state_tables import LOG
 from services.runtime.audit import KeptLog
@@ -54,20 +54,33 @@ class LogStore(KeptLog[Note]):
         return entry.said
 
 
-def _keep(connection: Connection, entry: AuditEntry, note: Note) -> None:
-    _WRITERS[type(note)](connection, entry, note)
+def _keep(connection: Connection, noted: Sequence[tuple[AuditEntry, Note]]) -> None:
+    """Kind by kind: what many entries have of one kind costs little more than what one has."""
+    by_kind: dict[type[Note], list[tuple[AuditEntry, Any]]] = {}
+    for entry, note in noted:
+        by_kind.setdefault(type(note), []).append((entry, note))
+    for kind, some in by_kind.items():
+        _WRITERS[kind](connection, some)
 
 
-def _write_waiting(connection: Connection, entry: AuditEntry, note: Waiting) -> None:
-    use = (note.requester, note.agreement_id, note.purpose)
-    at = dt.datetime.fromtimestamp(entry.at, dt.UTC)
-    open_requests(connection, use, note.elements, at)
+def _write_waiting(connection: Connection, noted: Sequence[tuple[AuditEntry, Waiting]]) -> None:
+    for entry, note in noted:
+        use = (note.requester, note.agreement_id, note.purpose)
+        at = dt.datetime.fromtimestamp(entry.at, dt.UTC)
+        open_requests(connection, use, note.elements, at)
 
 
-_WRITERS: Mapping[type[Note], Callable[[Connection, AuditEntry, Any], None]] = {
+def _write_releases(
+    connection: Connection, noted: Sequence[tuple[AuditEntry, TableRelease]]
+) -> None:
+    for entry, note in noted:
+        write_release(connection, entry, note)
+
+
+_WRITERS: Mapping[type[Note], Callable[[Connection, Sequence[tuple[AuditEntry, Any]]], None]] = {
     **DISCLOSURE_WRITERS,
-    DecisionRecord: keep_decision,
+    DecisionRecord: keep_decisions,
     Waiting: _write_waiting,
-    TableRelease: write_release,
+    TableRelease: _write_releases,
 }
-"""How each kind of note is kept, in the same transaction as the entry it goes with."""
+"""How the notes of each kind are kept, in the same transaction as the entries they go with."""

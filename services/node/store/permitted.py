@@ -56,7 +56,12 @@ def students_covered(shape: Shape) -> Select[Any]:
 
 def students_permitted(shape: Shape) -> CTE:
     """The students with a valid grant for all days: key, subject_ref, a flag for each element."""
-    grants = grants_permitted(shape).where(_GRANT.record_from.is_(None)).subquery("valid")
+    valid = grants_permitted(shape).where(_GRANT.record_from.is_(None))
+    grants: FromClause = valid.subquery("valid")
+    if shape.names_some:
+        # By itself it is found by the names. Else SQLite goes through every grant, in the order in
+        # which they are to be grouped, and for each through all the names.
+        grants = valid.cte("valid").prefix_with("MATERIALIZED")
     return (
         select(
             grants.c.student_key,

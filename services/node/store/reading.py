@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from services.node.store.database import available
+from services.node.store.stopping import reading_now
 
 _KEPT_OPEN = 8
 
@@ -75,7 +76,8 @@ class ReadDatabases:
     @available()
     def connection(self) -> Any:
         """A new connection, of the driver's own kind."""
-        return self._sqlite_connection() if self.is_sqlite else self._postgres_connection()
+        made = self._sqlite_connection() if self.is_sqlite else self._postgres_connection()
+        return _noted(made)
 
     @contextmanager
     def lent(self) -> Iterator[Any]:
@@ -94,12 +96,14 @@ class ReadDatabases:
         To open SQLite's files and read their tables takes longer than a small answer.
         """
         try:
-            return self._idle.get_nowait()
+            return _noted(self._idle.get_nowait())
         except queue.Empty:
             return self.connection()
 
     def give_back(self, connection: Any) -> None:
         """Takes back a connection that no statement runs on."""
+        if (own := reading_now()) is not None:
+            own.ends(connection)
         if self.is_sqlite and self._idle.qsize() < _KEPT_OPEN:
             self._idle.put(connection)
         else:
@@ -127,6 +131,13 @@ class ReadDatabases:
                 "ATTACH DATABASE ? AS state", (_read_only(self._state_url.database),)
             )
         return connection
+
+
+def _noted(connection: Any) -> Any:
+    """A connection on which this thread may be stopped, if it may be at all."""
+    if (own := reading_now()) is not None:
+        own.begins(connection)
+    return connection
 
 
 def _read_only(path: str | None) -> str:

@@ -9,16 +9,25 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, String, bindparam, delete, insert, select, update
 
 from services.node.store.claim_tables import CLAIM_LINK, RECORDER_NAME
 from services.node.store.consent_tables import CONSENT_GRANT, SUBJECT_REF
 from services.node.store.database import available
-from services.node.store.lists import in_lists, one_of
+from services.node.store.lists import in_lists, listed, one_listed, one_of
 from services.runtime.database import insert_rows, writing
+from services.runtime.statements import Statement
 
 _REF = SUBJECT_REF.c
 _GRANT = CONSENT_GRANT.c
+_STUDENTS = Statement(
+    select(_REF.subject_ref, _REF.student_key).where(
+        _REF.recipient == bindparam("recipient"),
+        _REF.student_key.is_not(None),
+        _REF.retired_at.is_(None),
+        one_listed(_REF.subject_ref, bindparam("subject_refs", type_=String())),
+    )
+)
 _NAME_BYTES = 16
 _MOST_STEPS = 100
 
@@ -51,15 +60,9 @@ class SubjectRefStore:
     @available()
     def students(self, recipient: str, subject_refs: Iterable[str]) -> Mapping[str, int]:
         """The key of each student whom a recipient knows by one of some names."""
-        chosen = select(_REF.subject_ref, _REF.student_key).where(
-            _REF.recipient == recipient, _REF.student_key.is_not(None), _REF.retired_at.is_(None)
-        )
+        asked = {"recipient": recipient, "subject_refs": listed(subject_refs)}
         with self._state.connect() as connection:
-            return {
-                row.subject_ref: row.student_key
-                for some in in_lists(subject_refs)
-                for row in connection.execute(chosen.where(_REF.subject_ref.in_(some)))
-            }
+            return dict(_STUDENTS.execute(connection, asked).fetchall())
 
     @available()
     def ever(self, recipient: str, student_key: int) -> set[str]:

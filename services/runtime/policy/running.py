@@ -1,6 +1,7 @@
 """A policy that decides now, and may be replaced between two decisions without failing either."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ class _Turn:
         release: what it was published as; None for a folder.
         uses: the decisions that it is making.
         idle: set while it makes none.
+        since: when it began to decide, in seconds since 1970.
     """
 
     engine: PolicyEngine
     release: Release | None
     uses: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.idle.set()
@@ -53,6 +56,11 @@ class RunningPolicy:
     def release(self) -> Release | None:
         """What the policy was published as; None where a folder decides."""
         return self._turn.release
+
+    @property
+    def since(self) -> float:
+        """When what decides now began to, in seconds since 1970."""
+        return self._turn.since
 
     async def decide(self, entrypoint: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         with self.held() as engine:

@@ -19,7 +19,9 @@ from services.gateway.api import _told
 from services.gateway.domain.fan_out import Ended, FanOut, Outcome, Piece
 from services.gateway.domain.plan import Holder
 from services.gateway.domain.recording import Asked, QuestionLog
+from services.gateway.domain.share import Share
 from tests.organizations import NOW
+from tests.unit.gateway.places import FakePlaces
 
 HOLDERS = (Holder("north", "127.0.0.1:1"), Holder("south", "127.0.0.1:2"))
 ASKED = Asked(
@@ -94,7 +96,9 @@ async def test_the_last_outcome_waits_for_the_entry_and_the_others_do_not() -> N
     disk.open.set()
     passage = await log.passed(ASKED, HOLDERS)
     disk.open.clear()
-    responses = _told(FanOut[answer_pb2.AnswerFrame](Both(), HOLDERS, 30), passage)
+    places = FakePlaces(len(HOLDERS))
+    share = Share(places, len(HOLDERS))
+    responses = _told(FanOut[answer_pb2.AnswerFrame](Both(), HOLDERS, 30), passage, share)
     seen: list[pb.QueryResponse] = []
 
     async def read() -> None:
@@ -116,6 +120,7 @@ async def test_the_last_outcome_waits_for_the_entry_and_the_others_do_not() -> N
     assert sorted(after) == ["north", "south"]
     assert disk.kinds == [AuditKind.QUESTION_PASSED, AuditKind.QUESTION_ENDED]
     assert disk.said[-1]["outcomes"] == {"north": "ANSWERED", "south": "ANSWERED"}
+    assert len(places.learned) == 1
 
 
 async def test_a_caller_that_leaves_while_the_end_is_written_changes_nothing() -> None:

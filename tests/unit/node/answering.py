@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from homeroom.facts import Facts
 from homeroom.federation import AgreementState
+from homeroom.packing import unpacked
 from homeroom.sealing import AnswerContext, AnswerOpener
 from services.node.domain.answer import Answerer, Closing, Ending, SealedRows, Stock
 from services.node.domain.decision import Decision
@@ -57,14 +58,14 @@ class Told:
     def table(self) -> pa.Table:
         """The rows of a whole answer, as its requester opens them."""
         opener = self.opener()
-        stream = b"".join(opener.open_rows(p.sequence, p.rows) for p in self.pieces)
+        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.pieces)
         assert opener.frames_digest() == self.closing.sealer.frames_digest()
         return pa.ipc.open_stream(io.BytesIO(stream)).read_all()
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of an answer that may be cut: of the batches that did leave."""
         opener = self.opener()
-        stream = b"".join(opener.open_rows(p.sequence, p.rows) for p in self.pieces)
+        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.pieces)
         rows: list[dict[str, Any]] = []
         if stream:
             with pa.ipc.open_stream(io.BytesIO(stream)) as reader:
@@ -82,7 +83,11 @@ class Told:
 
 
 class Node:
-    """A node made of fakes that note in one list what happens to them."""
+    """A node made of fakes that note in one list what happens to them.
+
+    Attributes:
+        after: what happens when so many pieces have left.
+    """
 
     def __init__(
         self,
@@ -101,6 +106,7 @@ class Node:
         self.extracts = FakeExtracts()
         self.copies = FakeCopies(self.events)
         self.told = Told()
+        self.after: dict[int, Callable[[], None]] = {}
 
     async def answer(self, **changed: Any) -> Told:
         """Asks; what came before an error stays in `told`."""
@@ -112,6 +118,7 @@ class Node:
             else:
                 self.events.append("rows")
                 self.told.pieces.append(piece)
+                self.after.get(len(self.told.pieces), lambda: None)()
         return self.told
 
     def answerer(self) -> Answerer:

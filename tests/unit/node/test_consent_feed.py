@@ -1,6 +1,7 @@
 """Following consents: what was read ahead counts by the registry's state in which it is settled."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -16,8 +17,17 @@ from homeroom.identity import Identity, Role
 from homeroom.key_history import OVERLAP, KeyHistory, KeyPeriod, KeySet, Succession
 from homeroom.signing import Domain
 from homeroom.vocabulary import ConsentForm, Element, SignerRelation
-from services.node.domain.consent_book import Arrived, ConsentBook, Progress, Step
+from services.node.domain.consent_book import (
+    Arrived,
+    Change,
+    ConsentBook,
+    Narrowed,
+    Progress,
+    Revoked,
+    Step,
+)
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.consents import Withdrawn
 from services.node.peers import ConsentFeed, ConsentReading, ReadHere, consent_feed
 from services.runtime.registry_feed import RegistryFeed
 from tests.fakes import FakeClock
@@ -178,3 +188,22 @@ def withdrawn(first: int, count: int) -> pb.WatchConsentsResponse:
             ]
         )
     )
+
+
+async def test_of_each_withdrawal_it_is_told_how_long_it_took_to_count() -> None:
+    """Not of those that were older than what was confirmed: nobody was waiting for them."""
+    feed, lags = following(Registry(), Book()), list[float]()
+    feed.on_taken_back = lambda lag: lags.append(lag.total_seconds())
+    second = dt.timedelta(seconds=1)
+    taken_back: list[Change] = [
+        Revoked("c1", NOW - 3 * second),
+        Narrowed("c2", Withdrawn(frozenset(), frozenset()), NOW - 2 * second),
+        Revoked("c3", NOW - 60 * second),
+    ]
+
+    feed._tell_taken_back(taken_back)
+    assert lags == []
+    feed._progress = replace(feed._progress, confirmed_at=NOW - 5 * second)
+    feed._tell_taken_back(taken_back)
+
+    assert lags == [3, 2]

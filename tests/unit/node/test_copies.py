@@ -8,6 +8,7 @@ import pytest
 from homeroom.audit import AuditKind
 from homeroom.catalog import SUBJECT_REF
 from homeroom.errors import LogUnavailableError
+from homeroom.packing import packed, unpacked
 from homeroom.sealing import AnswerContext, frames_digest_of
 from services.node.domain.arrow_stream import END, ArrowStream
 from tests.unit.node import federation as small
@@ -24,7 +25,7 @@ def pieces_of(node: Node) -> list[bytes]:
 
 
 def table(pieces: list[bytes]) -> pa.Table:
-    return pa.ipc.open_stream(io.BytesIO(b"".join(pieces) + END)).read_all()
+    return pa.ipc.open_stream(io.BytesIO(b"".join([*map(unpacked, pieces), END]))).read_all()
 
 
 async def test_a_copy_of_each_piece_is_kept_before_it_leaves() -> None:
@@ -45,10 +46,49 @@ async def test_the_copies_give_the_digest_that_log_and_receipt_name() -> None:
     (manifest,) = node.log.manifests
 
     context = AnswerContext(small.DIGEST, "anytown")
-    again = frames_digest_of(node.copies.content_key, context, [*pieces_of(node), END])
+    again = frames_digest_of(node.copies.content_key, context, [*pieces_of(node), packed(END)])
     assert again == told.closing.sealer.frames_digest()
     assert manifest.frames_digest == again.hex()
     assert (manifest.pieces, manifest.rows, manifest.cut) == (3, 5, False)
+
+
+async def test_batches_that_wait_together_are_copied_at_once_before_the_first_of_them_leaves() -> (
+    None
+):
+    """One transaction for them all; then each leaves by itself."""
+    node = Node(BATCHES)
+    node.records.together = 2
+    told = await node.answer()
+
+    *_, read, copied, first, second, end = node.events[: node.events.index("released")]
+    assert (read, copied, first, second, end) == ("read", "copied", "rows", "rows", "rows")
+    assert table(pieces_of(node)).equals(told.table())
+
+
+async def test_what_is_taken_back_while_batches_wait_leaves_with_none_of_them() -> None:
+    """All that still wait are narrowed and copied anew, before the next of them leaves."""
+    node = Node((*BATCHES, (event("ana"),)))
+    node.records.together = 3
+    node.after[2] = lambda: node.revoke("ben")
+    told = await node.answer()
+    (manifest,) = node.log.manifests
+
+    assert told.table().column(SUBJECT_REF).to_pylist() == ["ana", "ben", "ana", "ben", "ana"]
+    assert node.events.count("copied") == 2
+    assert table(pieces_of(node)).equals(told.table())
+    assert (manifest.pieces, manifest.rows) == (3, 5)
+
+
+async def test_an_answer_that_is_cut_while_batches_wait_sends_none_of_them() -> None:
+    node = Node((*BATCHES, (event("ana"),)))
+    node.records.together = 3
+    node.after[2] = node.end_agreement
+    told = await node.answer()
+    (manifest,) = node.log.manifests
+
+    assert len(told.pieces) == manifest.pieces == 2
+    assert manifest.cut
+    assert table(pieces_of(node)[:2]).to_pylist() == told.rows()
 
 
 async def test_what_a_family_took_back_meanwhile_is_in_no_copy() -> None:
@@ -81,7 +121,8 @@ async def test_what_cannot_be_copied_does_not_leave() -> None:
     with pytest.raises(LogUnavailableError):
         await node.answer()
     assert len(node.told.pieces) == 1
-    assert node.log.manifests == []
+    (manifest,) = node.log.manifests
+    assert (manifest.pieces, manifest.cut) == (1, True)
     assert node.records.closed == 1
 
 

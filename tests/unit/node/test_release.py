@@ -161,7 +161,11 @@ async def test_a_replica_that_goes_stale_in_the_middle_releases_nothing_more() -
 
     with pytest.raises(StateStaleError):
         await node.answer()
-    assert node.events == ["opened", "read", "decided", "rows", "read", "copied"]
+    assert node.events == ["opened", "read", "decided", "rows", "read", "copied", "released"]
+    assert node.told.closings == []
+    # What had left by then stands in the log.
+    released = node.log.content_of(AuditKind.RELEASED)
+    assert (released["cut"], released["rows"]) == (True, 2)
     assert node.records.closed == 1
 
 
@@ -185,6 +189,8 @@ async def test_who_stops_listening_ends_the_read() -> None:
     await pieces.aclose()
 
     assert node.records.closed == 1
+    released = node.log.content_of(AuditKind.RELEASED)
+    assert (released["cut"], released["rows"]) == (True, 2)
 
 
 # A registry cannot make an agreement count that its parties did not sign by their own keys.

@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from services.node.store.reading import Compiled, ReadDatabases
 from services.node.store.row_readers import ArrowReader, SqliteReader
+from services.node.store.stopping import break_off
 from services.node.store.views.definitions import View
 
 Keyed = tuple[Any, ...]
@@ -31,6 +32,9 @@ class Passing(Protocol):
 
     def batches(self, chosen: Compiled, schema: pa.Schema) -> list[pa.RecordBatch]:
         """What a statement selects, as an answer has it."""
+
+    def stop(self) -> None:
+        """Breaks off a statement that another thread waits for."""
 
     def close(self) -> None:
         """Ends the transaction; nothing is kept."""
@@ -77,6 +81,9 @@ class SqlitePassing:
         finally:
             reader.end_statement()
 
+    def stop(self) -> None:
+        break_off(self._connection)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -114,6 +121,9 @@ class PostgresPassing:
             return [*iter(reader.read, None)]
         finally:
             reader.end_statement()
+
+    def stop(self) -> None:
+        break_off(self._connection)
 
     def close(self) -> None:
         self._cursor.close()

@@ -31,6 +31,10 @@ class ViewReader(ThreadedReader):
             self._waiting = self._passing.batches(self._chosen, self._schema)
         return self._waiting.pop(0)
 
+    def stop(self) -> None:
+        # The organization's own database has its own limit of seconds.
+        self._passing.stop()
+
     def end(self) -> None:
         """Ends both reads."""
         close = getattr(self._rows, "close", None)
