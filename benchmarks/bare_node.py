@@ -90,17 +90,18 @@ class BareRows:
         selection = question.selection()
         reader = await (self._kept if question.from_memory else self._stored).open(selection)
         stream = ArrowStream(selection.schema)
-        while (batch := await reader.next_batch()) is not None:
-            yield stream.piece(batch)
-        yield stream.end()
+        while batches := await reader.next_batches():
+            for batch in batches:
+                yield bytes(stream.piece(batch))
+        yield bytes(stream.end())
         await reader.close()
 
     async def seconds_of_reading(self, question: BareQuestion) -> float:
         """What a row takes of the processor until it is in Arrow."""
         began, rows = time.process_time(), 0
         reader = await self._stored.open(question.selection())
-        while (batch := await reader.next_batch()) is not None:
-            rows += batch.num_rows
+        while batches := await reader.next_batches():
+            rows += sum(batch.num_rows for batch in batches)
         await reader.close()
         return (time.process_time() - began) / rows
 

@@ -13,12 +13,14 @@ from typing import Any
 from benchmarks.bare_asking import BareAsker, bare_nodes
 from benchmarks.bare_node import BareNode, BareQuestion, BareRows
 from benchmarks.ground import AGREEMENT_ID, ASKER, PURPOSE, Ground, ground
+from benchmarks.slow_reader import SlowReading, forget_peak, peak_mb, read_slowly, resident_mb
 from homeroom import AsyncClient
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DAYS = 180
 _HUB = ("registry", "consent", "gateway")
 _FROM_MEMORY = "benchmarks.rows_from_memory"
+_PAUSE = 0.01
 
 
 @dataclass
@@ -52,30 +54,33 @@ class Case:
     from_memory: bool = False
 
 
-def run(students: int = 1852, nodes: int = 100, runs: int = 5) -> dict[str, Any]:
+def run(students: int = 1852, nodes: int = 100, runs: int = 5, days: int = _DAYS) -> dict[str, Any]:
     """The ratios of CPU, summed over all processes, and times; medians of interleaved runs.
 
     Args:
-        students: of each of three holders, for the large answers; each has 180 rows.
-        nodes: the most holders that a small question is put to.
+        students: of each of three holders, for the large answers.
+        nodes: the most holders that a small question is put to; 0 leaves small ones out.
         runs: how often each case is measured.
+        days: how many rows each of those students has.
     """
-    return {**_large(students, runs), **_small(nodes, runs)}
+    return {**_large(students, days, runs), **(_small(nodes, runs) if nodes else {})}
 
 
-def _large(students: int, runs: int) -> dict[str, Any]:
+def _large(students: int, days: int, runs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with ground(3, students, _DAYS) as at, _both(at, 3) as sides:
+    with ground(3, students, days) as at, _both(at, 3) as sides:
         refs = _refs(at, 3)
-        for name, some in (("", None), ("_20k", 111), ("_2k", 11)):
+        for name, some in (("_2k", 11), ("_20k", 111), ("", None)):
             asked = None if some is None else [ref for of in refs for ref in of[:some]]
-            rows = 3 * _DAYS * (some or students)
+            rows = 3 * days * (some or students)
             case = Case(f"sqlite{name}", 3, asked, rows, 1 if some is None else 200 // some)
             bare, full = asyncio.run(sides.measure(case, runs))
             found[f"bulk_sqlite{name}_ratio"] = _ratio(full.cpu, bare.cpu)
+            # Processes keep what they once had: so before the large answer, not after it.
+            found |= {} if "gateway_mb" in found else sides.grown(3 * days * students)
         found["extraction_us"] = round(_extraction_us(at), 2)
         sides.from_memory()
-        case = Case("memory", 3, None, 3 * _DAYS * students, from_memory=True)
+        case = Case("memory", 3, None, 3 * days * students, from_memory=True)
         bare, full = asyncio.run(sides.measure(case, runs))
         found["bulk_memory_ratio"] = _ratio(full.cpu, bare.cpu)
         found["rows_s"] = round(case.rows / statistics.median(full.wall))
@@ -127,6 +132,22 @@ class Sides:
         changed = {name: replace(plans[name], module=_FROM_MEMORY) for name in self.holders}
         processes.layout = replace(processes.layout, processes={**plans, **changed})
         processes.start(*self.holders)
+
+    def grown(self, rows: int) -> dict[str, float]:
+        """By how many megabytes each kind of process grows while a slow app reads every row."""
+        gateway, *nodes = [self.at.processes.process_id(n) for n in ("gateway", *self.holders)]
+        before = {process: resident_mb(process) for process in (gateway, *nodes)}
+        for process in before:
+            forget_peak(process)
+        reading = SlowReading(str(self.at.profile), AGREEMENT_ID, PURPOSE, self.holders, _PAUSE)
+        read = read_slowly(reading)
+        assert read.rows == rows, f"{read.rows} rows for {rows}"
+        grown = {process: peak_mb(process) - idle for process, idle in before.items()}
+        return {
+            "gateway_mb": round(grown[gateway], 1),
+            "node_mb": round(max(grown[node] for node in nodes), 1),
+            "client_mb": round(read.grown_mb, 1),
+        }
 
     async def measure(self, case: Case, runs: int) -> tuple[Measured, Measured]:
         """Asks one question both ways in turn; says what each took, bare first."""

@@ -4,10 +4,11 @@ import asyncio
 import csv
 import datetime as dt
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
 from deploy.local.layout import Layout, Member, make_layout
@@ -20,7 +21,7 @@ from services.node.opening import open_stores
 AGREEMENT_ID = "benchmark"
 PURPOSE = "direct_service"
 ASKER = "asker"
-_FIRST_DAY = dt.date(2025, 9, 1)
+FIRST_DAY = dt.date(2025, 9, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +35,45 @@ class Ground:
 
 
 @contextmanager
-def ground(holders: int, students: int, days: int) -> Iterator[Ground]:
+def ground(
+    holders: int,
+    students: int,
+    days: int,
+    askers: Sequence[str] = (ASKER,),
+    gateway: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Ground]:
     """A federation in a temporary folder, ended with the block.
 
     Args:
         holders: how many organizations hold records.
         students: how many students each holds.
         days: how many attendance rows each student has.
+        askers: who may ask; the first one's families have consented.
+        gateway: what it is told beside what a small federation's is.
     """
     names = [f"holder_{number}" for number in range(holders)]
     members = [Member(name, name, "district", ("students", "attendance")) for name in names]
-    members.append(Member(ASKER, "Asker", "community_org", ()))
+    members += [Member(name, name.title(), "community_org", ()) for name in askers]
     with tempfile.TemporaryDirectory(prefix="homeroom-") as folder:
-        layout = make_layout(Path(folder), members, "embedded")
+        layout = _with_gateway(make_layout(Path(folder), members, "embedded"), gateway)
         with Processes(layout) as processes:
             processes.start("registry", "consent", "gateway")
             asyncio.run(register_all(layout))
-            asyncio.run(sign_agreement(layout, _agreement(names)))
+            asyncio.run(sign_agreement(layout, _agreement(names, askers)))
             codes = [pair for name in names for pair in _records(layout, name, students, days)]
             processes.start(*names, ASKER)
-            write_user_tokens(layout, [trained_user(ASKER, "ana", "case_manager")])
+            write_user_tokens(
+                layout, [trained_user(asker, "ana", "case_manager") for asker in askers]
+            )
             with Client(layout.profile(ASKER)) as client:
                 consents = client.consents.record_many(_form(name, code) for name, code in codes)
             yield Ground(layout, processes, layout.profile(ASKER), consents)
+
+
+def _with_gateway(layout: Layout, told: Mapping[str, str]) -> Layout:
+    plan = layout.processes["gateway"]
+    changed = replace(plan, environment={**plan.environment, **told})
+    return replace(layout, processes={**layout.processes, "gateway": changed})
 
 
 def _records(layout: Layout, name: str, students: int, days: int) -> Iterator[tuple[str, str]]:
@@ -72,7 +89,7 @@ def _records(layout: Layout, name: str, students: int, days: int) -> Iterator[tu
         folder / "attendance.csv",
         ["student_id", "school_id", "event_date", "category"],
         (
-            [f"{n:07}", "s1", (_FIRST_DAY + dt.timedelta(days=day)).isoformat(), "in_attendance"]
+            [f"{n:07}", "s1", (FIRST_DAY + dt.timedelta(days=day)).isoformat(), "in_attendance"]
             for n in range(students)
             for day in range(days)
         ),
@@ -106,16 +123,17 @@ def _form(holder: str, link_code: str) -> SignedForm:
     )
 
 
-def _agreement(holders: Sequence[str]) -> str:
+def _agreement(holders: Sequence[str], askers: Sequence[str]) -> str:
     today = dt.datetime.now(dt.UTC).date()
     parties = ", ".join(f"{name}: discloser" for name in holders)
+    recipients = ", ".join(f"{asker}: recipient" for asker in askers)
     schools = ", ".join(f"{name}: all" for name in holders)
     return f"""\
 agreement_id: {AGREEMENT_ID}
 version: 1
 title: For benchmarks
 kind: consented_sharing
-parties: {{{parties}, {ASKER}: recipient}}
+parties: {{{parties}, {recipients}}}
 legal_basis: [consent]
 schedules:
   - purpose: {PURPOSE}

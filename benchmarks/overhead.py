@@ -82,11 +82,12 @@ def _both(at: Premises) -> Iterator[Premises]:
 
 
 def _unlogged(layout: Layout, plan: ProcessPlan) -> ProcessPlan:
-    address, health = free_addresses(2)
+    address, health, metrics = free_addresses(3)
     own = layout.organization(HOLDER) / _UNLOGGED
     changed = {
         "ADDRESS": address,
         "HEALTH_ADDRESS": health,
+        "METRICS_ADDRESS": metrics,
         "RECORDS_URL": f"sqlite:///{own}-records.db",
         "STATE_URL": f"sqlite:///{own}-state.db",
     }
