@@ -9,6 +9,7 @@ SEED ?= 1
 STORE ?= sqlite
 SCENARIOS ?=
 ENGINE ?=
+EXTRAS ?=
 ORG ?= my_district
 
 # What Go's programs here use, OPA and its compiler, collect their garbage less often.
@@ -81,8 +82,8 @@ mutate-policy: setup ## delete each line of the policies in turn; fail if no tes
 k8s-check: setup ## render every overlay and combination of components; check schemas, rules and settings
 	@tools/install_kustomize.sh && $(PYTHON) -m tools.manifests
 
-image: setup ## build the image of all services from the committed tree, twice; fail if the second is another
-	@tools/image.sh --twice
+image: setup ## build the image of all services from the committed tree, twice; fail if the second is another; EXTRAS="services tracing" adds what traces need
+	@tools/image.sh --twice $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 only-down: setup ## take every fact in turn from every vector of the policies (CI takes a part)
 	@HOMEROOM_ALL_FACTS=1 $(PYTHON) -m pytest -q -n0 tests/policy/test_only_down.py

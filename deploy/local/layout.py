@@ -272,7 +272,7 @@ class _Plans:
         policies: Mapping[str, Path] | None = None,
     ) -> ProcessPlan:
         service, own = str(identity.role), self.folder / identity.organization_id
-        (health_address,) = free_addresses(1)
+        health_address, metrics_address = free_addresses(2)
         sockets = self._sockets(policies or {})
         whole = {
             **settings,
@@ -284,6 +284,7 @@ class _Plans:
             "private_key": str(own / f"{service}_key.pem"),
             "authorities": str(own / "authorities.pem"),
             "health_address": health_address,
+            "metrics_address": metrics_address,
         }
         return ProcessPlan(
             module=f"services.{service}",

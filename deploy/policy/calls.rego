@@ -52,6 +52,23 @@ opens_health(rule) if {
 	port.port in {50052, "health", 8282, 8283, "opa-fed", "opa-local"}
 }
 
+# Numbers name no person, and yet tell who asks how much: only the namespace that watches reads them.
+broken contains tell("numbers_have_one_reader", policy, "others than the monitoring read them") if {
+	some policy in objects_of("NetworkPolicy")
+	some rule in object.get(policy.spec, "ingress", [])
+	some port in object.get(rule, "ports", [])
+	port.port in {9464, "metrics"}
+	not only_watchers(rule)
+}
+
+only_watchers(rule) if {
+	count(rule.from) > 0
+	every peer in rule.from {
+		peer.namespaceSelector.matchLabels["homeroom/monitoring"] == "true"
+		not peer.ipBlock
+	}
+}
+
 served contains one if {
 	some one in all_containers
 	one.owner.kind in {"Deployment", "StatefulSet"}

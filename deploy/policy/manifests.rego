@@ -23,6 +23,7 @@ allowed_kinds := {
 	"cert-manager.io": {"v1": {"Certificate"}},
 	"external-secrets.io": {"v1": {"ExternalSecret"}},
 	"gateway.networking.k8s.io": {"v1": {"Gateway", "TLSRoute"}},
+	"monitoring.coreos.com": {"v1": {"PodMonitor", "PrometheusRule"}},
 	"networking.k8s.io": {"v1": {"NetworkPolicy"}},
 	"policy": {"v1": {"PodDisruptionBudget"}},
 	"postgresql.cnpg.io": {"v1": {"Cluster"}},

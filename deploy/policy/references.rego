@@ -93,6 +93,21 @@ selects_some(namespace, selector) if {
 	selects(selector, pod.labels)
 }
 
+broken contains tell("monitor_finds_numbers", monitor, endpoint.port) if {
+	some monitor in objects_of("PodMonitor")
+	some endpoint in monitor.spec.podMetricsEndpoints
+	not is_offered(monitor, endpoint.port)
+}
+
+is_offered(monitor, name) if {
+	some one in templates
+	one.owner.metadata.namespace == monitor.metadata.namespace
+	selects(monitor.spec.selector, one.template.metadata.labels)
+	some container in containers_of(one.template)
+	some port in object.get(container, "ports", [])
+	port.name == name
+}
+
 broken contains tell("autoscaler_has_target", scaler, scaler.spec.scaleTargetRef.name) if {
 	some scaler in objects_of("HorizontalPodAutoscaler")
 	not scaled_by(scaler)

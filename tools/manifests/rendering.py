@@ -1,7 +1,7 @@
 """Renders overlays with kustomize: those of the repository, and every combination of components.
 
 Components that change what others made are combined in every way; for those that only add objects,
-each such combination is rendered once without all of them and once with all.
+a port or a setting, each such combination is rendered once without all of them and once with all.
 """
 
 import os
@@ -20,6 +20,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 KUBERNETES = PROJECT / "deploy" / "k8s"
 OVERLAYS = ("org-example", "hub-example", "dev")
 KUSTOMIZE_VERSION = "5.8.1"
+
+_NODE_ADDED = ("edge/node", "monitoring/node", "tracing/node")
+_HUB_ADDED = ("edge/hub", "monitoring/hub", "tracing/hub")
 
 Manifest = dict[str, Any]
 
@@ -40,7 +43,7 @@ class Side:
     Attributes:
         base: the folder under `base`.
         choices: for each thing that is chosen, the components of each choice.
-        additions: for each choice of a database, the components that only add objects.
+        additions: for each choice of a database, the components that only add.
         settings: what an overlay must say, for each service.
     """
 
@@ -68,10 +71,10 @@ NODE = Side(
         "size": (_ABSENT, "small"),
     },
     additions={
-        "": ("edge/node",),
-        "postgres-external": ("edge/node", "external-secrets", "migrations/node", "intake"),
-        "postgres-cnpg/node": ("edge/node",),
-        "postgres-dev": ("edge/node",),
+        "": (*_NODE_ADDED, "backup"),
+        "postgres-external": (*_NODE_ADDED, "external-secrets", "migrations/node", "intake"),
+        "postgres-cnpg/node": _NODE_ADDED,
+        "postgres-dev": _NODE_ADDED,
     },
     settings={
         "node": [
@@ -90,9 +93,9 @@ HUB = Side(
         "size": (_ABSENT, "small"),
     },
     additions={
-        "": ("edge/hub",),
-        "postgres-external": ("edge/hub", "migrations/hub"),
-        "postgres-cnpg/hub": ("edge/hub",),
+        "": _HUB_ADDED,
+        "postgres-external": (*_HUB_ADDED, "migrations/hub"),
+        "postgres-cnpg/hub": _HUB_ADDED,
     },
     settings={
         "registry": [
@@ -196,7 +199,11 @@ def _write(folder: Path, side: Side, name: str, components: Sequence[str]) -> No
         "resources": ["namespace.yaml", f"{there}/base/{side.base}"],
         "components": [f"{there}/components/{component}" for component in components],
         "configMapGenerator": [
-            {"name": f"{service}-settings", "behavior": "merge", "literals": list(said)}
+            {
+                "name": f"{service}-settings",
+                "behavior": "merge",
+                "literals": [*said, *_collector(service, components)],
+            }
             for service, said in side.settings.items()
         ],
         "images": _IMAGES,
@@ -204,6 +211,13 @@ def _write(folder: Path, side: Side, name: str, components: Sequence[str]) -> No
     }
     (folder / "namespace.yaml").write_text(yaml.safe_dump(namespace), "utf-8")
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(written), "utf-8")
+
+
+def _collector(service: str, components: Sequence[str]) -> Iterator[str]:
+    """Where traces go, which the component leaves to the overlay."""
+    traced = {"node": "tracing/node", "gateway": "tracing/hub"}
+    if traced.get(service) in components:
+        yield f"HOMEROOM_{service.upper()}_TRACES_ENDPOINT=http://collector.test.example:4317"
 
 
 def _names(side: Side, components: Sequence[str]) -> Iterator[Manifest]:
