@@ -12,7 +12,8 @@ import grpc
 import pyarrow as pa
 
 from benchmarks.bare_node import METHOD, READY, BareNode, BareQuestion
-from deploy.local.layout import PROJECT, Layout, free_addresses
+from deploy.local.addresses import free_addresses
+from deploy.local.layout import PROJECT, Layout
 
 _NODES_PER_PROCESS = 10
 

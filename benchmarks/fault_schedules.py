@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow.compute as pc
 
 from benchmarks.ways import WELL, Fault, Ways
-from deploy.local.layout import free_addresses
+from deploy.local.addresses import free_addresses
 from deploy.local.processes import Processes
 from homeroom import Answer, AsyncClient, Outcome
 from homeroom.catalog import SUBJECT_REF

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deploy.local.layout import Layout, ProcessPlan, free_addresses
+from deploy.local.addresses import free_addresses
+from deploy.local.layout import Layout, ProcessPlan
 from homeroom.audit import AuditKind
 from homeroom.errors import InternalError
 from tools.soak.premises import HOLDER, Asker, Premises, premises

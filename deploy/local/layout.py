@@ -9,14 +9,13 @@
 import datetime as dt
 import json
 import secrets
-import socket
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from deploy.local.addresses import free_addresses
 from homeroom.development import (
     GATEWAY_LOG_KEY,
     HUB_ROLES,
@@ -37,7 +36,6 @@ LOCAL_POLICY = PROJECT / "policy" / "local"
 POLICY_SECONDS = "2"
 
 HUB = "hub"
-_HOST = "127.0.0.1"
 
 EngineKind = Literal["embedded", "server"]
 
@@ -305,14 +303,3 @@ class _Plans:
             setting: (str(run / f"{setting}-{secrets.token_hex(4)}"), policy)
             for setting, policy in policies.items()
         }
-
-
-def free_addresses(count: int) -> list[str]:
-    """Addresses of this machine at which nobody listens."""
-    with ExitStack() as held:
-        addresses = []
-        for _ in range(count):
-            one = held.enter_context(socket.socket())
-            one.bind((_HOST, 0))
-            addresses.append(f"{_HOST}:{one.getsockname()[1]}")
-        return addresses

@@ -125,9 +125,14 @@ class Processes:
                     if reply.status == health_pb2.HealthCheckResponse.SERVING:
                         return
                 time.sleep(_POLL_SECONDS)
-        raise ServiceUnreachableError(
-            f"{name} does not serve; {self.layout.folder / 'logs' / name}.log says why"
-        )
+        raise ServiceUnreachableError(self._why_not_serving(name, process.poll()))
+
+    def _why_not_serving(self, name: str, status: int | None) -> str:
+        """What became of a process, and the last that it said of itself."""
+        told = self.layout.folder / "logs" / f"{name}.log"
+        became = f"ended with {status}" if status is not None else "is not ready"
+        last = told.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        return f"{name} {became}; {told} says why, and last: {last}"
 
 
 def _start_policies(plan: ProcessPlan, output: IO[bytes]) -> Iterable[subprocess.Popen[bytes]]:

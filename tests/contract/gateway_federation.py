@@ -7,7 +7,6 @@ signatures, tokens, and OPA with the federation's own rules.
 import asyncio
 import datetime as dt
 import secrets
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from deploy.local.addresses import free_addresses
 from homeroom.api.common.v1 import answer_pb2, query_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as gateway_pb
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
@@ -78,9 +78,7 @@ def frame(sequence: int, *, last: bool = False, rows: bytes = b"rows") -> answer
 
 def closed_port() -> str:
     """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return free_addresses(1)[0]
 
 
 @dataclass

@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 
+from deploy.local.addresses import free_addresses
 from deploy.local.layout import HUB, Layout, ProcessPlan
 from deploy.local.processes import Processes
 from homeroom.api.common.v1 import evidence_pb2
@@ -29,7 +30,7 @@ from homeroom.identity import Role
 from homeroom.signing import Domain, SigningKey
 from services.node.opening import open_stores
 from tests.federation.records import CHILDREN, HARBOR, Child
-from tests.federation.running import Federation, eventually, free_address
+from tests.federation.running import Federation, eventually
 from tests.federation.wire import Keys, RogueGateway, Sealed, query_of, user_token
 
 BESIEGED = "besieged"
@@ -275,11 +276,11 @@ def _besieged(
     printed = list(open_stores(records_url, state_url).state.issue_link_codes(None))
     by_id = {form.student_id: form.link_code for form in printed}
     plan = federation.layout.processes[HARBOR]
-    health_address = free_address()
+    address, health_address, metrics_address = free_addresses(3)
     changed = {
-        "ADDRESS": free_address(),
+        "ADDRESS": address,
         "HEALTH_ADDRESS": health_address,
-        "METRICS_ADDRESS": free_address(),
+        "METRICS_ADDRESS": metrics_address,
         "REGISTRY_ADDRESS": registry_address,
         "CONSENT_ADDRESS": consent_address,
         "RECORDS_URL": records_url,

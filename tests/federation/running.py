@@ -5,7 +5,6 @@ What a test breaks it mends before it ends; consents that a test records it revo
 
 import asyncio
 import datetime as dt
-import socket
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -322,13 +321,6 @@ def token_of(layout: Layout, user: User) -> str:
     """A token for a user, by the issuer of the user's organization."""
     issuer = development_issuer(layout.organization(user.organization_id), layout.federation)
     return issuer.token(user, layout.federation, dt.datetime.now(dt.UTC))
-
-
-def free_address() -> str:
-    """An address of this machine at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{one.getsockname()[1]}"
 
 
 def eventually(found: Callable[[], T], wanted: Callable[[T], bool]) -> T:
