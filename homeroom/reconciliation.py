@@ -18,6 +18,7 @@ from homeroom.audit.reconciling import (
     WitnessedNote,
     compare,
     proof_gaps,
+    unproved,
 )
 from homeroom.clock import utc_now
 from homeroom.errors import (
@@ -26,6 +27,7 @@ from homeroom.errors import (
     NotPermittedError,
 )
 from homeroom.federation import FederationState, Organization
+from homeroom.key_history import KeyHistory
 from homeroom.profile import required
 from homeroom.receipts import DamagedLine
 from homeroom.session import Session, call, in_turn
@@ -113,7 +115,11 @@ async def reconcile(
             files.keep_checkpoint(log.holder, log.note)
     span = (since, until)
     return Reconciliation(
-        tuple(_reconciled(log, own.of(log.holder), span) for log in logs), tuple(own.damaged)
+        tuple(
+            _reconciled(log, own.of(log.holder), holder.keys, span)
+            for holder, log in zip(asked, logs, strict=True)
+        ),
+        tuple(own.damaged),
     )
 
 
@@ -132,9 +138,11 @@ def _holders(state: FederationState, session: Session) -> list[Organization]:
     ]
 
 
-def _reconciled(log: "Shown", own: OwnRecord, span: tuple[dt.datetime, dt.datetime]) -> Reconciled:
+def _reconciled(
+    log: "Shown", own: OwnRecord, keys: KeyHistory, span: tuple[dt.datetime, dt.datetime]
+) -> Reconciled:
     since, until = span
-    gaps = list(log.gaps)
+    gaps = [*log.gaps, *unproved(own, log.holder, keys, since, until)]
     if not log.failure:
         gaps += compare(log.questions, own, since, until)
     return Reconciled(

@@ -22,7 +22,6 @@ _BLOCKS = range(10_000, 32_000, _BLOCK)
 class _Blocks:
     """Blocks of numbers that are this program's while it runs."""
 
-    claims: list[socket.socket] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
 
     def next(self) -> int:
@@ -45,7 +44,8 @@ class _Blocks:
             except OSError:
                 claim.close()
                 continue
-            self.claims.append(claim)
+            # Nobody closes it: it is held until this program ends.
+            claim.detach()
             return range(first, first + _BLOCK)
         raise ServiceUnreachableError("every block of addresses of this machine is taken")
 

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from homeroom.api.common.v1 import answer_pb2
+from homeroom.api.common.v1 import answer_pb2, evidence_pb2
 from homeroom.audit.accounts import Account, LoggedEntry, LoggedQuestion
 from homeroom.audit.checkpoint import Checkpoint, read_checkpoint
 from homeroom.audit.events import AuditKind
 from homeroom.errors import EvidenceInvalidError
+from homeroom.evidence import check_signed_by, decode
+from homeroom.key_history import KeyHistory
 from homeroom.merkle import check_consistency, check_inclusion
 from homeroom.receipts import AskedQuery, DamagedLine, Kept, KeptReceipt, SeenCheckpoint, Silence
+from homeroom.signing import Domain
 
 
 class GapKind(StrEnum):
@@ -34,6 +37,7 @@ class GapKind(StrEnum):
     NOT_PROVED = "not_proved"  # what was told of an entry does not lead to the root of the log
     LOG_REWRITTEN = "log_rewritten"  # the log is not what it was before, and more
     OTHER_LOG = "other_log"  # the log is not the one that its witnesses were shown
+    RECEIPT_UNPROVED = "receipt_unproved"  # no key that counted when it came has signed it
 
 
 ACCUSING = frozenset(
@@ -192,6 +196,43 @@ def compare(
             if since <= kept.at < until
         ]
     return sorted(gaps, key=lambda gap: (gap.at, gap.query_digest, gap.kind))
+
+
+def unproved(
+    own: OwnRecord, holder: str, keys: KeyHistory, since: dt.datetime, until: dt.datetime
+) -> list[Gap]:
+    """Receipts that prove nothing: signed by a key that was stolen by then, or changed since.
+
+    Each was checked when it came. That its key had been stolen may have been said since.
+
+    Args:
+        own: what was kept of the holder.
+        holder: who is to have signed.
+        keys: the holder's, as they are known now.
+        since: when the first came that is looked at.
+        until: before this came the last.
+    """
+    return [
+        Gap(
+            GapKind.RECEIPT_UNPROVED,
+            digest.hex(),
+            int(kept.at.timestamp()),
+            {"log_index": kept.receipt.log_index},
+        )
+        for digest, receipts in sorted(own.receipts.items())
+        for kept in receipts
+        if since <= kept.at < until and not _signed_by(kept, holder, keys)
+    ]
+
+
+def _signed_by(kept: KeptReceipt, holder: str, keys: KeyHistory) -> bool:
+    counted = keys.signing_keys_at(kept.at)
+    evidence = decode(evidence_pb2.SignedStatement, kept.evidence)
+    try:
+        check_signed_by(Domain.RECEIPT, evidence, holder, *counted)
+    except EvidenceInvalidError:
+        return False
+    return True
 
 
 def _of_question(question: LoggedQuestion, own: OwnRecord) -> Iterator[Gap]:

@@ -32,6 +32,7 @@ GAP_TEXT = {
     "not_proved": "what it tells of its log is not what the log's checkpoint covers",
     "log_rewritten": "its log is not what it showed before, and more",
     "other_log": "it shows us another log than the one that was witnessed",
+    "receipt_unproved": "no key of it that counted when the receipt came has signed it",
 }
 """What each kind of gap means, in words."""
 

@@ -31,17 +31,21 @@ from homeroom.audit.reconciling import (
     ACCUSING,
     Gap,
     GapKind,
+    OwnRecord,
     OwnRecords,
     WitnessedNote,
     compare,
     proof_gaps,
+    unproved,
 )
 from homeroom.cli.audit_reconcile import GAP_TEXT
 from homeroom.errors import EvidenceInvalidError
+from homeroom.evidence import signed
+from homeroom.key_history import KeyHistory, KeyPeriod, KeySet
 from homeroom.merkle import EMPTY_ROOT, consistency_path, tree_of
 from homeroom.receipts import AskedQuery, Kept, KeptReceipt, SeenCheckpoint, Silence
 from homeroom.sealing import SealingKey
-from homeroom.signing import SigningKey
+from homeroom.signing import Domain, SigningKey
 from tests.growing_logs import GrowingLog
 
 HOLDER, ASKER, ORIGIN = "harbor_ps", "initiative", "homeroom/test/harbor_ps/log"
@@ -362,9 +366,46 @@ def test_another_holders_receipts_are_not_mixed_in(log: Log) -> None:
 
 
 def test_every_gap_has_words_and_most_accuse_the_holder() -> None:
-    """What a lost connection explains is no accusation."""
+    """What a lost connection or a theft explains is no accusation."""
     assert GAP_TEXT.keys() == set(GapKind)
-    assert set(GapKind) - ACCUSING == {GapKind.ENTRY_WITHOUT_RECEIPT, GapKind.ENTRY_WITHOUT_END}
+    assert set(GapKind) - ACCUSING == {
+        GapKind.ENTRY_WITHOUT_RECEIPT,
+        GapKind.ENTRY_WITHOUT_END,
+        GapKind.RECEIPT_UNPROVED,
+    }
+
+
+def receipts_of(key: SigningKey, *hours: int) -> OwnRecord:
+    """Receipts that came so many hours from now, each signed with one key."""
+    kept: list[Kept] = []
+    for number, hour in enumerate(hours):
+        statement = answer_pb2.Receipt(query_digest=query(number)).SerializeToString()
+        evidence = signed(Domain.RECEIPT, statement, HOLDER, key).SerializeToString()
+        kept.append(KeptReceipt(NOW + dt.timedelta(hours=hour), HOLDER, evidence))
+    return OwnRecords(kept).of(HOLDER)
+
+
+def test_a_receipt_that_came_after_a_theft_of_its_key_is_named_once_that_is_known() -> None:
+    """The thief may have made it; one that came before the theft proves what it proved."""
+    own, key = receipts_of(KEY, -2, -1, 0, 1), KeySet(KEY.public, KEY.public)
+    until = NOW + dt.timedelta(days=1)
+    unknown = KeyHistory((KeyPeriod(key),))
+    assert unproved(own, HOLDER, unknown, EVER, until) == []
+    stolen = KeyHistory((KeyPeriod(key, compromised_since=NOW),))
+    gaps = unproved(own, HOLDER, stolen, EVER, until)
+    assert [gap.query_digest for gap in gaps] == sorted(query(n).hex() for n in (2, 3))
+    assert set(kinds(gaps)) == {GapKind.RECEIPT_UNPROVED}
+    assert unproved(own, HOLDER, stolen, EVER, NOW) == []
+
+
+def test_a_receipt_that_another_has_signed_or_that_was_changed_is_named() -> None:
+    """The files are ours, and so is the key by which they are read again."""
+    keys = KeyHistory((KeyPeriod(KeySet(KEY.public, KEY.public)),))
+    own = receipts_of(SigningKey.generate(), -1)
+    assert kinds(unproved(own, HOLDER, keys, EVER, NOW)) == [GapKind.RECEIPT_UNPROVED]
+    assert kinds(unproved(receipts_of(KEY, -1), "other_ps", keys, EVER, NOW)) == [
+        GapKind.RECEIPT_UNPROVED
+    ]
 
 
 # On the way.
