@@ -98,7 +98,7 @@ class Holding:
         To begin gives names to those who have none: so it is compared with what is read after.
         """
         read = await _read(await self.store.open(selection), selection)
-        begun = await self.store.begin(selection, ())
+        begun = await self.store.begin(selection, selection.subject_refs or ())
         assert begun.coverage == await self.store.covered(selection)
         assert begun.reader is not None
         told = selection.telling(begun.coverage.called_for)

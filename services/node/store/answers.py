@@ -83,8 +83,8 @@ class AnswerStore:
         ]
 
     def _begin(self, selection: Selection, subject_refs: Sequence[str]) -> Beginning:
-        coverage = self._covered(selection)
         named = self._names.students(selection.recipient, subject_refs)
+        coverage = self._covered(selection, frozenset(named.values()))
         with suppress(HomeroomError), available():
             # Not read here, it is opened again: and then it is known what to write down of it.
             reader = self._open(selection.telling(coverage.called_for))
@@ -167,7 +167,8 @@ class AnswerStore:
         ((limited,),) = self._databases.fetch(self._statements.limited(selection))
         return bool(limited)
 
-    def _covered(self, selection: Selection) -> Coverage:
+    def _covered(self, selection: Selection, named: Collection[int] | None = None) -> Coverage:
+        """Who is covered; `named` are the students whom the question names, if that is known."""
         chosen = self._statements.students(selection)
         found = self._databases.fetch(chosen)
         nameless = {key for key, name, *_ in found if name is None}
@@ -182,7 +183,9 @@ class AnswerStore:
         return replace(
             coverage,
             called_for=self._called_for(coverage, selection),
-            failures=() if _nothing_failed(coverage, selection) else self._failures(selection),
+            failures=()
+            if _nothing_failed(coverage, selection, named)
+            else tuple(self._failures(selection)),
         )
 
     def _failures(self, selection: Selection) -> Sequence[Failure]:
@@ -268,12 +271,17 @@ def _coverage(grants: Iterable[Any], selection: Selection) -> Coverage:
     )
 
 
-def _nothing_failed(coverage: Coverage, selection: Selection) -> bool:
-    """Whether nobody was named, or everyone who was may be told of whole."""
+def _nothing_failed(
+    coverage: Coverage, selection: Selection, named: Collection[int] | None
+) -> bool:
+    """Whether nobody was named, or everyone who was may be told of whole.
+
+    A question to several holders names the students of all: nothing fails of those unknown here.
+    """
     if selection.subject_refs is None:
         return selection.matter_key is None
     whole = mask_of(selection.elements)
-    asked = len(set(selection.subject_refs))
+    asked = len(set(selection.subject_refs) if named is None else named)
     return (
         selection.plain
         and len(coverage.students) == asked
