@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check image opa only-down law bench fuzz soak clean
+	test-policy mutate-policy k8s-check image opa only-down law bench plots fuzz soak clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,10 @@ law: setup ## hear the law's cases in a real node; SCENARIOS=file.yaml hears oth
 
 bench: setup ## list the benchmarks; B=name runs one
 	@$(PYTHON) -m benchmarks $(B)
+
+plots: setup ## measure the way of the rows (10 min), and draw .local/benchmarks/index.html
+	@for one in alternatives policy "datapath --nodes 10"; do $(PYTHON) -m benchmarks $$one || exit 1; done
+	@$(PYTHON) -m benchmarks.page
 
 fuzz: setup ## import FILES=100000 mutated files of every format, from SEED=1
 	@$(PYTHON) -m tools.fuzz_intake --files $(FILES) --seed $(SEED)

@@ -1,11 +1,16 @@
 """Lists the benchmarks, or runs the one that is named, which ends in `RESULT {json}`."""
 
+import datetime as dt
 import importlib
 import json
+import os
 import pkgutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks.page import keep
 
 _NOT_BENCHMARKS = {
     "__main__",
@@ -17,7 +22,10 @@ _NOT_BENCHMARKS = {
     "forms",
     "ground",
     "overhead",
+    "page",
+    "plain_node",
     "rows_from_memory",
+    "slow_reader",
     "unlogged",
     "ways",
 }
@@ -50,8 +58,16 @@ def main(arguments: list[str]) -> int:
     named = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     sizes = {name.removeprefix("--"): int(value) for name, value in named.items()}
     result: dict[str, Any] = importlib.import_module(f"benchmarks.{arguments[0]}").run(**sizes)
+    keep(arguments[0], result, _told(named))
     print(f"RESULT {json.dumps(result)}")
     return 0
+
+
+def _told(named: Mapping[str, str]) -> str:
+    """When this was measured, on what, and how large: machines are shared, and differ."""
+    sizes = "".join(f" {name} {value}" for name, value in named.items())
+    today, load = dt.datetime.now(dt.UTC).date(), os.getloadavg()[0]
+    return f"{today}, {os.cpu_count()} processors, load {load:.1f} at the end{sizes}"
 
 
 if __name__ == "__main__":

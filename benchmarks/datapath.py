@@ -216,16 +216,16 @@ def _both(at: Ground, nodes: int) -> Iterator[Sides]:
 async def _timed(
     case: Case, took: Measured, ask: Callable[[], Awaitable[int]], processes: Sequence[int]
 ) -> None:
-    before = _cpu_seconds(processes)
+    before = cpu_seconds(processes)
     for _ in range(case.questions):
         began = time.perf_counter()
         rows = await ask()
         took.wall.append(time.perf_counter() - began)
         assert rows == case.rows, f"{rows} rows for {case.rows}"
-    took.cpu.append((_cpu_seconds(processes) - before) / case.questions)
+    took.cpu.append((cpu_seconds(processes) - before) / case.questions)
 
 
-def _cpu_seconds(processes: Sequence[int]) -> float:
+def cpu_seconds(processes: Sequence[int]) -> float:
     """What some processes and this one have used of the processor."""
     ticks = 0
     for process in processes:
