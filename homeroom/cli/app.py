@@ -136,6 +136,7 @@ destruction_due.register(destruction.app)
 destruction_outstanding.register(destruction.app)
 app.add_typer(destruction.app, name="destruction")
 app.add_typer(node.app, name="node")
+app.command("doctor")(node.doctor)
 app.add_typer(policy.app, name="policy")
 app.add_typer(development.app, name="dev-ca")
 

@@ -3,8 +3,9 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,11 +124,7 @@ def ingest(  # noqa: PLR0913, PLR0917  # each argument is one option of the comm
     debug: Debug = False,
 ) -> None:
     """Loads a file set into the node's records, on the machine where the node runs."""
-    if find_spec("services") is None or find_spec("services.node") is None:
-        raise RequestInvalidError(
-            "the servers are not installed here: run this where the node runs", field="node"
-        )
-    command = [sys.executable, "-m", "services.node", "ingest", format_name, path]
+    command = ["ingest", format_name, path]
     command += ["--records-url", records_url, "--map", mapping, "--source", source]
     switches = {
         "--bulk": bulk,
@@ -137,9 +134,32 @@ def ingest(  # noqa: PLR0913, PLR0917  # each argument is one option of the comm
         "--json": as_json,
     }
     command += [name for name, on in switches.items() if on]
-    code = subprocess.run(command, check=False).returncode
+    code = _where_the_node_runs(command)
     if code:
         raise InternalError("nothing was loaded; the lines above say why", exit_code=str(code))
+
+
+def doctor(
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", help="The file with the node's settings; unset: as it is set."),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Says what keeps a node from answering, and what to do, on the machine where it runs."""
+    command = ["doctor", *(["--env-file", str(env_file)] if env_file else [])]
+    return _where_the_node_runs([*command, *(["--json"] if as_json else [])])
+
+
+def _where_the_node_runs(command: Sequence[str]) -> int:
+    """Has the node's own program do something; its exit code."""
+    if find_spec("services") is None or find_spec("services.node") is None:
+        raise RequestInvalidError(
+            "the servers are not installed here: run this where the node runs", field="node"
+        )
+    ran = subprocess.run([sys.executable, "-m", "services.node", *command], check=False)
+    return ran.returncode
 
 
 async def _status(profile: str | None) -> "GetNodeStatusResponse":

@@ -21,6 +21,7 @@ from homeroom.clock import utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
 from services.node.commands import backup, log, log_verifying, policy, snapshot
 from services.node.commands.databases import RecordsUrl, StateUrl
+from services.node.commands.doctor import doctor
 from services.node.intake.export import EXPORTS
 from services.node.intake.pulling import SERVICES, pull
 from services.node.intake.rest import Access
@@ -43,6 +44,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(snapshot.app, name="snapshot")
 app.command("accept-log")(log.accept_log)
 app.command("backup")(backup.backup)
+app.command("doctor")(doctor)
 app.command("restore")(backup.restore)
 log_verifying.register(app)
 told = Console(stderr=True)

@@ -15,11 +15,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from homeroom.audit import AuditKind
 from homeroom.errors import AlreadyRecordedError, EvidenceInvalidError, RequestInvalidError
 from services.node.store.acts import ActLog
+from services.node.store.database import sqlite_file
 from services.node.store.log import LogStore
 from services.runtime.database import open_database
 
@@ -132,14 +131,14 @@ def restore_backup(
 
 
 def _file_of(url: str) -> Path:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    file = sqlite_file(url)
+    if file is None:
         raise RequestInvalidError(
             "this copies SQLite; of PostgreSQL take one dump of the database that both URLs name:"
             " pg_dump --format=custom --file=node.dump, and pg_restore puts it back",
             field="url",
         )
-    return Path(parsed.database)
+    return file
 
 
 def _require_files(sources: Iterable[Path]) -> None:

@@ -1,10 +1,12 @@
-"""Tells plainly when a node's database is not to be used now."""
+"""Tells which file a node's database is, and plainly when it is not to be used now."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from homeroom.errors import LogUnavailableError
@@ -25,3 +27,10 @@ def available() -> Iterator[None]:
         yield
     except _AWAY:
         raise LogUnavailableError("the node's state is not available") from None
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None where another server keeps it."""
+    parsed = make_url(url)
+    file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    return Path(file) if file else None
