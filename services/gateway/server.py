@@ -43,6 +43,7 @@ from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
 from services.runtime.logs import log
+from services.runtime.metrics import measure_turns
 from services.runtime.metrics.log import CountedLog, measure_log, measure_standing
 from services.runtime.policy import (
     FEDERATION,
@@ -162,7 +163,9 @@ def _serve(
         settings.default_deadline_seconds,
         settings.max_deadline_seconds,
     )
-    limits = Limits(rate, deadlines, Turns(settings.turn_limits))
+    turns = Turns(settings.turn_limits)
+    server.metrics.read(*measure_turns(turns))
+    limits = Limits(rate, deadlines, turns)
     servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, limits, questions)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
     beside = (view, nodes, limits, questions)

@@ -89,6 +89,7 @@ from services.runtime.audit.standing import LogStanding
 from services.runtime.audit.witnessing import LogWitness, Witnessing
 from services.runtime.channels import Channels
 from services.runtime.database import until_it_takes_writes
+from services.runtime.metrics import measure_turns
 from services.runtime.metrics.log import CountedLog, measure_log
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
@@ -121,7 +122,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
     counts = Counts(stores, files, log.standing)
-    node = NodeApi(holder, held, replica, answerer, counts, _door(settings, log, clock))
+    node = NodeApi(holder, held, replica, answerer, counts, _door(server, settings, log, clock))
     own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)
     _serve(server, Premises(holder, OwnKeys(sealing_key, held), replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
@@ -133,8 +134,10 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     return measured(server, settings, Measured(counts, registry, consents, decisions), clock)
 
 
-def _door(settings: NodeSettings, log: Log, clock: Clock) -> Door:
-    return Door(Admissions(log, clock), Turns(settings.turn_limits))
+def _door(server: Server, settings: NodeSettings, log: Log, clock: Clock) -> Door:
+    turns = Turns(settings.turn_limits)
+    server.metrics.read(*measure_turns(turns))
+    return Door(Admissions(log, clock), turns)
 
 
 def _registry(settings: NodeSettings, stores: Stores, held: HeldKeys, clock: Clock) -> RegistryFeed:

@@ -108,7 +108,8 @@ class FairQueue:
 
     @property
     def standing(self) -> Standing:
-        waiting = sum(len(line.waiting) for line in self._lines.values())
+        # Whoever measures reads this in another thread: lines may come and go meanwhile.
+        waiting = sum(len(line.waiting) for line in list(self._lines.values()))
         held = self._places - self._free
         return Standing(self._places, held, waiting, self._begun, self._refused)
 

@@ -113,7 +113,7 @@ class NodeApi(NodeServiceServicer):
         self, request: pb.AnswerRequest, context: ServicerContext
     ) -> AsyncIterator[pb.AnswerResponse]:
         asked = await self._asked(request)
-        with await self._turn(asked, context.time_remaining()) as turn:
+        with await self.turn(asked, context.time_remaining()) as turn:
             # A caller that goes away while a frame is being sent does not wake this generator.
             context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
             async for frame in self.frames(asked):
@@ -151,13 +151,16 @@ class NodeApi(NodeServiceServicer):
             raise
         return Asked(question, proved.requester, proved.user, proved.digest)
 
-    async def _turn(self, asked: Asked, seconds: float | None) -> Turn:
+    async def turn(self, asked: Asked, seconds: float | None) -> Turn:
         """Waits until this question's turn has come; until then nothing of it is decided.
+
+        What a steward enters for somebody outside stands in the line of the own organization.
 
         Raises:
             TooMuchAskedError: if it does not come in time.
         """
-        requester = asked.requester.organization_id
+        own = self._holder.organization_id
+        requester = own if asked.outside else asked.requester.organization_id
         try:
             return await self._turns.take(requester, asked.question, seconds)
         except TooMuchAskedError as refused:

@@ -168,13 +168,15 @@ class OutsideApi(OutsideServiceServicer):
     async def AnswerOutside(
         self, request: pb.AnswerOutsideRequest, context: ServicerContext
     ) -> AsyncIterator[pb.AnswerOutsideResponse]:
-        del context
         steward = self._stewards.user(request.user_token)
         entered = await self._outside.enter(steward, request.user_token, request.request)
         named = [pb.OutsideStudent(student_id=own, subject_ref=r) for own, r in entered.students]
         yield pb.AnswerOutsideResponse(students=pb.OutsideStudents(students=named))
-        async for frame in self._node.frames(entered.asked):
-            yield pb.AnswerOutsideResponse(frame=frame)
+        with await self._node.turn(entered.asked, context.time_remaining()) as turn:
+            # A caller that goes away while a frame is being sent does not wake this generator.
+            context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
+            async for frame in self._node.frames(entered.asked):
+                yield pb.AnswerOutsideResponse(frame=frame)
 
 
 def _kind(name: str) -> OrganizationKind:

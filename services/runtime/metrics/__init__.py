@@ -7,6 +7,7 @@ a caller made up (a method that does not exist, a word that is none of ours) is 
 from services.runtime.metrics.calls import CallMeasures
 from services.runtime.metrics.labels import BASES, OTHER, REASONS, Bounded, Names, listed
 from services.runtime.metrics.metrics import Metrics
+from services.runtime.metrics.queues import measure_turns
 from services.runtime.metrics.readings import Reading
 from services.runtime.metrics.states import ages_of, measure_policies, sequences_of
 
@@ -22,5 +23,6 @@ __all__ = [
     "ages_of",
     "listed",
     "measure_policies",
+    "measure_turns",
     "sequences_of",
 ]

@@ -147,6 +147,8 @@ def test_every_number_that_can_go_wrong_has_an_alert() -> None:
         "homeroom_policy_revision",
         "homeroom_questions_total",
         "homeroom_state_sequence",
+        "homeroom_turns_places",
+        "homeroom_turns_places_held",
     }
     alerting = " ".join(rule["expr"] for rule in _ALERTS.values())
 
