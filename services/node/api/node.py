@@ -197,10 +197,11 @@ class NodeApi(NodeServiceServicer):
             self._keys.signer,
         )
         return answer_pb2.AnswerFrame(
-            sequence=closing.sequence,
-            sealed_key=closing.sealed_key,
+            sequence=closing.last.sequence,
+            sealed_key=closing.last.sealed_key,
+            sealed_rows=closing.last.rows,
             sealed_receipt=closing.sealer.seal_receipt(
-                closing.sequence, receipt.SerializeToString()
+                closing.last.sequence, receipt.SerializeToString()
             ),
             outcome=_OUTCOME[closing.ending],
         )

@@ -65,12 +65,13 @@ class Closing:
     """How the answer ended; what the receipt says.
 
     Attributes:
+        last: the place of the last frame, with the end of the rows where they came to one: a frame
+            of its own would cost a small answer as much as its rows.
         history: how far the agreement's history was known.
     """
 
-    sequence: int
+    last: SealedRows
     sealer: AnswerSealer
-    sealed_key: bytes
     ending: Ending
     reasons: tuple[ReasonCode, ...]
     released: tuple[Element, ...]
@@ -150,6 +151,7 @@ class Release:
         self._looked_at = means.clock()
         self._sequence = 0
         self._row_count = 0
+        self._before_end: tuple[int, bytes] | None = None
         self.began = 0
         self._runs = self._closed = False
 
@@ -203,9 +205,8 @@ class Release:
         if not await self._still_permitted():
             yield await self.close(cut=True)
             return
-        pieces = self._sequence
-        yield self._seal(packed(self._stream.end()))
-        yield await self.close(pieces=pieces)
+        self._before_end = self._sequence, self._sealer.frames_digest()
+        yield await self.close(end=self._seal(packed(self._stream.end())))
 
     async def _read(self) -> Sequence[CopiedPiece]:
         """Reads the next batches, and gives the copies of their pieces that are to be kept."""
@@ -235,8 +236,8 @@ class Release:
         if copied and self._means.copies is not None:
             await self._means.copies.keep(copied)
 
-    async def close(self, *, cut: bool = False, pieces: int | None = None) -> Closing:
-        """Records how the answer ended, then says so."""
+    async def close(self, *, cut: bool = False, end: SealedRows | None = None) -> Closing:
+        """Records how the answer ended, then says so; `end` is where the rows came to one."""
         means, ruling = self._means, self.ruling
         ending = Ending.NO_PERMITTED_ANSWER
         if (ruling.selection is not None or self._tells_rows) and not cut:
@@ -245,6 +246,7 @@ class Release:
         left = ending is Ending.ANSWERED or self._row_count > 0
         told = self._unnamed or self._begun
         released = told.elements if told and left else frozenset()
+        pieces, frames_digest = self._left(cut=cut)
         position = await means.log.append(
             AuditKind.RELEASED,
             self._asked.digest,
@@ -252,17 +254,16 @@ class Release:
                 "ending": str(ending),
                 "cut": cut,
                 "rows": self._row_count,
-                "frames_digest": self._sealer.frames_digest().hex(),
+                "frames_digest": frames_digest.hex(),
                 "registry_sequence": ruling.evidence.registry.sequence,
                 "consent_sequence": ruling.evidence.consent.sequence,
             },
-            self._manifest(cut=cut, pieces=pieces),
+            self._manifest(pieces, frames_digest, cut=cut),
         )
         self._closed = True
         return Closing(
-            sequence=self._sequence,
+            last=end or SealedRows(self._sequence, b"", self._sealed_key()),
             sealer=self._sealer,
-            sealed_key=self._sealed_key(),
             ending=ending,
             reasons=_reasons(ruling, ending, self._unnamed),
             released=tuple(sorted(released)),
@@ -281,13 +282,21 @@ class Release:
     def _tells_rows(self) -> bool:
         return self._unnamed is not None and self._unnamed.rows is not None
 
-    def _manifest(self, *, cut: bool, pieces: int | None) -> list[Note]:
+    def _left(self, *, cut: bool) -> tuple[int, bytes]:
+        """How many pieces of rows left, and the digest of every frame that does.
+
+        The end of the rows leaves with the receipt: of an answer that is cut before, it is no part.
+        """
+        sealed = self._sequence, self._sealer.frames_digest()
+        if self._before_end is None:
+            return sealed
+        return self._before_end if cut else (self._before_end[0], sealed[1])
+
+    def _manifest(self, pieces: int, frames_digest: bytes, *, cut: bool) -> list[Note]:
         """How the answer ended, beside its disclosure record; nothing where nobody is told of."""
         if self._begun is None or self._asked.question.validate_only:
             return []
-        left = self._sequence if pieces is None else pieces
-        digest = self._sealer.frames_digest().hex()
-        return [Manifest(self.began, left, self._row_count, digest, cut)]
+        return [Manifest(self.began, pieces, self._row_count, frames_digest.hex(), cut)]
 
     async def _still_permitted(self) -> bool:
         """Looks again at what may leave, if anything may have changed; False cuts the answer."""

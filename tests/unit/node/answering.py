@@ -55,17 +55,23 @@ class Told:
         (closing,) = self.closings
         return closing
 
+    @property
+    def frames(self) -> list[SealedRows]:
+        """Every frame with rows; the last one has their end, where they came to one."""
+        last = [closing.last for closing in self.closings if closing.last.rows]
+        return [*self.pieces, *last]
+
     def table(self) -> pa.Table:
         """The rows of a whole answer, as its requester opens them."""
         opener = self.opener()
-        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.pieces)
+        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.frames)
         assert opener.frames_digest() == self.closing.sealer.frames_digest()
         return pa.ipc.open_stream(io.BytesIO(stream)).read_all()
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of an answer that may be cut: of the batches that did leave."""
         opener = self.opener()
-        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.pieces)
+        stream = b"".join(unpacked(opener.open_rows(p.sequence, p.rows)) for p in self.frames)
         rows: list[dict[str, Any]] = []
         if stream:
             with pa.ipc.open_stream(io.BytesIO(stream)) as reader:
@@ -77,7 +83,7 @@ class Told:
         return rows
 
     def opener(self) -> AnswerOpener:
-        first = self.pieces[0] if self.pieces else self.closing
+        first = self.pieces[0] if self.pieces else self.closing.last
         context = AnswerContext(small.DIGEST, "anytown")
         return AnswerOpener(first.sealed_key, small.REQUESTER.sealing, context)
 

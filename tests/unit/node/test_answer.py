@@ -44,7 +44,7 @@ async def test_nothing_leaves_before_the_decision_is_recorded() -> None:
     node = Node()
     await node.answer()
 
-    assert node.events == ["opened", "read", "decided", "rows", "rows", "released", "closing"]
+    assert node.events == ["opened", "read", "decided", "rows", "released", "closing"]
 
 
 @pytest.mark.parametrize("noticed", [False, True], ids=["unnoticed", "noticed"])
@@ -233,10 +233,9 @@ async def test_the_requester_opens_exactly_the_permitted_rows_and_their_digest_c
         {"subject_ref": "ana", "school_id": "oak"},
     ]
     assert told.closing.row_count == 3
-    assert [piece.sequence for piece in told.pieces] == [0, 1, 2]
-    assert told.closing.sequence == 3
-    assert [bool(piece.sealed_key) for piece in told.pieces] == [True, False, False]
-    assert told.closing.sealed_key == b""
+    assert [frame.sequence for frame in told.frames] == [0, 1, 2]
+    assert told.closing.last.sequence == 2
+    assert [bool(frame.sealed_key) for frame in told.frames] == [True, False, False]
     assert node.records.closed == 1
 
 

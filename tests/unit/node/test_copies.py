@@ -1,16 +1,20 @@
 """A copy of what leaves about students is kept before it leaves, and is what left."""
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from homeroom.audit import AuditKind
+from homeroom.audit import AuditKind, Position
 from homeroom.catalog import SUBJECT_REF
 from homeroom.errors import LogUnavailableError
 from homeroom.packing import packed, unpacked
 from homeroom.sealing import AnswerContext, frames_digest_of
 from services.node.domain.arrow_stream import END, ArrowStream
+from services.node.domain.log import Note
+from tests.fakes import FakeLog
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, event
 
@@ -35,7 +39,7 @@ async def test_a_copy_of_each_piece_is_kept_before_it_leaves() -> None:
 
     first, *later = [e for e in node.events if e in {"decided", "copied", "rows"}]
     assert first == "decided"
-    assert later == ["rows", "copied", "rows", "copied", "rows", "rows"]
+    assert later == ["rows", "copied", "rows", "copied", "rows"]
     assert table(pieces_of(node)).equals(told.table())
 
 
@@ -60,9 +64,43 @@ async def test_batches_that_wait_together_are_copied_at_once_before_the_first_of
     node.records.together = 2
     told = await node.answer()
 
-    *_, read, copied, first, second, end = node.events[: node.events.index("released")]
-    assert (read, copied, first, second, end) == ("read", "copied", "rows", "rows", "rows")
+    *_, read, copied, first, second = node.events[: node.events.index("released")]
+    assert (read, copied, first, second) == ("read", "copied", "rows", "rows")
     assert table(pieces_of(node)).equals(told.table())
+
+
+class FullForAMoment(FakeLog):
+    """Does not take how an answer ended; the next time it does."""
+
+    async def append(
+        self,
+        kind: AuditKind,
+        query_digest: bytes,
+        content: Mapping[str, Any],
+        notes: Sequence[Note] = (),
+    ) -> Position:
+        try:
+            return await super().append(kind, query_digest, content, notes)
+        finally:
+            self.refused -= {kind}
+
+
+async def test_an_answer_whose_end_was_not_recorded_at_first_is_cut_and_its_copies_prove_it() -> (
+    None
+):
+    """The receipt did not leave, nor the end of the rows with it; every batch before it did."""
+    node = Node(BATCHES)
+    node.log = FullForAMoment(node.events, refused={AuditKind.RELEASED})
+    with pytest.raises(LogUnavailableError):
+        await node.answer()
+    (manifest,) = node.log.manifests
+
+    assert (manifest.pieces, manifest.rows, manifest.cut) == (len(node.told.pieces), 5, True)
+    context = AnswerContext(small.DIGEST, "anytown")
+    proved = frames_digest_of(node.copies.content_key, context, pieces_of(node))
+    assert manifest.frames_digest == proved.hex()
+    (ended,) = [said for kind, _, said in node.log.entries if kind is AuditKind.RELEASED]
+    assert ended["frames_digest"] == manifest.frames_digest
 
 
 async def test_what_is_taken_back_while_batches_wait_leaves_with_none_of_them() -> None:

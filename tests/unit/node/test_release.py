@@ -66,7 +66,7 @@ async def test_a_batch_whose_students_all_revoked_leaves_no_frame() -> None:
     told = await node.answer()
 
     assert told.table().num_rows == told.closing.row_count == 2
-    assert len(told.pieces) == 2  # one batch, and the end of the stream
+    assert len(told.frames) == 2  # one batch, and the end of the stream
 
 
 async def test_a_grant_that_ends_by_itself_is_noticed_without_any_news() -> None:
