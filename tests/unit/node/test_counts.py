@@ -87,7 +87,7 @@ async def test_counts_are_told_with_the_reasons_of_what_is_withheld() -> None:
         ReasonCode.SMALL_CELL_SUPPRESSED,
     )
     assert told.closing.released == (Element.DAILY_ATTENDANCE,)
-    assert node.events == ["decided", "rows", "rows", "released", "closing"]
+    assert node.events == ["decided", "rows", "released", "closing"]
     (record,) = node.log.register
     assert (record.event, record.refused) == ("unnamed_answer", {})
     assert record.decided.released == {Element.DAILY_ATTENDANCE}
