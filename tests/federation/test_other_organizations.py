@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from homeroom.errors import CallerUnknownError, ClockSkewedError, HomeroomError
 from homeroom.profile import load_profile
 from homeroom.users import User
 from services.node.opening import open_stores
-from services.runtime.tiles import TILE
+from services.runtime.tiles import TiledTree
 from tests.federation.records import (
     ATTENDANCE,
     ATTENDANCE_ALLOWED,
@@ -313,6 +313,25 @@ def _digest_at(state: Path, log_index: int) -> str:
         return bytes(found.fetchone()[0]).hex()
 
 
+@dataclass(frozen=True)
+class _Shelf:
+    """The tiles of a log's own database."""
+
+    log: sqlite3.Connection
+
+    def load(self, level: int, place: int) -> bytes:
+        found = self.log.execute(
+            "SELECT hashes FROM log_tile WHERE level = ? AND place = ?", (level, place)
+        ).fetchone()
+        return bytes(found[0]) if found else b""
+
+    def save(self, level: int, place: int, hashes: bytes) -> None:
+        self.log.execute(
+            "INSERT OR REPLACE INTO log_tile (level, place, hashes) VALUES (?, ?, ?)",
+            (level, place, hashes),
+        )
+
+
 def _rewrite_from_the_start(state: Path) -> None:
     """Another log in the same place, with every hash as it has to be, and nothing signed."""
     with closing(sqlite3.connect(state)) as log, log:
@@ -330,5 +349,5 @@ def _rewrite_from_the_start(state: Path) -> None:
                 "UPDATE log_entry SET written_at = ?, salt = ?, leaf = ? WHERE log_index = ?",
                 (entry.at, entry.salt, leaves[-1], entry.index),
             )
-        assert len(leaves) <= TILE
-        log.execute("UPDATE log_tile SET hashes = ? WHERE level = 0", (b"".join(leaves),))
+        log.execute("DELETE FROM log_tile")
+        TiledTree(_Shelf(log)).append(0, leaves)
