@@ -38,29 +38,37 @@ _PERIOD = (FIRST_DAY, FIRST_DAY + dt.timedelta(days=4))
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """Who asks whom, and for how long."""
+    """Who asks whom.
+
+    Attributes:
+        at_once: how many ask, each again as soon as it was answered.
+        a_second: how many questions are begun in a second, whatever becomes of those before; then
+            `at_once` is of no account.
+    """
 
     profile: Path
     holders: Sequence[str]
-    at_once: int
+    at_once: int = 0
+    a_second: float = 0
 
 
 async def crowded(at: Ground, holders: Sequence[str]) -> Mapping[str, Any]:
     """Whole answers a second inside their deadlines, and what another's question takes.
 
-    By as many askers as give the most of them, and by four times as many as are most.
+    By as many askers as give the most of them; and when four times as many questions are begun in
+    a second as can be answered.
     """
     light = partial(_light, at.layout.profile(LIGHT), holders)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as flood:
 
-        async def whole(at_once: int) -> float:
-            asking = _Asking(at.profile, holders, at_once)
+        async def whole(at_once: int = 0, a_second: float = 0) -> float:
+            asking = _Asking(at.profile, holders, at_once, a_second)
             return await asyncio.get_running_loop().run_in_executor(flood, _whole, asking)
 
         calm = await light()
         found = {at_once: await whole(at_once) for at_once in _AT_ONCE}
         most, at_once = max((rate, at_once) for at_once, rate in found.items())
-        crowd, told = await asyncio.gather(whole(_CROWD * max(_AT_ONCE)), _later(light))
+        crowd, told = await asyncio.gather(whole(a_second=_CROWD * most), _later(light))
         after = await whole(at_once)
     print(f"whole answers a second by how many ask at once: {found}; after the crowd {after}")
     return {
@@ -80,22 +88,31 @@ def _whole(asking: _Asking) -> float:
 
 
 async def _whole_answers(asking: _Asking) -> float:
-    """Whole answers a second, once all are at it; whoever has one, or none in time, asks again."""
+    """Whole answers a second, once all are at it."""
     whole, begin = 0, time.perf_counter() + _WARM_SECONDS
     ends = begin + _SECONDS
 
-    async def ask_on(client: AsyncClient) -> None:
+    async def ask(client: AsyncClient) -> bool:
+        """Whether there was an answer in time."""
         nonlocal whole
-        while time.perf_counter() < ends:
-            try:
-                answer = await _ask(client, asking.holders)
-            except (TooMuchAskedError, DeadlinePassedError):
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            whole += answer.complete and begin <= time.perf_counter() < ends
+        try:
+            answer = await _ask(client, asking.holders)
+        except (TooMuchAskedError, DeadlinePassedError):
+            return False
+        whole += answer.complete and begin <= time.perf_counter() < ends
+        return True
 
-    async with AsyncClient(asking.profile) as client:
-        await asyncio.gather(*(ask_on(client) for _ in range(asking.at_once)))
+    async def ask_on(client: AsyncClient) -> None:
+        while time.perf_counter() < ends:
+            if not await ask(client):
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async with AsyncClient(asking.profile) as client, asyncio.TaskGroup() as tasks:
+        for _ in range(asking.at_once):
+            tasks.create_task(ask_on(client))
+        while asking.a_second and time.perf_counter() < ends:
+            tasks.create_task(ask(client))
+            await asyncio.sleep(1 / asking.a_second)
     return whole / _SECONDS
 
 
