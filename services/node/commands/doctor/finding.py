@@ -1,4 +1,4 @@
-"""What an examination found: of each thing how it is, why that matters, and what to do."""
+"""What an examination found: of each thing how it is, and what to do about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
