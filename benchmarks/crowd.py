@@ -56,7 +56,7 @@ async def crowded(at: Ground, holders: Sequence[str]) -> Mapping[str, Any]:
     """Whole answers a second inside their deadlines, and what another's question takes.
 
     By as many askers as give the most of them; and when four times as many questions are begun in
-    a second as can be answered.
+    a second as can be answered: then the other's count too, for they are answered with the rest.
     """
     light = partial(_light, at.layout.profile(LIGHT), holders)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as flood:
@@ -71,6 +71,7 @@ async def crowded(at: Ground, holders: Sequence[str]) -> Mapping[str, Any]:
         crowd, told = await asyncio.gather(whole(a_second=_CROWD * most), _later(light))
         after = await whole(at_once)
     print(f"whole answers a second by how many ask at once: {found}; after the crowd {after}")
+    crowd += sum(seconds < _DEADLINE_SECONDS for seconds in told) / _SECONDS
     return {
         "at_once": at_once,
         "peak_s": round(most, 2),

@@ -140,7 +140,8 @@ class GatewayServicer(GatewayServiceServicer):
         caller_id = current_caller().organization_id
         bind_contextvars(caller=caller_id)
         admitted = await self._admit(request, caller_id)
-        with await self._turn(admitted, caller_id, context.time_remaining()) as turn:
+        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
+        with await self._turn(admitted, caller_id, seconds) as turn:
             context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
             async for response in self._answered(request, admitted, turn, context):
                 yield response
@@ -163,7 +164,7 @@ class GatewayServicer(GatewayServiceServicer):
         async for response in _told(fan_out, passage, Share(turn, len(holders))):
             yield response
 
-    async def _turn(self, admitted: Admitted, caller_id: str, seconds: float | None) -> Turn:
+    async def _turn(self, admitted: Admitted, caller_id: str, seconds: float) -> Turn:
         """Waits until this question's turn has come; until then nobody is asked.
 
         Raises:

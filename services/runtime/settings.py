@@ -73,7 +73,8 @@ class TurnSettings(Settings):
         ge=0,
         le=60,
         description="How long a question may wait at most, and never longer than half of its "
-        "caller's time: a question that could not begin by then is refused at once.",
+        "caller's time, nor until less is left of it than answers like it took lately: a question "
+        "that could not begin by then is refused at once.",
     )
 
     @property

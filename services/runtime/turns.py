@@ -63,17 +63,43 @@ class Load:
     Attributes:
         cost: how many places it takes.
         large: whether it takes them among large answers.
+        seconds: how long it holds them, about; 0 if there was none like it.
     """
 
     cost: int
     large: bool
+    seconds: float = 0.0
+
+
+class Took(NamedTuple):
+    """What an answer took.
+
+    Attributes:
+        batches: of one source.
+        seconds: from its turn until its last source had answered.
+    """
+
+    batches: float
+    seconds: float
+
+    def then(self, newest: "Took") -> "Took":
+        """What the next is thought to take: more at once, less little by little.
+
+        For one that takes more than was thought does harm: a large answer among small ones, and one
+        that was begun with too little time left, so that its work is lost.
+        """
+        return Took(_then(self.batches, newest.batches), _then(self.seconds, newest.seconds))
+
+
+def _then(old: float, new: float) -> float:
+    return max(new, old + _LEARNING * (new - old))
 
 
 class Estimates:
-    """How many batches answers had, by what was asked: the next one is thought to have as many."""
+    """What answers took, by what was asked: the next one is thought to take as much."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Extent, float] = OrderedDict()
+        self._known: OrderedDict[Extent, Took] = OrderedDict()
 
     def load(self, question: Question, who: str, sources: int = 1) -> Load:
         """What a question costs; of one like no other before the most is feared.
@@ -84,18 +110,17 @@ class Estimates:
             sources: how many are asked, about.
         """
         most = _most(question)
-        batches = min(self._known.get(Extent.of(question, who), most), most)
+        known = self._known.get(Extent.of(question, who), Took(most, 0.0))
+        batches = min(known.batches, most)
         each = round(min(max(batches, 1), LARGEST))
-        return Load(each * max(sources, 1), large=batches > _SMALL)
+        return Load(each * max(sources, 1), batches > _SMALL, known.seconds)
 
-    def learn(self, question: Question, who: str, batches: float) -> None:
-        """Notes how many batches one source had, of an answer that came whole."""
+    def learn(self, question: Question, who: str, took: Took) -> None:
+        """Notes what an answer took that came."""
         if question.validate_only:
             return
         asked = Extent.of(question, who)
-        before = self._known.get(asked, batches)
-        # More at once, less little by little: a large answer among small ones does harm.
-        self._known[asked] = max(batches, before + _LEARNING * (batches - before))
+        self._known[asked] = self._known.get(asked, took).then(took)
         self._known.move_to_end(asked)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -111,6 +136,7 @@ class Turn:
         self._queue = queue
         self._ticket = ticket
         self._question = question
+        self._began = _now()
 
     @property
     def held(self) -> int:
@@ -121,9 +147,15 @@ class Turn:
         """Gives places back before the end; the last one stays."""
         self._turns.begin(self._queue.give(self._ticket, places, _now()))
 
-    def answered(self, batches: float) -> None:
-        """Learns how large the answer was, of one source, when it came whole."""
-        self._turns.estimates.learn(self._question, self._ticket.organization, batches)
+    def answered(self, batches: float, ended: float | None = None) -> None:
+        """Learns what the answer took.
+
+        Args:
+            batches: how many one source had.
+            ended: when the last source had answered, by the running event loop; now, if not said.
+        """
+        took = Took(batches, (_now() if ended is None else ended) - self._began)
+        self._turns.estimates.learn(self._question, self._ticket.organization, took)
 
     def leave(self) -> None:
         """Gives every place back; a second time nothing happens."""
@@ -148,7 +180,8 @@ class TurnLimits:
     Attributes:
         small, large: how many small answers may be at work at once, and how many large ones.
         waiting_each: how many questions of one organization may wait, of each kind.
-        wait_seconds: how long at most; never longer than half of the caller's time.
+        wait_seconds: how long at most; never longer than half of the caller's time, nor so long
+            that the answer could not come in what is left.
     """
 
     small: int
@@ -184,7 +217,7 @@ class Turns:
         Args:
             organization: who asks; it is proved.
             question: what is asked.
-            seconds: the caller's time, as far as it is known.
+            seconds: how long the answer may take, as far as it is known.
             sources: how many are asked, about.
 
         Raises:
@@ -193,8 +226,10 @@ class Turns:
         load = self.estimates.load(question, organization, sources)
         queue = self._large if load.large else self._small
         now = _now()
-        wait = self._wait_seconds if seconds is None else min(self._wait_seconds, seconds / 2)
-        ticket = queue.ask(organization, load.cost, now, now + max(wait, 0))
+        wait = self._wait_seconds
+        if seconds is not None:
+            wait = max(min(wait, seconds / 2, seconds - load.seconds), 0)
+        ticket = queue.ask(organization, load.cost, now, now + wait)
         if not ticket.at_work:
             await self._begun(queue, ticket)
         return Turn(self, queue, ticket, question)

@@ -22,8 +22,8 @@ class Places(Protocol):
     def give(self, places: int) -> None:
         """Gives some back before the end; the last one stays."""
 
-    def answered(self, batches: float) -> None:
-        """Learns how large the answer was, of one source, when it came whole."""
+    def answered(self, batches: float, ended: float) -> None:
+        """Learns how many batches one source had, and when the last had answered."""
 
 
 class Share:
@@ -36,6 +36,7 @@ class Share:
         self._began = self._heard = self._loop.time()
         self._running = holders
         self._passed = self._whole = 0
+        self._answered = self._began
         self._looking: asyncio.TimerHandle | None = None
 
     def passed(self) -> None:
@@ -46,19 +47,21 @@ class Share:
     def ended(self, *, answered: bool) -> None:
         """One holder's part is over."""
         self._running -= 1
-        self._whole += answered
         self._heard = self._loop.time()
+        if answered:
+            self._whole += 1
+            self._answered = self._heard
         self._places.give(self._each)
         if self._looking is None and self._running:
             self._look_later()
 
     def over(self) -> None:
-        """The question is over; the gateway knows now how large its answer was."""
+        """The question is over; the gateway knows now what its answer took."""
         if self._looking is not None:
             self._looking.cancel()
         if self._whole and not self._running:
-            # The receipt is no batch.
-            self._places.answered(self._passed / self._whole - 1)
+            # The receipt is no batch; and a member that hung says nothing of the others' time.
+            self._places.answered(self._passed / self._whole - 1, self._answered)
 
     def _look_later(self) -> None:
         silence = max(_LEAST_SILENCE_SECONDS, self._heard - self._began)

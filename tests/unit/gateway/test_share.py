@@ -52,16 +52,22 @@ def test_one_that_still_sends_holds_its_places() -> None:
     run(question())
 
 
-def test_the_size_of_a_whole_answer_is_learned_and_of_a_broken_one_is_not() -> None:
-    async def question(holders: int, *, ended: int) -> list[float]:
-        places = FakePlaces(holders)
-        share = Share(places, holders)
+def test_what_an_answer_took_is_learned_and_of_one_that_was_left_is_not() -> None:
+    """Its batches of one source, and when the last had answered; one that hung does not count."""
+
+    async def question(holders: int, *, ended: int) -> list[tuple[float, float]]:
+        places = FakePlaces(holders + 1)
+        share = Share(places, holders + 1)
         for _ in range(8):
             share.passed()
         for _ in range(ended):
+            await asyncio.sleep(1)
             share.ended(answered=True)
+        await asyncio.sleep(10)
+        if ended == holders:
+            share.ended(answered=False)
         share.over()
         return places.learned
 
-    assert run(question(2, ended=2)) == [3]
+    assert run(question(2, ended=2)) == [(3, 2)]
     assert run(question(2, ended=1)) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from homeroom.errors import TooMuchAskedError
 from homeroom.question import Level, Question
 from homeroom.vocabulary import Element
-from services.runtime.turns import LARGEST, Estimates, Turns
+from services.runtime.turns import LARGEST, Estimates, Took, Turns
 from services.runtime.turns import TurnLimits as Limits
 from tests.unit.gateway.virtual_time import run
 
@@ -144,6 +144,34 @@ def test_a_question_waits_no_longer_than_half_of_its_callers_time() -> None:
     run(crowd())
 
 
+@given(took=st.lists(st.floats(0, 4), min_size=1, max_size=6), seconds=st.floats(0, 4))
+@settings(max_examples=60)
+def test_no_question_begins_with_less_time_left_than_answers_like_it_take(
+    took: list[float], seconds: float
+) -> None:
+    """Its work would be lost: it is refused as soon as it can begin in time no more."""
+
+    async def crowd() -> None:
+        turns = Turns(LIMITS)
+        clock = asyncio.get_running_loop().time
+        for one in took:
+            with await turns.take("a", ONE, None) as turn:
+                await asyncio.sleep(one)
+                turn.answered(1)
+        thought = turns.estimates.load(ONE, "a").seconds
+        assert took[-1] - 0.001 <= thought <= max(took) + 0.001
+        held = [await turns.take("a", ONE, None) for _ in range(LIMITS.small // 2)]
+        asked = clock()
+        with pytest.raises(TooMuchAskedError):
+            await turns.take("a", ONE, seconds)
+        assert clock() - asked <= max(min(seconds / 2, seconds - thought), 0) + 0.001
+        held.pop().leave()
+        # Where there is a place it begins, or a time once too long would be believed for good.
+        (await turns.take("a", ONE, 0.0)).leave()
+
+    run(crowd())
+
+
 # What a question is thought to cost.
 
 
@@ -152,7 +180,7 @@ def test_of_a_question_for_everyone_the_most_is_feared_until_it_is_known() -> No
 
     assert estimates.load(EVERYONE, "a") == estimates.load(EVERYONE, "b")
     assert estimates.load(EVERYONE, "a").large
-    estimates.learn(EVERYONE, "a", 1)
+    estimates.learn(EVERYONE, "a", Took(1, 0))
     assert not estimates.load(EVERYONE, "a").large
     assert estimates.load(EVERYONE, "a").cost == 1
     assert estimates.load(EVERYONE, "b").large
@@ -160,11 +188,11 @@ def test_of_a_question_for_everyone_the_most_is_feared_until_it_is_known() -> No
 
 def test_one_large_answer_is_remembered_and_forgotten_little_by_little() -> None:
     estimates = Estimates()
-    estimates.learn(EVERYONE, "a", 1)
-    estimates.learn(EVERYONE, "a", 100)
+    estimates.learn(EVERYONE, "a", Took(1, 0))
+    estimates.learn(EVERYONE, "a", Took(100, 0))
     assert estimates.load(EVERYONE, "a").large
     for _ in range(20):
-        estimates.learn(EVERYONE, "a", 1)
+        estimates.learn(EVERYONE, "a", Took(1, 0))
 
     assert not estimates.load(EVERYONE, "a").large
 
