@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check image opa only-down law bench plots fuzz soak clean
+	test-policy mutate-policy k8s-check vm-check image opa only-down law bench plots fuzz soak clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,7 +43,7 @@ test: setup ## every test of the project
 
 check: setup ## all that CI runs; what only reads the code goes on while opa is installed
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target opa static k8s-check
-	@$(MAKE) --no-print-directory test-policy test
+	@$(MAKE) --no-print-directory vm-check test-policy test
 
 static: format-check lint types imports proto-check breaking
 
@@ -81,6 +81,9 @@ mutate-policy: setup ## delete each line of the policies in turn; fail if no tes
 
 k8s-check: setup ## render every overlay and combination of components; check schemas, rules and settings
 	@tools/install_kustomize.sh && $(PYTHON) -m tools.manifests
+
+vm-check: setup ## render nodes of one machine for podman, two organizations side by side; check rules and units
+	@tools/install_kustomize.sh && $(PYTHON) -m tools.vm_check
 
 image: setup ## build the image of all services from the committed tree, twice; fail if the second is another; EXTRAS="services tracing" adds what traces need
 	@tools/image.sh --twice $(if $(EXTRAS),--extras "$(EXTRAS)")

@@ -154,9 +154,14 @@ def renderings(command: Sequence[str]) -> Iterator[tuple[str, list[Manifest]]]:
     for overlay in OVERLAYS:
         yield overlay, render(command, KUBERNETES / "overlays" / overlay)
     for side in (NODE, HUB):
-        every = combinations(side)
-        for start in range(0, len(every), _TOGETHER):
-            yield from _rendered_together(command, side, every[start : start + _TOGETHER])
+        yield from renderings_of(command, side)
+
+
+def renderings_of(command: Sequence[str], side: Side) -> Iterator[tuple[str, list[Manifest]]]:
+    """Each combination of one side's components with its name."""
+    every = combinations(side)
+    for start in range(0, len(every), _TOGETHER):
+        yield from _rendered_together(command, side, every[start : start + _TOGETHER])
 
 
 def _rendered_together(

@@ -1,0 +1,1 @@
+"""An organization's node on one machine, as podman and systemd run it."""

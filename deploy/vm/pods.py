@@ -1,0 +1,202 @@
+"""Makes of a rendered node what `podman kube play` runs: one pod, with names that are one's own.
+
+Podman reads the manifests of Kubernetes, and not all of them, nor all as Kubernetes does:
+
+- a volume is the machine's, under the name that the manifest gives it: two organizations with a
+  volume `tmp` would share it. Each name gets the organization's before it;
+- a scratch in memory is each container's own, and root's: `/tmp` is left to podman, which gives one
+  to every container whose root is read-only; another scratch is a volume;
+- a variable of `envFrom` wins over one of `env`: here all are written out, as Kubernetes has them;
+- a probe becomes a command inside the image, which has no shell: probes are left out;
+- a sidecar that is an init container with probes is refused: it is a plain container here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Manifest = dict[str, Any]
+
+LEFT_OUT = frozenset(
+    {
+        "ConfigMap",
+        "Gateway",
+        "HorizontalPodAutoscaler",
+        "Namespace",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "PodMonitor",
+        "PrometheusRule",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+        "TLSRoute",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+)
+"""What one machine has no use for, and what becomes part of the pod."""
+
+INSTEAD = {
+    "Certificate": "take the component mtls-files: nothing here makes certificates",
+    "Cluster": "take the component postgres-external, or none: SQLite",
+    "CronJob": "have a timer of systemd do it (docs/operations/one-machine.md)",
+    "Deployment": "take the component postgres-external, or none: SQLite",
+    "ExternalSecret": "bring the secrets: python -m deploy.vm.bring",
+    "Job": "leave the component migrations out: the node brings its tables up to date",
+    "Secret": "bring the secrets: python -m deploy.vm.bring",
+}
+DATABASES = frozenset({"HOMEROOM_NODE_RECORDS_URL", "HOMEROOM_NODE_STATE_URL"})
+POLICIES = "policies"
+
+_ORGANIZATION = "HOMEROOM_NODE_ORGANIZATION_ID"
+# No hyphen is in it, so that what stands before the first one is whose a name is.
+_ORGANIZATION_FORM = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_OF_A_CONTAINER = ("image", "args", "command", "resources", "securityContext", "workingDir")
+_OF_A_POD = ("terminationGracePeriodSeconds",)
+_OWNER_ALONE = 0o400
+_SCRATCH = "/tmp"  # noqa: S108  # inside a container
+
+
+class NotForOneMachineError(Exception):
+    """What was rendered cannot be one machine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What is played.
+
+    Attributes:
+        organization: whose it is.
+        manifest: of kind Pod.
+        policies: the name of the ConfigMap that is brought; empty if there is none.
+    """
+
+    organization: str
+    manifest: Manifest
+    policies: str
+
+
+def pod_of(objects: Sequence[Manifest]) -> Pod:
+    """The pod of one organization's rendered overlay.
+
+    Raises:
+        NotForOneMachineError: with what to take instead.
+    """
+    for one in objects:
+        if one["kind"] not in LEFT_OUT:
+            remedy = INSTEAD.get(one["kind"], "it is none of a node's")
+            raise NotForOneMachineError(f"{one['kind']}/{one['metadata']['name']}: {remedy}")
+    nodes = [one for one in objects if one["kind"] == "StatefulSet"]
+    if [one["metadata"]["name"] for one in nodes] != ["node"]:
+        raise NotForOneMachineError("not one organization's node and nothing else")
+    (node,) = nodes
+    maps = {one["metadata"]["name"]: one["data"] for one in objects if one["kind"] == "ConfigMap"}
+    return _pod(node, maps)
+
+
+def _pod(node: Manifest, maps: Mapping[str, Mapping[str, str]]) -> Pod:
+    template = node["spec"]["template"]["spec"]
+    written = [_container(one, maps) for one in _containers(template)]
+    organization = _whose(written)
+    used = {mount["name"] for one in written for mount in one["volumeMounts"]}
+    volumes = [
+        _volume(one, organization)
+        for one in [*template.get("volumes", ()), *_claimed(node)]
+        if one["name"] in used
+    ]
+    spec = {
+        "restartPolicy": "Always",
+        **{key: template[key] for key in _OF_A_POD if key in template},
+        "securityContext": _without(template["securityContext"], "fsGroup", "fsGroupChangePolicy"),
+        "containers": [_prefixed(one, organization) for one in written],
+        "volumes": volumes,
+    }
+    metadata = {
+        "name": f"{organization}-{node['metadata']['name']}",
+        "labels": {**node["spec"]["template"]["metadata"]["labels"]},
+    }
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    brought = [one["configMap"]["name"] for one in volumes if "configMap" in one]
+    return Pod(organization, manifest, next(iter(brought), ""))
+
+
+def _containers(template: Mapping[str, Any]) -> Iterator[Manifest]:
+    yield from template["containers"]
+    for one in template.get("initContainers", ()):
+        if one.get("restartPolicy") != "Always":
+            raise NotForOneMachineError(f"{one['name']}: what runs before the node is not rendered")
+        yield one
+
+
+def _container(one: Manifest, maps: Mapping[str, Mapping[str, str]]) -> Manifest:
+    env: dict[str, Manifest] = {}
+    for source in one.get("envFrom", ()):
+        said = maps[source["configMapRef"]["name"]]
+        env |= {name: {"name": name, "value": value} for name, value in said.items()}
+    env |= {variable["name"]: variable for variable in one.get("env", ())}
+    for text in (*one.get("args", ()), *(str(v.get("value", "")) for v in env.values())):
+        if "$(" in text:
+            raise NotForOneMachineError(f"{one['name']}: podman puts nothing in place of {text}")
+    kept = {key: one[key] for key in _OF_A_CONTAINER if key in one}
+    written = {"name": one["name"], **kept, "env": [env[name] for name in sorted(env)]}
+    mounts = [mount for mount in one.get("volumeMounts", ()) if mount["mountPath"] != _SCRATCH]
+    return {**written, "volumeMounts": mounts}
+
+
+def _whose(containers: Sequence[Manifest]) -> str:
+    said = [
+        variable.get("value", "")
+        for one in containers
+        for variable in one["env"]
+        if variable["name"] == _ORGANIZATION
+    ]
+    if len(said) != 1 or not _ORGANIZATION_FORM.fullmatch(said[0]):
+        raise NotForOneMachineError(f"{_ORGANIZATION} does not say whose node it is")
+    return str(said[0])
+
+
+def _claimed(node: Manifest) -> Iterator[Manifest]:
+    for claim in node["spec"].get("volumeClaimTemplates") or ():
+        name = claim["metadata"]["name"]
+        yield {"name": name, "persistentVolumeClaim": {"claimName": name}}
+
+
+def _volume(volume: Manifest, organization: str) -> Manifest:
+    name = volume["name"]
+    match volume:
+        case {"secret": {"secretName": secret}}:
+            # The pod's user is the only one there is: `UserNS` in the unit gives it the files.
+            of = {"secretName": f"{organization}-{secret}", "defaultMode": _OWNER_ALONE}
+            return {"name": name, "secret": of}
+        case {"configMap": {"name": brought}}:
+            if brought != POLICIES:
+                raise NotForOneMachineError(f"{name}: only {POLICIES} are brought as files")
+            return {"name": name, "configMap": {"name": f"{organization}-{brought}"}}
+        case {"emptyDir": _} | {"persistentVolumeClaim": _}:
+            return {
+                "name": name,
+                "persistentVolumeClaim": {"claimName": f"{organization}-{name}"},
+            }
+        case _:
+            raise NotForOneMachineError(f"{name}: such a volume is not rendered")
+
+
+def _prefixed(container: Manifest, organization: str) -> Manifest:
+    """With the secrets that its variables come from under their names here."""
+    env = []
+    for variable in container["env"]:
+        match variable:
+            case {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}:
+                of = {"name": f"{organization}-{secret}", "key": key}
+                env.append({"name": name, "valueFrom": {"secretKeyRef": of}})
+            case {"valueFrom": _}:
+                raise NotForOneMachineError(f"{variable['name']}: it comes from a cluster")
+            case _:
+                env.append(variable)
+    return {**container, "env": env}
+
+
+def _without(given: Mapping[str, Any], *keys: str) -> Manifest:
+    return {key: value for key, value in given.items() if key not in keys}

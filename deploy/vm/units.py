@@ -1,0 +1,91 @@
+"""Writes the files that podman's quadlet makes units of systemd from."""
+
+import yaml
+
+from deploy.vm.podman import GUARD
+from deploy.vm.pods import Manifest, NotForOneMachineError, Pod
+
+NODE_PORT = 50051
+SERVICE_USER = 65532
+
+_DOCTOR = "doctor"
+_SLACK_SECONDS = 30
+
+
+def files_of(pod: Pod, listen: str = "") -> dict[str, str]:
+    """Each file's name and text.
+
+    Args:
+        pod: what is played.
+        listen: `address:port` of the machine where the gateway reaches the node; unset: nowhere.
+    """
+    name, whose = pod.manifest["metadata"]["name"], pod.organization
+    return {
+        f"{name}.yaml": _yaml(pod.manifest),
+        f"{whose}-{_DOCTOR}.yaml": _yaml(_doctor(pod)),
+        f"{name}.kube": _kube(pod, name, listen),
+        f"{whose}.network": _network(whose),
+    }
+
+
+def _kube(pod: Pod, name: str, listen: str) -> str:
+    grace = pod.manifest["spec"]["terminationGracePeriodSeconds"] + _SLACK_SECONDS
+    lines = [
+        "[Unit]",
+        f"Description=Homeroom: the node of {pod.organization}",
+        "",
+        "[Kube]",
+        f"Yaml={name}.yaml",
+        *([f"ConfigMap={pod.policies}.yaml"] if pod.policies else []),
+        f"Network={pod.organization}.network",
+        # Inside, the account that runs podman is the service's user: the keys' files are its own.
+        f"UserNS=keep-id:uid={SERVICE_USER},gid={SERVICE_USER}",
+        "LogDriver=journald",
+        *([f"PublishPort={_place(listen)}:{NODE_PORT}"] if listen else []),
+        "",
+        "[Service]",
+        f"ExecStartPre={GUARD}",
+        # The first start fetches the images.
+        "TimeoutStartSec=900",
+        f"TimeoutStopSec={grace}",
+        "Restart=on-failure",
+        "RestartSec=10",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _network(organization: str) -> str:
+    # Pods of other networks of this machine, which may be another organization's, do not reach it.
+    return f"[Network]\nNetworkName={organization}-network\nOptions=isolate=true\n"
+
+
+def _place(listen: str) -> str:
+    address, _, port = listen.rpartition(":")
+    if not address or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise NotForOneMachineError(f"{listen}: say where to listen as address:port")
+    return listen
+
+
+def _doctor(pod: Pod) -> Manifest:
+    """The node's own container, that looks at all a node needs and ends."""
+    spec = pod.manifest["spec"]
+    node = next(one for one in spec["containers"] if one["name"] == "node")
+    mounted = {mount["name"] for mount in node["volumeMounts"]}
+    asked = {**node, "args": ["-m", "services.node", _DOCTOR]}
+    return {
+        **pod.manifest,
+        "metadata": {"name": f"{pod.organization}-{_DOCTOR}"},
+        "spec": {
+            **spec,
+            "restartPolicy": "Never",
+            "containers": [asked],
+            "volumes": [one for one in spec["volumes"] if one["name"] in mounted],
+        },
+    }
+
+
+def _yaml(manifest: Manifest) -> str:
+    return yaml.safe_dump(manifest, sort_keys=False, width=1_000)
