@@ -86,6 +86,18 @@ broken contains tell("is_probed", one.owner, one.container.name) if {
 	not one.container[probe]
 }
 
+# What runs first is waited for until it ends, and a server never does.
+broken contains tell("sidecars_go_on", one.owner, container.name) if {
+	some one in templates
+	some container in object.get(one.template.spec, "initContainers", [])
+	is_server(container)
+	not container.restartPolicy == "Always"
+}
+
+is_server(container) if container.ports
+
+is_server(container) if container.readinessProbe
+
 # A service that is not ready is not a dead one: started again, it would only be late once more.
 broken contains tell("dead_is_not_unready", one.owner, probe) if {
 	some one in ours

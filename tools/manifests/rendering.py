@@ -67,7 +67,7 @@ NODE = Side(
     choices={
         "certificates": ("mtls-files", "mtls-cert-manager/node"),
         "database": (_ABSENT, "postgres-external", "postgres-cnpg/node", "postgres-dev"),
-        "policies": (_ABSENT, "opa"),
+        "policies": (_ABSENT, "opa", "opa-native"),
         "size": (_ABSENT, "small"),
     },
     additions={
@@ -89,7 +89,7 @@ HUB = Side(
     choices={
         "certificates": ("mtls-files", "mtls-cert-manager/hub"),
         "database": (_ABSENT, "postgres-external", "postgres-cnpg/hub"),
-        "policies": (_ABSENT, "opa"),
+        "policies": (_ABSENT, "opa", "opa-native"),
         "size": (_ABSENT, "small"),
     },
     additions={
