@@ -16,6 +16,9 @@ from homeroom.signing import key_id_of
 from homeroom.users import Issuer
 from homeroom.vocabulary import OrganizationKind
 
+DIALS_OUT = "dials-out"
+"""The address of a node that nobody can connect to: it holds streams open to the gateway."""
+
 
 class Standing(StrEnum):
     """Whether an organization may take part."""
@@ -48,6 +51,7 @@ class Organization:
     """One organization, as its own signed record and the registry describe it.
 
     Attributes:
+        node_address: host:port, or `DIALS_OUT`; empty where it runs none.
         classes: the classes of recipients that the federation's operator has put it in.
         debarred_until: the last day of a bar (34 CFR 99.67); None while none is set.
         checkpoint_key: signs its log's checkpoints; empty where it runs no node.

@@ -23,10 +23,12 @@ from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceStub
 from homeroom.api.node.v1.destruction_service_pb2_grpc import DestructionServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
 from homeroom.errors import DeadlinePassedError, EvidenceInvalidError, ServiceUnreachableError
+from homeroom.federation import DIALS_OUT
 from homeroom.identity import Identity, Role
 from homeroom.remote import error_of
 from services.gateway.domain.fan_out import Outcome, Piece
 from services.gateway.domain.plan import Holder
+from services.gateway.tunnels import Tunnels
 from services.runtime.channels import Channels
 from services.runtime.tracing import calling
 
@@ -61,18 +63,24 @@ class Nodes:
     """The nodes of a federation, as this gateway reaches them."""
 
     def __init__(
-        self, channels: Channels, federation: str, away_seconds: float = AWAY_SECONDS
+        self,
+        channels: Channels,
+        federation: str,
+        tunnels: Tunnels,
+        away_seconds: float = AWAY_SECONDS,
     ) -> None:
         self._channels = channels
+        self._tunnels = tunnels
         self._federation = federation
         self._away_seconds = away_seconds
         self._away_until: dict[grpc.aio.Channel, float] = {}
 
     def channel_to(self, holder: Holder) -> grpc.aio.Channel:
         """The kept channel to a holder's node; TLS refuses whoever else answers there."""
-        return self._channels.to(
-            holder.address, Identity(self._federation, holder.organization_id, Role.NODE)
-        )
+        organization_id, address = holder.organization_id, holder.address
+        if address == DIALS_OUT:
+            address = self._tunnels.address(organization_id)
+        return self._channels.to(address, Identity(self._federation, organization_id, Role.NODE))
 
     async def account(
         self, holder: Holder, request: account_service_pb2.GetAccountRequest, seconds: float

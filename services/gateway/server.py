@@ -9,6 +9,7 @@ from homeroom.api.gateway.v1.destruction_service_pb2_grpc import (
     add_DestructionServiceServicer_to_server,
 )
 from homeroom.api.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from homeroom.api.gateway.v1.tunnel_service_pb2_grpc import add_TunnelServiceServicer_to_server
 from homeroom.audit.checkpoint import GATEWAY_LOG, log_origin
 from homeroom.clock import Clock, utc_now
 from homeroom.identity import Identity, Role
@@ -37,6 +38,7 @@ from services.gateway.peers import Nodes
 from services.gateway.policy import QuestionPolicy
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import GatewayLog
+from services.gateway.tunnels import Tunnels, TunnelServicer
 from services.runtime.access import AccessTable
 from services.runtime.audit.standing import WitnessedLog
 from services.runtime.audit.witnessing import LogWitness, Witnessing
@@ -65,6 +67,9 @@ ACCOUNT_ACCESS: AccessTable = {
 DESTRUCTION_ACCESS: AccessTable = {
     "/homeroom.api.gateway.v1.DestructionService/CertifyDestruction": frozenset({Role.APP})
 }
+TUNNEL_ACCESS: AccessTable = {
+    "/homeroom.api.gateway.v1.TunnelService/OpenTunnel": frozenset({Role.NODE})
+}
 
 
 async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Server:
@@ -74,7 +79,7 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
         PolicyUnavailableError: if the policy engine does not start.
         LogUnavailableError: if the log cannot be written.
     """
-    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS, **DESTRUCTION_ACCESS})
+    server = Server(settings, {**ACCESS, **ACCOUNT_ACCESS, **DESTRUCTION_ACCESS, **TUNNEL_ACCESS})
     kept = await open_log(settings)
     server.resources.callback(kept.close)
     policy = _watched_policy(settings, kept, clock)
@@ -91,14 +96,32 @@ async def build_server(settings: GatewaySettings, clock: Clock = utc_now) -> Ser
     policy.tell_refusals(partial(note_refused_policy, questions))
     feed = RegistryFeed(settings.federation, bytes.fromhex(settings.registry_key), clock, NoShelf())
     view = FederationView(feed, _tolerances(settings), clock)
-    _serve(server, settings, view, policy.running, Nodes(channels, settings.federation), questions)
+    turns = Turns(settings.turn_limits)
+    server.metrics.read(*measure_turns(turns))
+    nodes = Nodes(channels, settings.federation, _take_tunnels(server, turns))
+    _serve(server, settings, view, policy.running, (nodes, turns, questions))
+    _follow(server, settings, feed, channels)
+    measure(server.metrics, counts, feed, policy, _tolerances(settings).max_state_age)
+    return server
+
+
+def _take_tunnels(server: Server, turns: Turns) -> Tunnels:
+    """Takes the streams of nodes that dial out; they carry on while questions are answered."""
+    tunnels = Tunnels()
+    server.resources.push_async_callback(tunnels.close)
+    add_TunnelServiceServicer_to_server(TunnelServicer(tunnels), server.grpc)
+    server.on_drain(lambda: tunnels.drain(lambda: turns.are_free))
+    return tunnels
+
+
+def _follow(
+    server: Server, settings: GatewaySettings, feed: RegistryFeed, channels: Channels
+) -> None:
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
     server.in_background(
         feed.follow(channels.to(settings.registry_address, registry)), "following the registry"
     )
     server.ready_after(feed.first_state)
-    measure(server.metrics, counts, feed, policy, _tolerances(settings).max_state_age)
-    return server
 
 
 def _keep_log(
@@ -154,20 +177,19 @@ def _serve(
     settings: GatewaySettings,
     view: FederationView,
     engine: RunningPolicy,
-    nodes: Nodes,
-    questions: QuestionLog,
+    beside: tuple[Nodes, Turns, QuestionLog],
 ) -> None:
+    """Answers questions, and what is asked beside them."""
+    nodes, turns, questions = beside
     rate = RateLimit(settings.queries_per_second, settings.query_burst, time.monotonic)
     deadlines = Deadlines(
         settings.deadline_margin_seconds,
         settings.default_deadline_seconds,
         settings.max_deadline_seconds,
     )
-    turns = Turns(settings.turn_limits)
-    server.metrics.read(*measure_turns(turns))
     limits = Limits(rate, deadlines, turns)
     servicer = GatewayServicer(view, QuestionPolicy(engine), nodes, limits, questions)
     add_GatewayServiceServicer_to_server(servicer, server.grpc)
-    beside = (view, nodes, limits, questions)
-    add_AccountServiceServicer_to_server(AccountServicer(*beside), server.grpc)
-    add_DestructionServiceServicer_to_server(DestructionServicer(*beside), server.grpc)
+    carried = (view, nodes, limits, questions)
+    add_AccountServiceServicer_to_server(AccountServicer(*carried), server.grpc)
+    add_DestructionServiceServicer_to_server(DestructionServicer(*carried), server.grpc)

@@ -67,6 +67,7 @@ from services.node.migrations import (
 from services.node.opening import Counts, former_keys, open_from
 from services.node.peers import (
     ConsentFeed,
+    DiallingOut,
     NodeReplica,
     PartnerLogs,
     Reporting,
@@ -378,3 +379,7 @@ def _follow(
     witness = LogWitness.of(settings, settings.organization_id, channels)
     server.in_background(logs.witnessing.run(witness), "having the log witnessed")
     server.in_background(logs.partners.run(registry_channel), "following partners' logs")
+    if settings.gateway_address:
+        dialling = DiallingOut.of(settings, channels, lambda: server.port)
+        server.metrics.read(dialling.reading)
+        server.in_background(dialling.run(), "dialling out to the gateway")

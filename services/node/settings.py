@@ -26,6 +26,15 @@ class NodeSettings(TurnSettings, WitnessedSettings):
     )
     consent_organization_id: str = Field(description="The organization that runs it.")
     consent_key: PublicKeyHex = Field(description="The key the consent service signs with.")
+    gateway_address: str = Field(
+        default="",
+        description="Where to hold streams open to the gateway, as host:port, for a node that "
+        "nobody can connect to from outside; every address of the host is one of its replicas. "
+        "Unset: the gateway connects to the node.",
+    )
+    gateway_organization_id: str = Field(
+        default="", description="The organization that runs it; with `gateway_address`."
+    )
     policy_engine: Literal["embedded", "server"] = Field(
         description="Whether OPA runs in this process or as servers beside it."
     )
@@ -106,6 +115,12 @@ class NodeSettings(TurnSettings, WitnessedSettings):
     max_clock_skew_seconds: int = Field(
         default=30, ge=1, le=300, description="How far a query's time may be from this clock."
     )
+
+    @model_validator(mode="after")
+    def _gateway_is_known(self) -> Self:
+        if bool(self.gateway_address) != bool(self.gateway_organization_id):
+            raise ValueError("GATEWAY_ADDRESS and GATEWAY_ORGANIZATION_ID are set together")
+        return self
 
     @model_validator(mode="after")
     def _views_are_of_a_database(self) -> Self:

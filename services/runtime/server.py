@@ -70,6 +70,12 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             self._calls.unknown()
             return handler
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                self._guard_awaited(handler.stream_stream, details.method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 self._guard_stream(handler.unary_stream, details.method),
@@ -77,7 +83,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            self._guard_unary(handler.unary_unary, details.method),
+            self._guard_awaited(handler.unary_unary, details.method),
             handler.request_deserializer,
             handler.response_serializer,
         )
@@ -89,7 +95,7 @@ class Guard(grpc.aio.ServerInterceptor):
         remember_caller(caller)
         return self.tracing.serving(method, caller, context) if self.tracing else _UNTRACED
 
-    def _guard_unary(self, behavior: Any, method: str) -> Any:
+    def _guard_awaited(self, behavior: Any, method: str) -> Any:
         async def guarded(request: Any, context: ServicerContext) -> Any:
             async with translated_errors(context, method):
                 with self._calls.begin(method), self._admit(context, method):
@@ -142,6 +148,7 @@ class Server:
         self._awaited: list[Callable[[], Awaitable[None]]] = []
         self._stopping = asyncio.Event()
         self._failed = ""
+        self._on_drain: list[Callable[[], None]] = []
         self._started = False
         self._leaving = False
         self._serving = False
@@ -198,6 +205,10 @@ class Server:
         """Adds something that must come before calls can be served."""
         self._awaited.append(waiting)
 
+    def on_drain(self, act: Callable[[], None]) -> None:
+        """Adds something to do when new calls are refused and running ones have their time."""
+        self._on_drain.append(act)
+
     async def _become_ready(self) -> None:
         for waiting in self._awaited:
             await waiting()
@@ -235,6 +246,8 @@ class Server:
         await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._started:
             self._guard.end_watches()
+            for act in self._on_drain:
+                act()
             await self.grpc.stop(self._settings.drain_seconds)
         await self._health_server.stop(None)
         await self.metrics.close()

@@ -209,6 +209,11 @@ class Turns:
         """How full it is, by the size of answers."""
         return {"small": self._small.standing, "large": self._large.standing}
 
+    @property
+    def are_free(self) -> bool:
+        """Whether nobody is answered, and nobody waits."""
+        return not any(one.at_work or one.waiting for one in self.standing.values())
+
     async def take(
         self, organization: str, question: Question, seconds: float | None, sources: int = 1
     ) -> Turn:

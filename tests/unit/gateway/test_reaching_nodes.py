@@ -29,7 +29,7 @@ class FakeChannel:
 def nodes(away_seconds: float) -> Nodes:
     nothing: Any = None
     channels: Channels = nothing
-    return Nodes(channels, "bay.example", away_seconds)
+    return Nodes(channels, "bay.example", nothing, away_seconds)
 
 
 async def looks_until_unreachable(reached: Nodes, channel: Any) -> int:

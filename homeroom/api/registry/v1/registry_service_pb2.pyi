@@ -81,7 +81,9 @@ class OrganizationRecord(_message.Message):
     kind: _builtins.str
     """Its kind, a word of the vocabulary."""
     node_address: _builtins.str
-    """Where its node answers, as host:port; empty when it runs none."""
+    """Where its node answers, as host:port, or "dials-out" where it holds streams open to the gateway; empty when it
+    runs none.
+    """
     signing_key: _builtins.bytes
     """Its Ed25519 public key, 32 bytes."""
     sealing_key: _builtins.bytes

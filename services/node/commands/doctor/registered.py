@@ -11,7 +11,7 @@ from homeroom.api.registry.v1 import registry_service_pb2 as pb
 from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from homeroom.clock import Clock
 from homeroom.errors import EvidenceInvalidError
-from homeroom.federation import FederationState, Organization, Standing
+from homeroom.federation import DIALS_OUT, FederationState, Organization, Standing
 from homeroom.sealing import SealingKey
 from homeroom.signing import SigningKey
 from homeroom.snapshot import open_heartbeat, open_snapshot
@@ -88,7 +88,7 @@ def peers_with_nodes(state: FederationState, own: str) -> Iterable[Organization]
     return (
         organization
         for name, organization in sorted(state.organizations.items())
-        if name in parties and name != own and organization.node_address
+        if name in parties and name != own and organization.node_address not in ("", DIALS_OUT)
     )
 
 
@@ -125,6 +125,11 @@ def _address(own: Organization, settings: NodeSettings) -> Finding:
     if not own.node_address:
         remedy = "register where the gateway reaches the node: `homeroom org register`"
         return wrong(what, "none: nobody asks this node", remedy)
+    if (own.node_address == DIALS_OUT) != bool(settings.gateway_address):
+        remedy = f"register `{DIALS_OUT}` where GATEWAY_ADDRESS is set, and only there"
+        return wrong(what, f"{own.node_address}, and the node does otherwise", remedy)
+    if own.node_address == DIALS_OUT:
+        return fine(what, own.node_address)
     if own.node_address.rpartition(":")[2] != settings.address.rpartition(":")[2]:
         remedy = "make sure that whatever stands between leads from one to the other"
         return look(what, f"{own.node_address}, and the node is at {settings.address}", remedy)
