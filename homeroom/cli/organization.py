@@ -34,7 +34,10 @@ def register(  # noqa: PLR0913, PLR0917 - a verb's options are its arguments
     kind: Annotated[str, typer.Option(help="district, community_org, shelter …")],
     issuer: Annotated[str, typer.Option(help="The issuer of its users' tokens.")],
     issuer_keys: Annotated[Path, typer.Option(help="The issuer's JSON Web Key Set.")],
-    node_address: Annotated[str, typer.Option(help="Where its node answers.")] = "",
+    node_address: Annotated[
+        str,
+        typer.Option(help="Where its node answers; `dials-out` where nobody can connect to it."),
+    ] = "",
     dataset: Annotated[
         list[str] | None, typer.Option("--dataset", help="A dataset its node holds.")
     ] = None,

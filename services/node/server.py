@@ -379,7 +379,6 @@ def _follow(
     witness = LogWitness.of(settings, settings.organization_id, channels)
     server.in_background(logs.witnessing.run(witness), "having the log witnessed")
     server.in_background(logs.partners.run(registry_channel), "following partners' logs")
-    if settings.gateway_address:
-        dialling = DiallingOut.of(settings, channels, lambda: server.port)
-        server.metrics.read(dialling.reading)
-        server.in_background(dialling.run(), "dialling out to the gateway")
+    dialling = DiallingOut.of(settings, channels, lambda: server.port)
+    server.metrics.read(dialling.reading)
+    server.in_background(dialling.run(), "dialling out to the gateway")

@@ -32,7 +32,7 @@ class NodeSettings(TurnSettings, WitnessedSettings):
         "nobody can connect to from outside; every address of the host is one of its replicas. "
         "Unset: the gateway connects to the node.",
     )
-    gateway_organization_id: str = Field(
+    gateway_operator: str = Field(
         default="", description="The organization that runs it; with `gateway_address`."
     )
     policy_engine: Literal["embedded", "server"] = Field(
@@ -118,8 +118,8 @@ class NodeSettings(TurnSettings, WitnessedSettings):
 
     @model_validator(mode="after")
     def _gateway_is_known(self) -> Self:
-        if bool(self.gateway_address) != bool(self.gateway_organization_id):
-            raise ValueError("GATEWAY_ADDRESS and GATEWAY_ORGANIZATION_ID are set together")
+        if bool(self.gateway_address) != bool(self.gateway_operator):
+            raise ValueError("GATEWAY_ADDRESS and GATEWAY_OPERATOR are set together")
         return self
 
     @model_validator(mode="after")

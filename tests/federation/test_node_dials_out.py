@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.founding import development_issuer
 from deploy.local.layout import HUB
 from homeroom import Outcome
+from homeroom.development import development_issuer
 from homeroom.federation import DIALS_OUT
 from homeroom.steward import Steward
 from tests.federation.records import ATTENDANCE_ALLOWED, HARBOR
@@ -40,7 +40,7 @@ def register_at(federation: Federation, address: str) -> None:
 def outward(federation: Federation) -> Iterator[Federation]:
     """One district gives no address, and listens where only its own machine knows."""
     gateway = federation.layout.processes["gateway"].environment["HOMEROOM_GATEWAY_ADDRESS"]
-    dials = {"gateway_address": gateway, "gateway_organization_id": HUB}
+    dials = {"gateway_address": gateway, "gateway_operator": HUB}
     federation.restart(HARBOR, address="127.0.0.1:0", **dials)
     register_at(federation, DIALS_OUT)
     yield federation

@@ -16,6 +16,7 @@ from services.consent.server import ACCESS as CONSENT_ACCESS
 from services.gateway.server import ACCESS as GATEWAY_ACCESS
 from services.gateway.server import ACCOUNT_ACCESS as GATEWAY_ACCOUNT_ACCESS
 from services.gateway.server import DESTRUCTION_ACCESS as GATEWAY_DESTRUCTION_ACCESS
+from services.gateway.server import TUNNEL_ACCESS as GATEWAY_TUNNEL_ACCESS
 from services.node.api.access import ACCESS as NODE_ACCESS
 from services.registry.server import ACCESS as REGISTRY_ACCESS
 from services.registry.server import WITNESS_ACCESS
@@ -28,6 +29,7 @@ _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.gateway.v1.AccountService": GATEWAY_ACCOUNT_ACCESS,
     "homeroom.api.gateway.v1.DestructionService": GATEWAY_DESTRUCTION_ACCESS,
     "homeroom.api.gateway.v1.GatewayService": GATEWAY_ACCESS,
+    "homeroom.api.gateway.v1.TunnelService": GATEWAY_TUNNEL_ACCESS,
     **{
         service: {name: roles for name, roles in NODE_ACCESS.items() if f"/{service}/" in name}
         for service in sorted({name.split("/")[1] for name in NODE_ACCESS})
@@ -35,7 +37,7 @@ _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.registry.v1.RegistryService": REGISTRY_ACCESS,
     "homeroom.api.registry.v1.WitnessService": WITNESS_ACCESS,
 }
-_READS = re.compile(r"(Get|List|Watch|Query|Answer)")
+_READS = re.compile(r"(Get|List|Watch|Query|Answer|OpenTunnel)")
 _NAMES_A_STUDENT = re.compile(
     r"subject_refs?|link_codes?|user_token|students?|student_(id|key|number|name)s?|"
     r"(given|middle|family|full|legal)_names?|birth_?dates?|date_of_birth|ssn|emails?|phones?"

@@ -5,6 +5,7 @@ and the node admits no other calls than from outside.
 """
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 15.0
 """How often the gateway's replicas are looked up."""
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104  # what a server listens on
 
 
 class DiallingOut:
@@ -35,6 +35,7 @@ class DiallingOut:
 
     Attributes:
         waiting: how many wait there for the gateway to connect.
+        replicas: how many there are, as far as is known.
     """
 
     def __init__(
@@ -52,17 +53,17 @@ class DiallingOut:
         self._own = own
         self._carrying: set[asyncio.Task[None]] = set()
         self.waiting = 0
+        self.replicas = 0
 
     @classmethod
     def of(
         cls, settings: NodeSettings, channels: Channels, port: Callable[[], int]
     ) -> "DiallingOut":
         """As the settings say."""
-        gateway = Identity(settings.federation, settings.gateway_organization_id, Role.GATEWAY)
-        host = settings.address.rpartition(":")[0]
-        own = _ANYWHERE.get(host, host)
+        own = _nearest(settings.address.rpartition(":")[0].strip("[]"))
 
         def stub_of(address: str) -> "TunnelServiceAsyncStub":
+            gateway = Identity(settings.federation, settings.gateway_operator, Role.GATEWAY)
             return TunnelServiceStub(channels.to(address, gateway))
 
         return cls(stub_of, settings.gateway_address, lambda: (own, port()))
@@ -70,11 +71,16 @@ class DiallingOut:
     @property
     def reading(self) -> Reading:
         """What the node's page tells of it."""
-        told = "Streams on which this node waits for the gateway to connect, where it dials out."
-        return Reading("homeroom_tunnels_waiting", told, lambda: float(self.waiting))
+        told = "Where this node dials out: replicas of the gateway that cannot reach it."
+        return Reading("homeroom_tunnels_missing", told, self._missing)
+
+    def _missing(self) -> float:
+        return max(max(self.replicas, 1) - self.waiting, 0) if self._gateway else 0
 
     async def run(self) -> None:
         """Keeps one stream waiting at each replica, for as long as the node runs."""
+        if not self._gateway:
+            return
         keeping: dict[str, asyncio.Task[None]] = {}
         try:
             while True:
@@ -84,6 +90,7 @@ class DiallingOut:
                     keeping.pop(gone).cancel()
                 for new in found - keeping.keys():
                     keeping[new] = asyncio.create_task(self._keep(new))
+                self.replicas = len(keeping)
                 await asyncio.sleep(_LOOK_SECONDS if found else 1)
         finally:
             for task in (*keeping.values(), *self._carrying):
@@ -149,3 +156,14 @@ class DiallingOut:
                 await Connection(reader, writer).carry(receive, send)
         finally:
             call.cancel()
+
+
+def _nearest(host: str) -> str:
+    """Where a server on this machine is reached that listens at a host, or everywhere."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  # IPv4
