@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check vm-check image opa only-down law bench plots fuzz soak clean
+	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,9 @@ vm-check: setup ## render nodes of one machine for podman, two organizations sid
 
 image: setup ## build the image of all services from the committed tree, twice; fail if the second is another; EXTRAS="services tracing" adds what traces need
 	@tools/image.sh --twice $(if $(EXTRAS),--extras "$(EXTRAS)")
+
+sbom: setup ## say what the image has, as CycloneDX, in .local/image; `make image` says it too
+	@tools/image.sh --sbom $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 only-down: setup ## take every fact in turn from every vector of the policies (CI takes a part)
 	@HOMEROOM_ALL_FACTS=1 $(PYTHON) -m pytest -q -n0 tests/policy/test_only_down.py
