@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak clean
+	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak wan clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -109,6 +109,9 @@ fuzz: setup ## import FILES=100000 mutated files of every format, from SEED=1
 
 soak: setup ## kill a node and cut its power KILLS=10000 times in the middle of its work, from SEED=1; STORE=postgresql has that die
 	@$(PYTHON) -m tools.soak --kills $(KILLS) --seed $(SEED) --store $(STORE)
+
+wan: setup ## ask over a network of 40 ms each way that loses 2 %, cut it and heal it; needs root and /dev/net/tun; SEED=1
+	@$(PYTHON) -m tools.wan --seed $(SEED)
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -6,7 +6,7 @@ import datetime as dt
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,6 +34,24 @@ class Ground:
     consents: Sequence[RecordedConsent]
 
 
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where processes run that do not run beside each other.
+
+    Attributes:
+        hosts: where each listens.
+        begins: what the command of each begins with.
+        node_settings: further settings of every node.
+    """
+
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    begins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    node_settings: Mapping[str, str] = field(default_factory=dict)
+
+
+BESIDE = Sites()
+
+
 @contextmanager
 def ground(
     holders: int,
@@ -41,6 +59,7 @@ def ground(
     days: int,
     askers: Sequence[str] = (ASKER,),
     gateway: Mapping[str, str] = MappingProxyType({}),
+    sites: Sites = BESIDE,
 ) -> Iterator[Ground]:
     """A federation in a temporary folder, ended with the block.
 
@@ -50,13 +69,21 @@ def ground(
         days: how many attendance rows each student has.
         askers: who may ask; the first one's families have consented.
         gateway: what it is told beside what a small federation's is.
+        sites: where its processes run.
     """
     names = [f"holder_{number}" for number in range(holders)]
     members = [Member(name, name, "district", ("students", "attendance")) for name in names]
     members += [Member(name, name.title(), "community_org", ()) for name in askers]
     with tempfile.TemporaryDirectory(prefix="homeroom-") as folder:
-        layout = _with_gateway(make_layout(Path(folder), members, "embedded"), gateway)
-        with Processes(layout) as processes:
+        made = make_layout(
+            Path(folder),
+            members,
+            "embedded",
+            node_settings=sites.node_settings,
+            hosts=sites.hosts,
+        )
+        layout = _with_gateway(made, gateway)
+        with Processes(layout, sites.begins) as processes:
             processes.start("registry", "consent", "gateway")
             asyncio.run(register_all(layout))
             asyncio.run(sign_agreement(layout, _agreement(names, askers)))

@@ -53,9 +53,14 @@ class _Blocks:
 _OURS = _Blocks()
 
 
-def free_addresses(count: int) -> list[str]:
-    """Addresses of this machine at which nobody listens, none of which is given out again."""
-    return [f"{_HOST}:{_OURS.next()}" for _ in range(count)]
+def free_addresses(count: int, host: str = _HOST) -> list[str]:
+    """Addresses at which nobody listens, none of which is given out again.
+
+    Args:
+        count: how many.
+        host: this machine, or one of its names or addresses.
+    """
+    return [f"{host}:{_OURS.next()}" for _ in range(count)]
 
 
 def _is_free(number: int) -> bool:

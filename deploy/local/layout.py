@@ -120,6 +120,7 @@ def make_layout(
     *,
     federation: str = "demo.homeroom",
     node_settings: Mapping[str, str] | None = None,
+    hosts: Mapping[str, str] | None = None,
 ) -> Layout:
     """Makes keys, certificates and profiles, and chooses free ports.
 
@@ -129,6 +130,7 @@ def make_layout(
         engine: whether policies run in each process or in OPA servers beside it.
         federation: its name, as in every certificate.
         node_settings: further settings of every node, such as `max_state_age_seconds`.
+        hosts: where processes listen that do not on this machine's own address.
     """
     now = dt.datetime.now(dt.UTC)
     authority = DevelopmentAuthority.create(folder, federation, now)
@@ -137,7 +139,7 @@ def make_layout(
     write_secret(hub_folder / "consent_signing_key.pem", consent_key.to_pem())
     (folder / "logs").mkdir()
     names = ["registry", "consent", "gateway", *(member.organization_id for member in members)]
-    addresses = dict(zip(names, free_addresses(len(names)), strict=True))
+    addresses = {name: free_addresses(1, *_host(hosts, name))[0] for name in names}
     hub = Hub(
         HUB,
         registry_address=addresses["registry"],
@@ -161,6 +163,10 @@ def make_layout(
     )
     layout.save()
     return layout
+
+
+def _host(hosts: Mapping[str, str] | None, name: str) -> Sequence[str]:
+    return [hosts[name]] if hosts and name in hosts else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +276,7 @@ class _Plans:
         policies: Mapping[str, Path] | None = None,
     ) -> ProcessPlan:
         service, own = str(identity.role), self.folder / identity.organization_id
-        health_address, metrics_address = free_addresses(2)
+        health_address, metrics_address = free_addresses(2, address.rpartition(":")[0])
         sockets = self._sockets(policies or {})
         whole = {
             **settings,

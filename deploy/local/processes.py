@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Self
 
 import grpc
@@ -39,8 +39,17 @@ def engine_here(environment: Mapping[str, str]) -> EngineKind:
 class Processes:
     """The running processes of one layout, by name."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self, layout: Layout, begins: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        """Has none running.
+
+        Args:
+            layout: what there is to run.
+            begins: what the commands of some begin with, by which they run elsewhere.
+        """
         self.layout = layout
+        self._begins = begins
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._policies: dict[str, list[subprocess.Popen[bytes]]] = {}
 
@@ -102,7 +111,7 @@ class Processes:
         with (self.layout.folder / "logs" / f"{name}.log").open("ab") as output:
             self._policies[name] = list(_start_policies(plan, output))
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", plan.module],
+                [*self._begins.get(name, ()), sys.executable, "-m", plan.module],
                 cwd=PROJECT,
                 env={**_inherited(), **plan.environment},
                 stdin=subprocess.DEVNULL,
