@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (folder / name).write_text(content, "utf-8")
         _tell(f"wrote {folder / name}")
     if not asked.listen:
-        _tell("nobody reaches the node from outside: --listen address:port says where")
+        _tell("nobody reaches the node, unless it dials out: --listen address:port says where")
     _tell(f"bring keys, certificate and policies: python -m deploy.vm.bring {organization}")
     return 0
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from sqlalchemy import (
     column,
     create_engine,
     event,
+    inspect,
     text,
 )
 from sqlalchemy import table as named_table
@@ -189,18 +191,18 @@ def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
         ServiceUnreachableError: if the account may not apply them, or the database has seen
             migrations that are not in the folder.
     """
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config = _config(migrations)
     config.attributes["version_table"] = version_table
     logging.getLogger("alembic").setLevel(logging.WARNING)
     known = ScriptDirectory.from_config(config)
     engine = open_database(url)
     try:
-        applied = _applied(engine, version_table)
-        if applied == set(known.get_heads()):
-            return
-        if not applied <= {script.revision for script in known.walk_revisions()}:
-            raise ServiceUnreachableError("the database is of a newer version than this program")
+        match _age(_applied(engine, version_table), known):
+            case TablesAge.PRESENT:
+                return
+            case TablesAge.NEWER:
+                told = "the database is of a newer version than this program"
+                raise ServiceUnreachableError(told)
         with _UPGRADING, writing(engine) as connection:
             if connection.dialect.name == "postgresql":
                 # Held until the transaction ends; named by the version table.
@@ -216,6 +218,50 @@ def upgrade(url: str, migrations: Path, *, version_table: str) -> None:
         ) from refused
     finally:
         engine.dispose()
+
+
+class TablesAge(StrEnum):
+    """How far a database was brought up to date, beside what a program knows."""
+
+    PRESENT = "present"
+    NONE = "none"
+    OLDER = "older"
+    NEWER = "newer"
+    UNKNOWN = "unknown"
+    """Something was there that noted versions, and no version is."""
+
+
+def tables_age(url: str, migrations: Path, *, version_table: str) -> TablesAge:
+    """How far a database is; it is only read.
+
+    Raises:
+        ServiceUnreachableError: if it does not answer, or is no database.
+    """
+    engine = open_database(url)
+    try:
+        applied = _applied(engine, version_table)
+        noted = inspect(engine).has_table(version_table)
+    except DBAPIError as failure:
+        raise ServiceUnreachableError("the database does not answer") from failure
+    finally:
+        engine.dispose()
+    if applied:
+        return _age(applied, ScriptDirectory.from_config(_config(migrations)))
+    return TablesAge.UNKNOWN if noted else TablesAge.NONE
+
+
+def _config(migrations: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    return config
+
+
+def _age(applied: set[str], known: ScriptDirectory) -> TablesAge:
+    if applied == set(known.get_heads()):
+        return TablesAge.PRESENT
+    if applied <= {script.revision for script in known.walk_revisions()}:
+        return TablesAge.OLDER
+    return TablesAge.NEWER
 
 
 def takes_writes(url: str, *, version_table: str) -> bool:

@@ -15,7 +15,9 @@ from services.node.__main__ import app as node_command
 from services.registry.__main__ import app as registry_command
 from services.registry.migrations import REGISTRY, VERSION_TABLE
 from services.runtime.database import (
+    TablesAge,
     open_database,
+    tables_age,
     takes_writes,
     until_it_takes_writes,
     upgrade,
@@ -71,6 +73,28 @@ def test_a_database_of_a_newer_version_is_not_served(url: str) -> None:
 
     with pytest.raises(ServiceUnreachableError, match="newer version than this program"):
         upgrade(url, REGISTRY, version_table=VERSION_TABLE)
+
+
+@pytest.mark.parametrize(
+    ("noted", "age"),
+    [
+        ([], TablesAge.PRESENT),
+        (["UPDATE {table} SET version_num = 'of_tomorrow'"], TablesAge.NEWER),
+        (["DELETE FROM {table}"], TablesAge.UNKNOWN),
+        (["DROP TABLE {table}"], TablesAge.NONE),
+    ],
+)
+def test_how_far_a_database_is_can_be_asked(url: str, noted: list[str], age: TablesAge) -> None:
+    _run(url, *(one.format(table=VERSION_TABLE) for one in noted))
+
+    assert tables_age(url, REGISTRY, version_table=VERSION_TABLE) is age
+
+
+def test_what_is_no_database_has_no_version(tmp_path: Path) -> None:
+    (tmp_path / "other.db").write_bytes(b"something else " * 512)
+
+    with pytest.raises(ServiceUnreachableError):
+        tables_age(f"sqlite:///{tmp_path}/other.db", REGISTRY, version_table=VERSION_TABLE)
 
 
 def test_a_database_that_commits_takes_writes(url: str) -> None:

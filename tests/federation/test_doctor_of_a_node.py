@@ -1,5 +1,6 @@
 """The doctor of a node that runs in a federation: by its own settings, as its operator asks."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 
 from deploy.local.layout import PROJECT
+from homeroom.clock import utc_now
+from services.node.commands.doctor import examine
+from services.node.commands.doctor.finding import State
 from tests.federation.records import CHILDREN, HARBOR, MILL_RIVER
 from tests.federation.running import Federation
 
@@ -60,4 +64,18 @@ def test_a_registry_of_another_key_is_not_believed(federation: Federation) -> No
     code, found = examined(changed)
     assert code == 1
     assert found["registry's word"]["state"] == "wrong"
-    assert "clock" not in found
+    assert "not compared" in found["clock"]["said"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "state"), [(-5, State.WRONG), (0, State.FINE), (5, State.WRONG)]
+)
+async def test_a_clock_that_is_far_off_is_found_by_the_registrys_signed_time(
+    federation: Federation, minutes: int, state: State
+) -> None:
+    """Every question would be refused; nothing else is wrong with such a node."""
+    settings = federation.layout.processes[HARBOR].environment
+    off = dt.timedelta(minutes=minutes)
+    found = {one.what: one for one in await examine(settings, lambda: utc_now() + off)}
+    assert found["clock"].state is state
+    assert {what for what, one in found.items() if one.state is State.WRONG} <= {"clock"}

@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from homeroom.cli.terminal import show_table, tell
-from homeroom.clock import utc_now
+from homeroom.clock import Clock, utc_now
 from homeroom.errors import HomeroomError, RequestInvalidError
 from homeroom.identity import Identity, Role
 from services.node.commands.doctor.certificates import examine_certificate
@@ -30,6 +30,7 @@ from services.node.commands.doctor.reaching import Caller, reach
 from services.node.commands.doctor.registered import (
     Told,
     ask_registry,
+    clock_unknown,
     examine_clock,
     examine_registration,
     peers_with_nodes,
@@ -54,7 +55,7 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
     Ends with 1 if anything keeps the node from answering.
     """
     given: Mapping[str, str] = context.obj if env_file is None else _of_file(env_file)
-    findings = asyncio.run(examine(given, utc_now()))
+    findings = asyncio.run(examine(given, utc_now))
     if as_json:
         told = [
             {"what": f.what, "state": f.state, "said": f.said, "do": f.remedy} for f in findings
@@ -66,8 +67,9 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
         raise typer.Exit(1)
 
 
-async def examine(given: Mapping[str, str], now: dt.datetime) -> list[Finding]:
+async def examine(given: Mapping[str, str], clock: Clock) -> list[Finding]:
     """Looks at everything, as far as it can be looked at."""
+    now = clock()
     try:
         settings = NodeSettings.read(_PREFIX, given)
     except HomeroomError as refused:
@@ -83,8 +85,9 @@ async def examine(given: Mapping[str, str], now: dt.datetime) -> list[Finding]:
         await asyncio.to_thread(caller.context)
     except OSError:
         # What is wrong with them is said above.
-        return [*found, wrong("hub", "cannot be reached without a certificate", "mend that first")]
-    return [*found, *await _hub(settings, caller)]
+        said = "cannot be reached without a certificate"
+        return [*found, wrong("hub", said, "mend that first"), clock_unknown()]
+    return [*found, *await _hub(settings, caller, clock)]
 
 
 def _certificate(settings: NodeSettings, now: dt.datetime) -> list[Finding]:
@@ -113,24 +116,35 @@ async def _runs(settings: NodeSettings) -> bool:
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-async def _hub(settings: NodeSettings, caller: Caller) -> list[Finding]:
+async def _hub(settings: NodeSettings, caller: Caller, clock: Clock) -> list[Finding]:
     """What the registry says, and who can be reached."""
     channels = Channels.of(settings)
     registry = Identity(settings.federation, settings.registry_organization_id, Role.REGISTRY)
-    consent = Identity(settings.federation, settings.consent_organization_id, Role.CONSENT)
     try:
         channel = channels.to(settings.registry_address, registry)
-        told = await ask_registry(channel, settings, utc_now)
+        told = await ask_registry(channel, settings, clock)
     finally:
         await channels.close()
     found = [
-        await asyncio.to_thread(reach, "registry", settings.registry_address, registry, caller),
-        await asyncio.to_thread(reach, "consent", settings.consent_address, consent, caller),
+        await asyncio.to_thread(reach, str(who.role), address, who, caller)
+        for who, address in _services(settings, registry)
     ]
     if not isinstance(told, Told):
-        return [told, *found]
+        return [told, *found, clock_unknown()]
     found += [examine_clock(told, settings), *examine_registration(told.state, settings)]
     return [*found, *await _peers(settings, told, caller)]
+
+
+def _services(settings: NodeSettings, registry: Identity) -> Iterable[tuple[Identity, str]]:
+    """Whom of the hub the node calls, and where."""
+    federation = settings.federation
+    yield registry, settings.registry_address
+    consent = Identity(federation, settings.consent_organization_id, Role.CONSENT)
+    yield consent, settings.consent_address
+    if settings.gateway_address:
+        # Of any other gateway it is called, and calls none.
+        gateway = Identity(federation, settings.gateway_operator, Role.GATEWAY)
+        yield gateway, settings.gateway_address
 
 
 async def _peers(settings: NodeSettings, told: Told, caller: Caller) -> list[Finding]:

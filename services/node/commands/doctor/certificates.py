@@ -1,7 +1,8 @@
 """Examines a service's certificate as its peers will: who vouches, for whom, and for how long."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -21,14 +22,14 @@ def examine_certificate(
     """What is wrong with a certificate, its key and the authorities beside it.
 
     Args:
-        certificate: PEM, the service's own first.
+        certificate: PEM, the service's own first, then those between it and an authority.
         private_key: PEM.
         authorities: PEM, of those who may vouch.
         who: whom it must name.
         now: by which it must be good.
     """
     try:
-        own = x509.load_pem_x509_certificates(certificate)[0]
+        own, *between = x509.load_pem_x509_certificates(certificate)
     except ValueError:
         return [wrong(_CERTIFICATE, "the file holds no certificate", _ASK)]
     try:
@@ -36,7 +37,12 @@ def examine_certificate(
     except ValueError:
         remedy = "take the file that the federation's authority gave out"
         return [wrong(_AUTHORITIES, "the file holds no certificate", remedy)]
-    return [_key(own, private_key), _names(own, who), _vouched(own, known), *_lasts(own, now)]
+    return [
+        _key(own, private_key),
+        _names(own, who),
+        _vouched(own, between, known, now),
+        *_lasts(own, now),
+    ]
 
 
 def _key(own: x509.Certificate, private_key: bytes) -> Finding:
@@ -63,15 +69,49 @@ def _names(own: x509.Certificate, who: Identity) -> Finding:
     return fine(what, who.uri)
 
 
-def _vouched(own: x509.Certificate, authorities: Iterable[x509.Certificate]) -> Finding:
-    for authority in authorities:
-        try:
-            own.verify_directly_issued_by(authority)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return fine(_AUTHORITIES, "one of them vouches for the certificate")
-    remedy = "the certificate is of another federation, or the authorities are: take both anew"
+def _vouched(
+    own: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    authorities: Sequence[x509.Certificate],
+    now: dt.datetime,
+) -> Finding:
+    """Whether a way leads from the certificate to an authority, over those that come with it."""
+    way = [own]
+    # No way is longer than what it leads over; a circle ends here too.
+    for _ in range(len(between) + 1):
+        if _issuer(way[-1], authorities) is not None:
+            ended = [one for one in way[1:] if not _is_good(one, now)]
+            if ended:
+                return wrong(_AUTHORITIES, "one between them and the certificate has ended", _ASK)
+            return fine(_AUTHORITIES, "one of them vouches for the certificate")
+        step = _issuer(way[-1], [one for one in between if _may_vouch(one)])
+        if step is None:
+            break
+        way.append(step)
+    remedy = "the certificate is of another federation, or the authorities are, or the file lacks "
+    remedy += "one between them: take both anew"
     return wrong(_AUTHORITIES, "none of them vouches for the certificate", remedy)
+
+
+def _issuer(
+    one: x509.Certificate, candidates: Iterable[x509.Certificate]
+) -> x509.Certificate | None:
+    for candidate in candidates:
+        with suppress(ValueError, TypeError, InvalidSignature):
+            one.verify_directly_issued_by(candidate)
+            return candidate
+    return None
+
+
+def _may_vouch(one: x509.Certificate) -> bool:
+    try:
+        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _is_good(one: x509.Certificate, now: dt.datetime) -> bool:
+    return one.not_valid_before_utc <= now < one.not_valid_after_utc
 
 
 def _lasts(own: x509.Certificate, now: dt.datetime) -> list[Finding]:

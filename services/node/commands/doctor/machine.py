@@ -2,56 +2,113 @@
 
 import shutil
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from homeroom.errors import ServiceUnreachableError
 from services.node.commands.doctor.finding import Finding, fine, look, wrong
-from services.node.migrations import RECORDS_VERSION_TABLE, STATE_VERSION_TABLE
+from services.node.migrations import (
+    RECORDS,
+    RECORDS_VERSION_TABLE,
+    STATE,
+    STATE_VERSION_TABLE,
+)
 from services.node.settings import NodeSettings
 from services.node.store.database import sqlite_file
-from services.runtime.database import takes_writes
+from services.runtime.database import TablesAge, tables_age, takes_writes
 
 _LEAST_BYTES, _FEW_BYTES = 200 * 1024**2, 2 * 1024**3
+_BRING = (
+    "the node brings it up to date when it starts; where its account may change no table, "
+    "`python -m services.node migrate` does, with one that may"
+)
+
+_UNFIT = {
+    TablesAge.NEWER: (
+        "it is of a newer version than this program",
+        "start the program that it was used with, or restore what was before it",
+    ),
+    TablesAge.UNKNOWN: (
+        "it does not say of which version it is",
+        "restore it: what notes how far its tables are is empty",
+    ),
+}
+
+Free: TypeAlias = Callable[[Path], int]
 
 
-def examine_databases(settings: NodeSettings) -> list[Finding]:
-    """Whether each database is there and commits what is written."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One database, and the migrations that this program knows for it."""
+
+    what: str
+    url: str
+    migrations: Path
+    version_table: str
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def examine_databases(settings: NodeSettings, free: Free = _free) -> list[Finding]:
+    """Whether each database is there, of this program's version, and commits what is written.
+
+    Args:
+        settings: which databases.
+        free: how many bytes are left where a folder is.
+    """
     given = (
-        ("records", settings.records_url, RECORDS_VERSION_TABLE),
-        ("state", settings.state_url, STATE_VERSION_TABLE),
+        _Kept("records", settings.records_url, RECORDS, RECORDS_VERSION_TABLE),
+        _Kept("state", settings.state_url, STATE, STATE_VERSION_TABLE),
     )
-    return [one for what, url, versions in given for one in _database(what, url, versions)]
+    return [one for kept in given for one in _database(kept, free)]
 
 
-def _database(what: str, url: str, version_table: str) -> list[Finding]:
-    file = sqlite_file(url)
+def _database(kept: _Kept, free: Free) -> list[Finding]:
+    file = sqlite_file(kept.url)
     if file is None:
-        return [_writes(what, url, version_table)]
+        return [_answers(kept)]
     folder = file.parent
     if not folder.is_dir():
         remedy = "make the folder, for this account, on a disk that survives a loss of power"
-        return [wrong(what, f"there is no folder {folder}", remedy)]
-    room = _room(what, folder)
+        return [wrong(kept.what, f"there is no folder {folder}", remedy)]
+    room = _room(kept.what, folder, free(folder))
     if not file.exists():
-        return [look(what, f"{file} is not there yet", "the node makes it when it starts"), room]
-    return [_writes(what, url, version_table), room]
+        said = f"{file} is not there yet"
+        return [look(kept.what, said, "the node makes it when it starts"), room]
+    return [_answers(kept), room]
 
 
-def _writes(what: str, url: str, version_table: str) -> Finding:
-    if takes_writes(url, version_table=version_table):
-        return fine(what, "the database commits what is written")
-    remedy = "see whether it runs, has room, and knows this account; an empty one is brought up to "
-    remedy += "date by `python -m services.node migrate`"
-    return wrong(what, "the database takes no writes", remedy)
+def _answers(kept: _Kept) -> Finding:
+    """How far it is, and where that is right, whether it commits."""
+    try:
+        age = tables_age(kept.url, kept.migrations, version_table=kept.version_table)
+    except ServiceUnreachableError as away:
+        remedy = "see whether it runs, is a database, and knows this account and its password"
+        return wrong(kept.what, away.message, remedy)
+    if age in _UNFIT:
+        return wrong(kept.what, *_UNFIT[age])
+    if age is TablesAge.NONE:
+        return look(kept.what, "it has no tables yet", _BRING)
+    if not takes_writes(kept.url, version_table=kept.version_table):
+        remedy = "see whether its disk has room, and whether it is a copy that is only read"
+        return wrong(kept.what, "the database takes no writes", remedy)
+    if age is TablesAge.OLDER:
+        return look(kept.what, "it is of an older version than this program", _BRING)
+    return fine(kept.what, "the database commits what is written, and is of this version")
 
 
-def _room(what: str, folder: Path) -> Finding:
-    what, left = f"room for {what}", shutil.disk_usage(folder).free
+def _room(what: str, folder: Path, left: int) -> Finding:
+    about = f"room for {what}"
     said = f"{left / 1024**3:.1f} GB are left in {folder}"
     if left < _LEAST_BYTES:
-        return wrong(what, said, "make room: on a full disk nothing is answered")
+        return wrong(about, said, "make room: on a full disk nothing is answered")
     if left < _FEW_BYTES:
-        return look(what, said, "make room soon: on a full disk nothing is answered")
-    return fine(what, said)
+        return look(about, said, "make room soon: on a full disk nothing is answered")
+    return fine(about, said)
 
 
 def examine_ports(settings: NodeSettings, *, runs: bool) -> list[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeroom.identity import Identity
-from services.node.commands.doctor.finding import Finding, fine, wrong
+from services.node.commands.doctor.finding import Finding, fine, look, wrong
 
 _SECONDS = 5.0
 _SCHEMES = ("dns:///", "ipv4:", "ipv6:")
@@ -31,26 +31,70 @@ class Caller:
 
 
 def reach(what: str, address: str, peer: Identity, caller: Caller) -> Finding:
-    """Whether a peer answers there, is who it must be, and takes our certificate."""
-    place = address
+    """Whether a peer answers there, is who it must be, and takes our certificate.
+
+    Every place is tried that the address leads to: each may be a replica that has calls of its own.
+    """
+    failed: dict[str, str] = {}
+    remedies: list[str] = []
+    reached: list[str] = []
+    for place in places(address):
+        try:
+            found = _resolved(place)
+        except (OSError, ValueError):
+            failed[place] = "the name leads nowhere"
+            remedies.append(
+                "compare the setting with what your hub gave out, and ask your name server"
+            )
+            continue
+        for host, port in found:
+            told = place if len(found) == 1 else f"{place} at {host}"
+            refused = _refusal(host, port, peer, caller)
+            if refused is None:
+                reached.append(told)
+            else:
+                failed[told] = why(refused, peer)
+                remedies.append(_remedy(refused))
+    said = "; ".join(f"{place}: {because}" for place, because in failed.items())
+    if not reached:
+        return wrong(what, said, remedies[0])
+    if failed:
+        return look(
+            what, f"{len(reached)} of {len(reached) + len(failed)} answer: {said}", remedies[0]
+        )
+    return fine(what, f"{', '.join(reached)} is {peer.dns_name}")
+
+
+def places(address: str) -> list[str]:
+    """Each host:port that an address names, as gRPC reads it: `ipv4:10.0.0.1:443,10.0.0.2:443`."""
     for scheme in _SCHEMES:
-        place = place.removeprefix(scheme)
-    host, _, number = place.partition(",")[0].rpartition(":")
-    try:
-        socket.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_STREAM)
-    except (OSError, ValueError):
-        remedy = "compare the setting with what your hub gave out, and ask your name server"
-        return wrong(what, f"{place}: the name leads nowhere", remedy)
+        address = address.removeprefix(scheme)
+    return address.split(",")
+
+
+def _resolved(place: str) -> list[tuple[str, int]]:
+    """The addresses of a place: by IPv4 where there are any, as a machine may have no IPv6."""
+    host, _, number = place.rpartition(":")
+    found = socket.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_STREAM)
+    by_family: dict[int, list[tuple[str, int]]] = {}
+    for family, _, _, _, there in found:
+        by_family.setdefault(family, []).append((str(there[0]), int(there[1])))
+    one = by_family.get(socket.AF_INET) or next(iter(by_family.values()))
+    return list(dict.fromkeys(one))
+
+
+def _refusal(host: str, port: int, peer: Identity, caller: Caller) -> OSError | None:
+    """Why there is no call to be made there; None if there is."""
     try:
         with (
-            socket.create_connection((host.strip("[]"), int(number)), _SECONDS) as plain,
+            socket.create_connection((host, port), _SECONDS) as plain,
             caller.context().wrap_socket(plain, server_hostname=peer.dns_name) as secure,
         ):
             if not secure.recv(_TOLD_AT_ONCE):
-                raise ConnectionResetError
+                return ConnectionResetError()
     except OSError as failed:
-        return wrong(what, f"{place}: {why(failed, peer)}", _remedy(failed))
-    return fine(what, f"{place} is {peer.dns_name}")
+        return failed
+    return None
 
 
 def why(failed: OSError, peer: Identity) -> str:

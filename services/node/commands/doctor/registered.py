@@ -69,6 +69,12 @@ def examine_clock(told: Told, settings: NodeSettings) -> Finding:
     return fine(_CLOCK, said)
 
 
+def clock_unknown() -> Finding:
+    """What is said of the clock where the registry told no time."""
+    remedy = "compare it with another clock (timedatectl): a wrong one breaks TLS too"
+    return look(_CLOCK, "not compared: the registry told no time that can be believed", remedy)
+
+
 def examine_registration(state: FederationState, settings: NodeSettings) -> list[Finding]:
     """Whether the organization is registered as this node is, and may take part."""
     own = state.organizations.get(settings.organization_id)
