@@ -154,6 +154,7 @@ class Ways:
             self._do(way.end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def become(self, holder: str, fault: Fault) -> None:
         """Has a fault begin on the way to one holder, or end."""

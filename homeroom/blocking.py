@@ -4,7 +4,15 @@ import asyncio
 import datetime as dt
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +22,7 @@ import pyarrow as pa
 
 from homeroom.answer import Answer, Outcomes
 from homeroom.api.node.v1 import node_service_pb2
-from homeroom.client import AnswerStream, AsyncClient, Scope
+from homeroom.client import ANSWER_SECONDS, AnswerStream, AsyncClient, Scope
 from homeroom.consents import (
     Consents,
     ListedConsent,
@@ -171,8 +179,19 @@ class BlockingStream(Outcomes, Entered):
         """Ends the question, whether or not every batch was read."""
         self._thread.run(self._stream.close())
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The holders whose answers broke off; see `AnswerStream.broken`."""
+        return self._stream.broken
+
+    def resume(self, timeout: float = ANSWER_SECONDS) -> Iterator[pa.RecordBatch]:
+        """Goes on with the answers that broke off; see `AnswerStream.resume`."""
+        yield from self._every(self._stream.resume(timeout))
+
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        batches = aiter(self._stream)
+        yield from self._every(aiter(self._stream))
+
+    def _every(self, batches: AsyncIterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         while (batch := self._thread.run(_next(batches))) is not None:
             yield batch
 

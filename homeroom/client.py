@@ -1,8 +1,8 @@
 """Asks questions: connects to a gateway, signs each question, and believes only checked answers."""
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -20,9 +20,8 @@ from homeroom.destruction.recipient import (
     certify,
     owed_by,
 )
-from homeroom.exchange import open_exchange
+from homeroom.download import Download
 from homeroom.federation import FederationState
-from homeroom.gathering import Checks, Finished, Gathering, KeeperOf
 from homeroom.identity import Role
 from homeroom.keeping import MemoryKeeper, SealedKeeper
 from homeroom.profile import Profile, load_profile
@@ -177,7 +176,7 @@ class AsyncClient(Connected):
     async def _answer(self, question: Question, timeout: float) -> Answer:
         batches: list[tuple[str, pa.RecordBatch]] = []
         sources: dict[str, Source] = {}
-        async for finished in _finished(self._session, question, timeout, _in_memory):
+        async for finished in Download(self._session, question, _in_memory).finished(timeout):
             sources[finished.source.holder] = finished.source
             batches += [(finished.source.holder, batch) for batch in finished.batches()]
         return Answer(_table(question, sources, batches), _sorted(sources))
@@ -221,7 +220,8 @@ class AnswerStream(Outcomes, Closable):
     """An answer that is read batch by batch; its `sources` fill as they finish.
 
     A source's rows come only after its receipt was checked; until then its sealed frames wait in a
-    temporary file, so that memory stays bounded whatever the size of the answer.
+    temporary file, so that memory stays bounded whatever the size of the answer. A stream that
+    breaks goes on by itself inside the timeout; with `resume` also later.
 
     Attributes:
         schema: the columns of every batch: `source`, `subject_ref`, those of all elements that were
@@ -234,16 +234,42 @@ class AnswerStream(Outcomes, Closable):
         self.schema = answer_schema(
             dataset_named(question.dataset), question.elements, level=question.level
         )
-        self._finished = _finished(session, question, timeout, SealedKeeper)
+        self._download = Download(session, question, SealedKeeper, keeps=True)
+        self._finished = self._download.finished(timeout)
         self._batches = self._read()
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The holders whose answers broke off: `resume` may go on with them for a while."""
+        return self._download.broken
 
     async def close(self) -> None:
         """Ends the question, whether or not every batch was read."""
         await self._batches.aclose()
         await self._finished.aclose()
+        self._download.forget()
 
     def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
         return self._batches
+
+    async def resume(self, timeout: float = ANSWER_SECONDS) -> AsyncIterator[pa.RecordBatch]:
+        """Goes on with the answers that broke off, once every batch was read that came.
+
+        What came of them is kept: only the rest is sent. Each holder decides again what may leave
+        by now, keeps an answer open for half a minute, and may say that it has none to go on with.
+
+        async for batch in answer.resume():
+            ...
+
+        Args:
+            timeout: how many seconds it may take.
+        """
+        async with aclosing(self._batches):
+            await self._finished.aclose()
+            self._finished = self._download.resumed(timeout)
+        self._batches = self._read()
+        async for batch in self._batches:
+            yield batch
 
     async def _read(self) -> AsyncGenerator[pa.RecordBatch, None]:
         async for finished in self._finished:
@@ -253,22 +279,6 @@ class AnswerStream(Outcomes, Closable):
                     yield with_source(batch, finished.source.holder, self.schema)
             finally:
                 finished.forget()
-
-
-async def _finished(
-    session: Session, question: Question, timeout: float, keeper_of: KeeperOf
-) -> AsyncGenerator[Finished, None]:
-    # Asked for beside the question: a slow registry delays only the check, not the asking.
-    known = asyncio.ensure_future(session.registry_view.state(session.seen.registry))
-    try:
-        exchange = await open_exchange(session, question, timeout)
-        checks = Checks(session.registry_view, session.consent_log, session.receipts)
-        gathering = Gathering(exchange, checks, keeper_of)
-        async for finished in gathering.finished(known):
-            yield finished
-    finally:
-        known.cancel()
-        await asyncio.gather(known, return_exceptions=True)
 
 
 def _in_memory(*_: object) -> MemoryKeeper:

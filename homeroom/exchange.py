@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import Any
@@ -17,6 +17,7 @@ from homeroom.errors import (
     DeadlinePassedError,
     EvidenceInvalidError,
     HomeroomError,
+    NotPermittedError,
     ServiceUnreachableError,
     TooMuchAskedError,
 )
@@ -30,6 +31,9 @@ from homeroom.session import Session, while_unreachable
 from homeroom.signing import Domain, digest_of
 
 _LEAST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+_PASSING = (ServiceUnreachableError, TooMuchAskedError)
+"""What keeps an answer from going on for a while only."""
 
 
 @dataclass(slots=True)
@@ -37,15 +41,20 @@ class Exchange:
     """A query that the gateway has taken on.
 
     Attributes:
+        request: as it was signed.
         planned: the holders it asks.
         asked_at: when it was asked, by the event loop's clock.
+        deadline: until when, by the same clock.
         first: the first event after the plan.
         failure: why its events stopped early; None while they did not.
     """
 
+    session: Session
     asking: Asking
+    request: pb.QueryRequest
     planned: tuple[str, ...]
     asked_at: float
+    deadline: float
     call: Any
     first: pb.QueryResponse | None = None
     failure: HomeroomError | None = None
@@ -61,6 +70,65 @@ class Exchange:
             self.failure = failure
         finally:
             self.call.cancel()
+
+    def prolong(self, seconds: float) -> None:
+        """Has it go on for some seconds from now, if it can."""
+        self.deadline = asyncio.get_running_loop().time() + seconds
+        if isinstance(self.failure, DeadlinePassedError):
+            self.failure = None
+
+    async def resume(self, positions: Sequence[pb.SourcePosition], tries: int = 0) -> bool:
+        """Has holders go on, as soon as the gateway is there again; whether their events follow.
+
+        Args:
+            positions: how much came of each answer that broke off.
+            tries: how often that was in vain by now.
+        """
+        if self.failure is not None and not isinstance(self.failure, ServiceUnreachableError):
+            return False
+        clock = asyncio.get_running_loop().time
+        failure: HomeroomError | None = None
+        while True:
+            pause = _pause_before_try(tries, failure)
+            if pause is None or clock() + pause >= self.deadline:
+                return False
+            await asyncio.sleep(pause)
+            failure = await self._resumed_once(positions)
+            if failure is None:
+                self.failure = None
+                return True
+            if isinstance(failure, NotPermittedError):
+                self.failure = failure
+            if not isinstance(failure, _PASSING):
+                return False
+            tries += 1
+
+    async def _resumed_once(self, positions: Sequence[pb.SourcePosition]) -> HomeroomError | None:
+        """Asks the gateway; why it did not begin, if it did not."""
+        request = pb.ResumeQueryRequest(
+            query=self.request.query, user_token=self.request.user_token, positions=positions
+        )
+        seconds = self.deadline - asyncio.get_running_loop().time()
+        self.call = self.session.gateway.ResumeQuery(request, timeout=seconds)
+        try:
+            await _plan(self.call)
+            self.first = await read_event(self.call)
+        except HomeroomError as failure:
+            self.call.cancel()
+            return failure
+        except BaseException:
+            self.call.cancel()
+            raise
+        return None
+
+
+def _pause_before_try(tries: int, failure: HomeroomError | None) -> float | None:
+    """The seconds to wait; None where what was refused is refused for good."""
+    chance = SystemRandom().random()
+    if isinstance(failure, TooMuchAskedError):
+        return pause_before_asking_again(failure, chance)
+    # A node or a gateway that is being restarted is back after seconds.
+    return min(_LEAST_PAUSE * 2**tries, _LONGEST_PAUSE) * (1 + chance) if tries else 0.0
 
 
 async def open_exchange(session: Session, question: Question, timeout: float) -> Exchange:
@@ -137,7 +205,7 @@ async def _ask_once(session: Session, question: Question, deadline: float) -> Ex
     except BaseException:
         call.cancel()
         raise
-    exchange = Exchange(asking, planned, asked_at, call)
+    exchange = Exchange(session, asking, request, planned, asked_at, deadline, call)
     try:
         exchange.first = await read_event(call)
     except ServiceUnreachableError:
@@ -178,4 +246,6 @@ async def read_event(call: Any) -> pb.QueryResponse | None:
         event = await call.read()
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from None
+    if isinstance(event, pb.ResumeQueryResponse):
+        return event.event
     return event if isinstance(event, pb.QueryResponse) else None

@@ -13,7 +13,7 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.consent_log_view import ConsentLogView, LogState
-from homeroom.errors import EvidenceInvalidError, Reason
+from homeroom.errors import EvidenceInvalidError, NotPermittedError, Reason
 from homeroom.exchange import Exchange
 from homeroom.federation import FederationState, KnownAgreement, Standing
 from homeroom.keeping import Keeper
@@ -33,6 +33,8 @@ _OUTCOME = {
     answer_pb2.OUTCOME_UNREACHABLE: Outcome.UNREACHABLE,
     answer_pb2.OUTCOME_CANNOT_DECIDE: Outcome.CANNOT_DECIDE,
 }
+_MOST_IN_VAIN = 3
+"""How often in a row a stream may break before anything came of it."""
 _AFTER_FAILURE = {
     Reason.DEADLINE_PASSED: Outcome.TIMED_OUT,
     Reason.SERVICE_UNREACHABLE: Outcome.UNREACHABLE,
@@ -72,16 +74,37 @@ class Checks:
 
 @dataclass(slots=True)
 class _Pending:
+    """A source that has not finished.
+
+    Attributes:
+        problem: what was wrong with its evidence; then nothing of it is used.
+        late: whether it did not come in time; then it may go on later.
+    """
+
     opening: SourceOpening
     keeper: Keeper
     problem: EvidenceInvalidError | None = None
+    late: bool = False
     receipt_kept: bool = False
 
 
 class Gathering:
     """The sources of one exchange, from the plan to the last outcome."""
 
-    def __init__(self, exchange: Exchange, checks: Checks, keeper_of: KeeperOf) -> None:
+    def __init__(
+        self, exchange: Exchange, checks: Checks, keeper_of: KeeperOf, *, keeps: bool = False
+    ) -> None:
+        """Waits for the sources of an exchange.
+
+        Args:
+            exchange: a question that the gateway has taken on.
+            checks: what answers are held to.
+            keeper_of: makes what keeps a source's rows.
+            keeps: whether what came of a source that broke off is kept until `forget`, so that it
+                can go on later.
+        """
+        self._keeps = keeps
+        self._frames = 0
         self._exchange = exchange
         self._registry = checks.registry
         self._consent_log = checks.consent_log
@@ -99,25 +122,105 @@ class Gathering:
             known: the registry's state, which says who should have been asked.
         """
         try:
-            async for event in self._exchange.events():
-                if event.HasField("frame"):
-                    self._take(event.frame)
-                elif event.HasField("outcome") and event.outcome.holder in self._pending:
-                    yield await self._end(event.outcome)
-            for holder in tuple(self._pending):
-                yield Finished(self._unfinished(holder))
+            async for finished in self._rounds():
+                yield finished
             for holder in await self._missing(await known):
                 yield Finished(Source(holder, Outcome.UNREACHABLE))
         finally:
-            for holder, pending in self._pending.items():
+            self._note_left()
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The holders whose answers broke off and may be gone on with."""
+        failure = self._exchange.failure
+        if not self._keeps or (failure is not None and failure.reason not in _AFTER_FAILURE):
+            return ()
+        return tuple(holder for holder, one in self._pending.items() if one.problem is None)
+
+    async def resumed(self, seconds: float) -> AsyncIterator[Finished]:
+        """Each source that broke off, as it finishes within some seconds, or does not."""
+        self._exchange.prolong(seconds)
+        for pending in self._pending.values():
+            pending.late = False
+        try:
+            begun = await self._go_on(0)
+            async for finished in self._rounds(begun=begun):
+                yield finished
+        finally:
+            self._note_left()
+
+    def forget(self) -> None:
+        """Lets go of what came of sources that broke off."""
+        for pending in self._pending.values():
+            pending.keeper.forget()
+        self._pending.clear()
+
+    async def _rounds(self, *, begun: bool = True) -> AsyncIterator[Finished]:
+        """Each source as it finishes, though the stream may break; then those that never did."""
+        in_vain = 0
+        while begun:
+            came = self._frames
+            async for event in self._exchange.events():
+                if (outcome := self._heard(event)) is not None:
+                    yield await self._end(outcome)
+            for outcome in self._without_outcome():
+                yield await self._end(outcome)
+            in_vain = in_vain + 1 if self._frames == came else 0
+            begun = in_vain <= _MOST_IN_VAIN and await self._go_on(in_vain)
+        for holder in tuple(self._pending):
+            yield Finished(self._unfinished(holder))
+
+    def _heard(self, event: pb.QueryResponse) -> pb.SourceOutcome | None:
+        """Takes a frame; gives the outcome of a source that finished with it."""
+        if event.HasField("frame"):
+            self._take(event.frame)
+        elif event.HasField("outcome") and event.outcome.holder in self._pending:
+            return None if self._broke_off(event.outcome) else event.outcome
+        return None
+
+    def _without_outcome(self) -> list[pb.SourceOutcome]:
+        """The sources of which all came but the gateway's word on it."""
+        return [
+            pb.SourceOutcome(holder=holder, outcome=pending.opening.outcome)
+            for holder, pending in self._pending.items()
+            if pending.opening.has_receipt
+        ]
+
+    def _broke_off(self, event: pb.SourceOutcome) -> bool:
+        """Whether this source's answer broke off in the middle, where it can go on."""
+        pending = self._pending[event.holder]
+        begun = pending.opening.next_sequence > 0 and not pending.opening.has_receipt
+        late = self._keeps and event.outcome == answer_pb2.OUTCOME_TIMED_OUT
+        if not begun or pending.problem is not None:
+            return False
+        pending.late = late
+        return late or event.outcome == answer_pb2.OUTCOME_UNREACHABLE
+
+    async def _go_on(self, in_vain: int) -> bool:
+        """Has every source go on that broke off; False if there is none, or none can."""
+        positions = [
+            pb.SourcePosition(
+                holder=holder,
+                next_sequence=pending.opening.next_sequence,
+                frames_digest=pending.opening.go_on(),
+            )
+            for holder, pending in self._pending.items()
+            if pending.problem is None and not pending.late
+        ]
+        return bool(positions) and await self._exchange.resume(positions, in_vain)
+
+    def _note_left(self) -> None:
+        for holder, pending in self._pending.items():
+            if not self._keeps:
                 pending.keeper.forget()
-                self._note_silence(holder, pending, Outcome.UNREACHABLE)
-            if self._receipts is not None:
-                # Beside the answer, which does not wait for the disk.
-                with suppress(RuntimeError):  # the program ends, and begins nothing any more
-                    _SYNCING.submit(self._receipts.sync)
+            self._note_silence(holder, pending, Outcome.UNREACHABLE)
+        if self._receipts is not None:
+            # Beside the answer, which does not wait for the disk.
+            with suppress(RuntimeError):  # the program ends, and begins nothing any more
+                _SYNCING.submit(self._receipts.sync)
 
     def _take(self, event: pb.SourceFrame) -> None:
+        self._frames += 1
         pending = self._pending.get(event.holder)
         if pending is None or pending.problem is not None:
             return  # nobody asked this holder, or its answer is lost already: nothing is used
@@ -149,6 +252,9 @@ class Gathering:
             problem = EvidenceInvalidError("an answer came without its receipt")
         if problem is not None:
             return self._silent(event.holder, Outcome.EVIDENCE_INVALID, problem.message)
+        if event.error_reason == Reason.QUERY_REPLAYED and pending.opening.has_gone_on:
+            # The connection broke, and the holder keeps nothing to go on with.
+            return self._silent(event.holder, Outcome.UNREACHABLE, "")
         return self._silent(event.holder, claimed, event.error_reason)
 
     async def _receipted(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
@@ -202,8 +308,15 @@ class Gathering:
 
     def _unfinished(self, holder: str) -> Source:
         failure = self._exchange.failure
+        if self._pending[holder].late:
+            return self._silent(holder, Outcome.TIMED_OUT, "")
         if failure is None:
             return self._silent(holder, Outcome.UNREACHABLE, "")
+        if isinstance(failure, NotPermittedError):
+            codes = failure.codes
+            return Source(
+                holder, Outcome.NO_PERMITTED_ANSWER, reason_codes=codes, seconds=self._seconds()
+            )
         outcome = _AFTER_FAILURE.get(failure.reason, Outcome.CANNOT_DECIDE)
         return self._silent(holder, outcome, str(failure.reason))
 

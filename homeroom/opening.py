@@ -36,12 +36,33 @@ class SourceOpening:
         self._holder = holder
         self._opener: AnswerOpener | None = None
         self._expected = 0
+        self._went_on = False
         self._outcome = answer_pb2.OUTCOME_UNSPECIFIED
         self._receipt = b""
 
     @property
     def has_receipt(self) -> bool:
         return bool(self._receipt)
+
+    @property
+    def outcome(self) -> answer_pb2.Outcome.ValueType:
+        """What the last frame says became of the question; until it came, nothing."""
+        return self._outcome
+
+    @property
+    def next_sequence(self) -> int:
+        """How many frames came: the number of the next one."""
+        return self._expected
+
+    @property
+    def has_gone_on(self) -> bool:
+        """Whether it broke off before and was to go on."""
+        return self._went_on
+
+    def go_on(self) -> bytes:
+        """Has the answer go on that broke off; returns the digest that shows what of it came."""
+        self._went_on = True
+        return self._opener.frames_digest() if self._opener is not None else b""
 
     @property
     def receipt(self) -> bytes:
@@ -135,6 +156,9 @@ class SourceOpening:
     ) -> Iterable[tuple[str, object, object]]:
         yield "outcome", receipt.outcome, claimed
         yield "frame outcome", self._outcome, claimed
+        if self._went_on and receipt.outcome == answer_pb2.OUTCOME_NO_PERMITTED_ANSWER:
+            # What was lost on the way had left too, and was not sent again; none of it is used.
+            return
         yield "frames_digest", receipt.frames_digest, self._opened_by().frames_digest()
 
     def _require(self, compared: Iterable[tuple[str, object, object]]) -> None:

@@ -92,26 +92,45 @@ class AnswerSealer:
         self.content_key = os.urandom(_CONTENT_KEY_BYTES)
         self._cipher = AESGCM(self.content_key)
         self._context = context.encode()
-        self._tags = hashlib.sha256(_commitment(self.content_key))
+        self._tags = bytearray()
+        self._sealed_receipt = b""
         self.sealed_key = seal(self.content_key, public_key, self._context)
 
     def seal_rows(self, sequence: int, rows: bytes) -> bytes:
         """Seals one frame's piece of the Arrow stream."""
         sealed = self._seal(_ROWS, sequence, rows)
-        self._tags.update(sealed[-_TAG_BYTES:])
+        self._tags += sealed[-_TAG_BYTES:]
+        return sealed
+
+    def seal_again(self, sequence: int, rows: bytes) -> bytes:
+        """Seals a piece that was sealed before, to the very same bytes.
+
+        Raises:
+            EvidenceInvalidError: if it is not the piece that was sealed there.
+        """
+        sealed = self._seal(_ROWS, sequence, rows)
+        place = sequence * _TAG_BYTES
+        if sealed[-_TAG_BYTES:] != self._tags[place : place + _TAG_BYTES]:
+            # Two contents under one nonce would give both away.
+            raise EvidenceInvalidError("a piece is not the one that was sealed there")
         return sealed
 
     def seal_receipt(self, sequence: int, receipt: bytes) -> bytes:
-        """Seals the last frame's receipt."""
-        return self._seal(_RECEIPT, sequence, receipt)
+        """Seals the last frame's receipt; an answer has one, which stays as it was sealed first."""
+        self._sealed_receipt = self._sealed_receipt or self._seal(_RECEIPT, sequence, receipt)
+        return self._sealed_receipt
 
-    def frames_digest(self) -> bytes:
+    def frames_digest(self, frames: int | None = None) -> bytes:
         """The digest over the key's commitment and the tags of all rows sealed so far.
 
         Hashing the 16-byte tags instead of the rows binds the same content at a fraction of the
         cost; the commitment is needed because AES-GCM alone does not commit to its key.
+
+        Args:
+            frames: how many of the first are meant; by default all.
         """
-        return self._tags.digest()
+        some = self._tags if frames is None else self._tags[: frames * _TAG_BYTES]
+        return hashlib.sha256(_commitment(self.content_key) + some).digest()
 
     def _seal(self, kind: int, sequence: int, content: bytes) -> bytes:
         return self._cipher.encrypt(_nonce(kind, sequence), content, self._context)

@@ -291,6 +291,7 @@ class FakeCopies:
 
     Attributes:
         kept: the newest piece of each place that was kept for itself, beside no log entry.
+        beside: the pieces that were kept beside log entries.
         broken: whether nothing can be kept.
     """
 
@@ -298,6 +299,7 @@ class FakeCopies:
     kept: dict[int, CopiedPiece] = field(default_factory=dict)
     broken: bool = False
     content_key: bytes = b""
+    beside: Sequence[CopiedPiece] = ()
 
     def seal(
         self, query_digest: bytes, sequence: int, content_key: bytes, piece: bytes
@@ -313,3 +315,9 @@ class FakeCopies:
         self.kept = {place: one for place, one in self.kept.items() if place < first}
         self.kept |= {one.sequence: one for one in copied}
         self.events.append("copied")
+
+    async def some_of(self, query_digest: bytes, first: int, most: int) -> Sequence[bytes]:
+        await asyncio.sleep(0)
+        kept = {one.sequence: one for one in self.beside} | self.kept
+        wanted = range(first, first + most)
+        return [kept[place].sealed for place in wanted if place in kept]

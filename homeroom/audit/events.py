@@ -10,6 +10,7 @@ class AuditKind(StrEnum):
 
     DECIDED = "decided"
     RELEASED = "released"
+    RESUMED = "resumed"
     UNDECIDED = "undecided"
     LINK_REVIEWED = "link_reviewed"
     LINK_UNDONE = "link_undone"
@@ -37,6 +38,7 @@ class AuditKind(StrEnum):
     RECORD_SHOWN = "record_shown"
     QUESTION_PASSED = "question_passed"
     QUESTION_ENDED = "question_ended"
+    QUESTION_RESUMED = "question_resumed"
     QUESTION_REFUSED = "question_refused"
     CALLER_REFUSED = "caller_refused"
     GATEWAY_STARTED = "gateway_started"
@@ -103,6 +105,12 @@ EVENTS: Mapping[AuditKind, Event] = {
         "An answer ended; written before the receipt leaves. Also where it broke off, for its "
         "caller left or something failed: then `cut`, with the rows that had left.",
         ("ending", "cut", "rows", "frames_digest", *_SEQUENCES),
+    ),
+    AuditKind.RESUMED: Event(
+        "A requester went on with an answer that had broken off; written before anything more of "
+        "it leaves. `from_piece` is the first piece that it wants, of `pieces_left` that had left "
+        "by then; `query_digest` is that of this act, `question` that of the query.",
+        (*_WHO, "question", "from_piece", "pieces_left"),
     ),
     AuditKind.UNDECIDED: Event(
         "A question could not be read or decided; of one that could not be read, only who asked.",
@@ -231,6 +239,12 @@ EVENTS: Mapping[AuditKind, Event] = {
         "before the caller is told the last of it.",
         ("outcomes", "left"),
         ("error_reasons",),
+    ),
+    AuditKind.QUESTION_RESUMED: Event(
+        "At the gateway: holders are about to be asked to go on with answers that broke off; "
+        "written before any is. `query_digest` is that of this act, which a `question_ended` has "
+        "too; `question` that of the query.",
+        ("requester", "role", "question", "holders"),
     ),
     AuditKind.QUESTION_REFUSED: Event(
         "At the gateway: a question was read and put to nobody; the same query once, however often "

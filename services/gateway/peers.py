@@ -5,7 +5,8 @@ that was made is never made a second time.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -45,6 +46,7 @@ _RECONNECT_SECONDS = 0.25
 _LOOK_SECONDS = 0.005
 
 ANSWER_METHOD = "/homeroom.api.node.v1.NodeService/Answer"
+RESUME_METHOD = "/homeroom.api.node.v1.NodeService/ResumeAnswer"
 
 AWAY_SECONDS = 1.0
 """How long nobody waits again for a node that could not be reached; the channel tries on."""
@@ -149,15 +151,29 @@ class Nodes:
 
     def asked(self, request: pb.AnswerRequest) -> "NodeCalls":
         """The calls that put one question to them."""
-        return NodeCalls(self, request)
+        return NodeCalls(self, ANSWER_METHOD, lambda stub, _: partial(stub.Answer, request))
+
+    def resumed(self, requests: Mapping[str, pb.ResumeAnswerRequest]) -> "NodeCalls":
+        """The calls that have each go on with its answer to one question."""
+        return NodeCalls(
+            self,
+            RESUME_METHOD,
+            lambda stub, holder: partial(stub.ResumeAnswer, requests[holder.organization_id]),
+        )
+
+
+Framed = pb.AnswerResponse | pb.ResumeAnswerResponse
+Begin = Callable[["NodeServiceAsyncStub", Holder], Callable[..., Any]]
+"""What begins the call to one holder."""
 
 
 class NodeCalls:
     """One question's calls to nodes."""
 
-    def __init__(self, nodes: Nodes, request: pb.AnswerRequest) -> None:
+    def __init__(self, nodes: Nodes, method: str, begin: Begin) -> None:
         self._nodes = nodes
-        self._request = request
+        self._method = method
+        self._begin = begin
 
     async def answer(
         self, holder: Holder, seconds: float
@@ -170,11 +186,11 @@ class NodeCalls:
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         channel = self._nodes.channel_to(holder)
-        with calling(ANSWER_METHOD, holder.organization_id) as traced:
+        with calling(self._method, holder.organization_id) as traced:
             await self._nodes.reach(channel)
             stub: NodeServiceAsyncStub = NodeServiceStub(channel)
             seconds = max(deadline - clock(), 0)
-            call = stub.Answer(self._request, timeout=seconds, metadata=traced)
+            call = self._begin(stub, holder)(timeout=seconds, metadata=traced)
             try:
                 async for response in call:
                     yield _piece(response)
@@ -184,7 +200,7 @@ class NodeCalls:
                 call.cancel()
 
 
-def _piece(response: pb.AnswerResponse) -> Piece[answer_pb2.AnswerFrame]:
+def _piece(response: Framed) -> Piece[answer_pb2.AnswerFrame]:
     frame = response.frame
     if not response.HasField("frame") or frame.outcome not in _OUTCOMES:
         raise EvidenceInvalidError("a node sent something else than a frame")

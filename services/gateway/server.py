@@ -16,6 +16,7 @@ from homeroom.identity import Identity, Role
 from homeroom.signing import SigningKey
 from services.gateway.api import (
     QUERY_METHOD,
+    RESUME_METHOD,
     AccountServicer,
     DestructionServicer,
     FederationView,
@@ -60,7 +61,7 @@ from services.runtime.registry_feed import NoShelf, RegistryFeed
 from services.runtime.server import Server
 from services.runtime.turns import Turns
 
-ACCESS: AccessTable = {QUERY_METHOD: frozenset({Role.APP})}
+ACCESS: AccessTable = dict.fromkeys((QUERY_METHOD, RESUME_METHOD), frozenset({Role.APP}))
 ACCOUNT_ACCESS: AccessTable = {
     "/homeroom.api.gateway.v1.AccountService/GetAccount": frozenset({Role.APP})
 }
@@ -169,6 +170,7 @@ def _tolerances(settings: GatewaySettings) -> Tolerances:
         max_state_age=dt.timedelta(seconds=settings.max_state_age_seconds),
         max_clock_skew=dt.timedelta(seconds=settings.max_clock_skew_seconds),
         state_wait_seconds=settings.state_wait_seconds,
+        query_life=dt.timedelta(seconds=settings.query_life_seconds),
     )
 
 

@@ -40,6 +40,13 @@ class GatewaySettings(TurnSettings, WitnessedSettings):
     max_clock_skew_seconds: int = Field(
         default=30, ge=1, le=300, description="How far a query's time may be from this clock."
     )
+    query_life_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=3_600,
+        description="How long after a question was asked its requester may go on with answers "
+        "that broke off; each holder has a limit of its own.",
+    )
     state_wait_seconds: float = Field(
         default=2.0, ge=0, le=10, description="How long to wait for a state that a query asks for."
     )

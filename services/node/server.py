@@ -45,7 +45,7 @@ from services.node.api.outside import Outside
 from services.node.domain.accounting import Accounting
 from services.node.domain.administration import Administration, started_content
 from services.node.domain.admissions import Admissions
-from services.node.domain.answer import Answerer
+from services.node.domain.answer import Answerer, Stock
 from services.node.domain.approving import Approving
 from services.node.domain.certifying import Certifying
 from services.node.domain.consent_book import ConsentBook
@@ -58,6 +58,7 @@ from services.node.domain.holder_facts import HolderFacts
 from services.node.domain.log import Log
 from services.node.domain.outstanding import OverdueTally, Overseeing
 from services.node.domain.register import Keeping
+from services.node.domain.resuming import OpenAnswers
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
 from services.node.measuring import DecisionCounts, Measured, measured
@@ -118,21 +119,32 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     copies = await asyncio.to_thread(
         stores.begin_copies, sealing_key, holder, former_keys(settings.former_sealing_keys)
     )
-    stock = stores.stock(copies if settings.released_copy_days else None)
+    stock = _stock(settings, stores, copies)
     judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stock, log, clock)
     server = Server(settings, ACCESS)
-    counts = Counts(stores, files, log.standing)
-    node = NodeApi(holder, held, replica, answerer, counts, _door(server, settings, log, clock))
+    counts, door = Counts(stores, files, log.standing), _door(server, settings, log, clock)
+    node = NodeApi(holder, held, replica, answerer, counts, door)
     own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)
     _serve(server, Premises(holder, OwnKeys(sealing_key, held), replica, *own), node, settings)
     server.resources.push_async_callback(policies.close)
     reporting = Reporting(holder.organization_id, held, *stores.words, registry, clock)
-    logs = _logs(settings, stores, log.standing, registry, clock)
-    _follow(server, settings, (registry, consents, reporting), logs)
+    _follow(
+        server,
+        settings,
+        (registry, consents, reporting),
+        _logs(settings, stores, log.standing, registry, clock),
+    )
     _settle(server, stores, (policies, files), consents, registry)
     await _keep_house(server, settings, stores, files, holder)
+    # The log is still open when those end that wait.
+    server.resources.push_async_callback(stock.open.close)
     return measured(server, settings, Measured(counts, registry, consents, decisions), clock)
+
+
+def _stock(settings: NodeSettings, stores: Stores, copies: CopyStore) -> Stock:
+    kept = copies if settings.released_copy_days else None
+    return stores.stock(kept, OpenAnswers(settings.open_answers))
 
 
 def _door(server: Server, settings: NodeSettings, log: Log, clock: Clock) -> Door:
@@ -297,6 +309,7 @@ def _holder(settings: NodeSettings, held: HeldKeys, sealing_key: bytes) -> Holde
         keeping=Keeping(own.ferpa_covered is not False, own.jurisdiction or ""),
         own=own,
         held=held,
+        query_life=dt.timedelta(seconds=settings.query_life_seconds),
     )
 
 

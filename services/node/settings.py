@@ -115,6 +115,21 @@ class NodeSettings(TurnSettings, WitnessedSettings):
     max_clock_skew_seconds: int = Field(
         default=30, ge=1, le=300, description="How far a query's time may be from this clock."
     )
+    query_life_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=3_600,
+        description="How long after a question was asked its requester may go on with an answer "
+        "that broke off.",
+    )
+    open_answers: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="How many answers that broke off wait for their requesters at once, each with "
+        "its read of the records for 30 seconds; half of them for one organization. 0 lets none "
+        "go on.",
+    )
 
     @model_validator(mode="after")
     def _gateway_is_known(self) -> Self:

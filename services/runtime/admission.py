@@ -28,6 +28,37 @@ MAX_TOKEN_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerated:
+    """How far a query's time may be from a service's clock.
+
+    Attributes:
+        before: how far it may lie back; that is more where an answer to it is gone on with.
+        after: how far it may lie ahead.
+    """
+
+    before: dt.timedelta
+    after: dt.timedelta
+
+    @classmethod
+    def skew(cls, skew: dt.timedelta, life: dt.timedelta = dt.timedelta()) -> "Tolerated":
+        """By clocks that are apart, and by how long a query lives."""
+        return cls(max(skew, life), skew)
+
+    def require(self, age: dt.timedelta) -> None:
+        """Lets a query of some age pass.
+
+        Raises:
+            ClockSkewedError: if it is too old, or not yet to be.
+        """
+        if not -self.after <= age <= self.before:
+            limit = self.after if age < dt.timedelta() else self.before
+            raise ClockSkewedError(
+                "the query's time is too far from this clock",
+                limit=f"{limit.total_seconds():.0f} s",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ProvedQuery:
     """A query whose organization and person are proved, and which is still to be read.
 
@@ -60,7 +91,7 @@ def admit_query(
     user_token: str,
     state: FederationState,
     now: dt.datetime,
-    max_skew: dt.timedelta,
+    tolerated: Tolerated,
 ) -> AdmittedQuery:
     """Proves who asks, then reads what is asked.
 
@@ -68,7 +99,7 @@ def admit_query(
         HomeroomError: as `prove_query` does.
         RequestInvalidError: if the question itself is not well formed.
     """
-    proved = prove_query(evidence, user_token, state, now, max_skew)
+    proved = prove_query(evidence, user_token, state, now, tolerated)
     question = read_question(proved.query)
     return AdmittedQuery(question, proved.requester, proved.user, proved.digest)
 
@@ -78,7 +109,7 @@ def prove_query(
     user_token: str,
     state: FederationState,
     now: dt.datetime,
-    max_skew: dt.timedelta,
+    tolerated: Tolerated,
 ) -> ProvedQuery:
     """Proves who asks; what is asked is not looked at.
 
@@ -91,11 +122,7 @@ def prove_query(
     if len(evidence.statement) > MAX_QUERY_BYTES or len(user_token) > MAX_TOKEN_BYTES:
         raise TooMuchAskedError("the query is too large", limit=f"{MAX_QUERY_BYTES} bytes")
     query, requester = _proved(evidence, state, now)
-    if abs(now - _asked_at(query)) > max_skew:
-        raise ClockSkewedError(
-            "the query's time is too far from this clock",
-            limit=f"{max_skew.total_seconds():.0f} s",
-        )
+    tolerated.require(now - _asked_at(query))
     if digest_of(user_token.encode()) != query.user_token_digest:
         raise CallerUnknownError("the user's token is not the one the query names")
     user = read_user(user_token, requester.issuer, state.federation, now)

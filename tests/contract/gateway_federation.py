@@ -203,6 +203,25 @@ class GatewayFederation:
             raise error_of(failure) from failure
         return answer
 
+    async def resume(
+        self,
+        request: gateway_pb.QueryRequest,
+        positions: Sequence[gateway_pb.SourcePosition],
+        by: str = ASKER,
+    ) -> Answer:
+        """Has answers go on, and returns all that came; raises the error that the gateway meant."""
+        answer = Answer()
+        stub: Any = await self.stub(by, Role.APP)
+        resumed = gateway_pb.ResumeQueryRequest(
+            query=request.query, user_token=request.user_token, positions=positions
+        )
+        try:
+            async for response in stub.ResumeQuery(resumed, timeout=30):
+                answer.events.append(response.event)
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+        return answer
+
 
 def make_tables(url: str) -> None:
     """Makes the tables of the gateway's database."""

@@ -155,6 +155,8 @@ class FakeNode:
     def __init__(self, script: Script) -> None:
         self._script = script
         self.requests: list[node_pb.AnswerRequest] = []
+        self.resumes: list[node_pb.ResumeAnswerRequest] = []
+        self.rest: Sequence[answer_pb2.AnswerFrame] = ()
         self.seconds: list[float] = []
         self.sent = 0
         self.ended = asyncio.Event()
@@ -167,9 +169,22 @@ class FakeNode:
                     self._answer,
                     node_pb.AnswerRequest.FromString,
                     node_pb.AnswerResponse.SerializeToString,
-                )
+                ),
+                "ResumeAnswer": grpc.unary_stream_rpc_method_handler(
+                    self._resume,
+                    node_pb.ResumeAnswerRequest.FromString,
+                    node_pb.ResumeAnswerResponse.SerializeToString,
+                ),
             },
         )
+
+    async def _resume(
+        self, request: node_pb.ResumeAnswerRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[node_pb.ResumeAnswerResponse]:
+        self.resumes.append(request)
+        async with translated_errors(context, "ResumeAnswer"):
+            for frame in self.rest:
+                yield node_pb.ResumeAnswerResponse(frame=frame)
 
     async def _answer(
         self, request: node_pb.AnswerRequest, context: grpc.aio.ServicerContext[Any, Any]

@@ -51,6 +51,8 @@ class Wire(
     script: Script | None = None
     refusal: HomeroomError | None = None
     queries: list[query_pb2.Query] = field(default_factory=list)
+    resumed: Callable[[gateway_pb.ResumeQueryRequest], Events] | None = None
+    resumes: list[gateway_pb.ResumeQueryRequest] = field(default_factory=list)
     consents: dict[str, consent_pb.Consent] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
     acts: list[Any] = field(default_factory=list)
@@ -70,8 +72,26 @@ class Wire(
         if self.refusal is not None:
             await abort(context, self.refusal)
         assert self.script is not None
-        async for event in self.script(query, digest_of(request.query.statement)):
-            yield event
+        try:
+            async for event in self.script(query, digest_of(request.query.statement)):
+                yield event
+        except HomeroomError as broke:
+            await abort(context, broke)
+
+    async def ResumeQuery(self, request: Any, context: Any) -> Any:
+        self.resumes.append(request)
+        if self.resumed is None:
+            await abort(context, ServiceUnreachableError("not ready"))
+        assert self.resumed is not None
+        try:
+            async for event in self.resumed(request):
+                yield gateway_pb.ResumeQueryResponse(event=event)
+        except HomeroomError as refused:
+            await abort(context, refused)
+
+    async def ResumeAnswer(self, request: Any, context: Any) -> Any:
+        await abort(context, NotPermittedError("not permitted"))
+        yield node_pb.ResumeAnswerResponse()
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         return registry_pb.GetSnapshotResponse(snapshot=self.snapshot)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from homeroom.audit import AuditKind
 from homeroom.errors import EvidenceInvalidError
@@ -55,6 +55,21 @@ async def test_copies_read_back_as_they_were_kept_by_a_later_run_too(kept: Kept)
     assert opened is not None
     assert (opened.content_key, list(opened.pieces)) == (KEY, [ROWS, b"more"])
     assert kept.run().of_query("00" * 32) is None
+
+
+async def test_some_pieces_are_read_from_a_place_on(kept: Kept) -> None:
+    """As many as are wanted, or there are; by the run that kept them or a later one."""
+    copies = kept.run()
+    await copies.keep([copies.seal(QUERY, n, KEY, bytes([n])) for n in range(5)])
+    await copies.keep([copies.seal(b"r" * 32, 0, KEY, b"of another answer")])
+
+    assert list(await kept.run().some_of(QUERY, 1, 2)) == [b"\x01", b"\x02"]
+    assert list(await copies.some_of(QUERY, 3, 9)) == [b"\x03", b"\x04"]
+    assert list(await copies.some_of(QUERY, 5, 4)) == []
+    with writing(kept.engine) as connection:
+        connection.execute(delete(RELEASED_COPY).where(RELEASED_COPY.c.sequence == 2))
+    with pytest.raises(EvidenceInvalidError):
+        await copies.some_of(QUERY, 1, 4)
 
 
 async def test_a_piece_that_did_not_leave_is_replaced(kept: Kept) -> None:

@@ -37,7 +37,7 @@ _TABLES: Mapping[str, AccessTable] = {
     "homeroom.api.registry.v1.RegistryService": REGISTRY_ACCESS,
     "homeroom.api.registry.v1.WitnessService": WITNESS_ACCESS,
 }
-_READS = re.compile(r"(Get|List|Watch|Query|Answer|OpenTunnel)")
+_READS = re.compile(r"(Get|List|Watch|Query|Answer|Resume|OpenTunnel)")
 _NAMES_A_STUDENT = re.compile(
     r"subject_refs?|link_codes?|user_token|students?|student_(id|key|number|name)s?|"
     r"(given|middle|family|full|legal)_names?|birth_?dates?|date_of_birth|ssn|emails?|phones?"

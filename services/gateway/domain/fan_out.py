@@ -6,7 +6,7 @@ whatever the size of the answer. Time is the running event loop's.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,7 +90,22 @@ def frames_waiting(nodes: int) -> int:
 class FanOut(Generic[Frame]):
     """One question on its way to many nodes."""
 
-    def __init__(self, peers: Peers[Frame], holders: Sequence[Holder], seconds: float) -> None:
+    def __init__(
+        self,
+        peers: Peers[Frame],
+        holders: Sequence[Holder],
+        seconds: float,
+        came: Mapping[str, int] | None = None,
+    ) -> None:
+        """Asks nobody yet.
+
+        Args:
+            peers: asks a node.
+            holders: whom to ask.
+            seconds: how long they have.
+            came: how many frames of an answer came before, of answers that are gone on with.
+        """
+        self._came = came or {}
         self._peers = peers
         self._holders = holders
         self._seconds = seconds
@@ -124,7 +139,7 @@ class FanOut(Generic[Frame]):
             source.cancel()
 
     async def _source(self, holder: Holder, deadline: float) -> None:
-        answer = _Answer()
+        answer = _Answer(self._came.get(holder.organization_id, 0))
         failure: Exception | None = None
         try:
             async with asyncio.timeout_at(deadline):
@@ -154,8 +169,8 @@ class _Answer:
         outcome: the node's own word, once its last frame has come.
     """
 
-    def __init__(self) -> None:
-        self._next = 0
+    def __init__(self, first: int) -> None:
+        self._next = first
         self.outcome: Outcome | None = None
 
     def take(self, sequence: int, outcome: Outcome | None) -> None:

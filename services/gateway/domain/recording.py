@@ -90,7 +90,25 @@ class QuestionLog:
         names = tuple(holder.organization_id for holder in holders)
         said = {**self._question_said(asked), "holders": list(names)}
         await self._log.append(AuditKind.QUESTION_PASSED, asked.digest, said)
-        return Passage(self, asked, names)
+        return Passage(self, asked.digest, names)
+
+    async def resumed(self, asked: Asked, holders: Sequence[Holder]) -> "Passage":
+        """Writes that holders are about to be asked to go on with answers that broke off.
+
+        Raises:
+            LogUnavailableError: if it cannot be written; then nobody may be asked.
+        """
+        names = tuple(holder.organization_id for holder in holders)
+        now = self._clock().isoformat()
+        act = digest_of(f"resumed {asked.digest.hex()} {' '.join(names)} {now}".encode())
+        said = {
+            "requester": asked.requester,
+            "role": _listed(asked.role, self._words_of(asked.state).roles),
+            "question": asked.digest.hex(),
+            "holders": list(names),
+        }
+        await self._log.append(AuditKind.QUESTION_RESUMED, act, said)
+        return Passage(self, act, names)
 
     async def refused(self, asked: Asked, reason: Reason, codes: Sequence[str]) -> None:
         """Writes that an admitted question is put to nobody; once, however often it comes.
@@ -178,11 +196,16 @@ class QuestionLog:
 class Passage:
     """One question on its way, and how each holder's part of the answer ended so far."""
 
-    def __init__(self, log: QuestionLog, asked: Asked, holders: Sequence[str]) -> None:
+    def __init__(self, log: QuestionLog, digest: bytes, holders: Sequence[str]) -> None:
         self._log = log
-        self._digest = asked.digest
+        self._digest = digest
         self._ends: dict[str, Ended | None] = dict.fromkeys(holders)
         self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def holders(self) -> Sequence[str]:
+        """Who is asked."""
+        return tuple(self._ends)
 
     @property
     def count(self) -> int:

@@ -29,8 +29,16 @@ class Places(Protocol):
 class Share:
     """What one question holds of the gateway."""
 
-    def __init__(self, places: Places, holders: int) -> None:
+    def __init__(self, places: Places, holders: int, *, learns: bool = True) -> None:
+        """Begins with the places that it was given.
+
+        Args:
+            places: those.
+            holders: how many are asked.
+            learns: whether what it takes says something of others; of the rest of an answer, no.
+        """
         self._places = places
+        self._learns = learns
         self._each = places.held // max(holders, 1)
         self._loop = asyncio.get_running_loop()
         self._began = self._heard = self._loop.time()
@@ -59,7 +67,7 @@ class Share:
         """The question is over; the gateway knows now what its answer took."""
         if self._looking is not None:
             self._looking.cancel()
-        if self._whole and not self._running:
+        if self._learns and self._whole and not self._running:
             # The receipt is no batch; and a member that hung says nothing of the others' time.
             self._places.answered(self._passed / self._whole - 1, self._answered)
 

@@ -9,6 +9,7 @@ _OWN = frozenset({Role.APP, Role.STEWARD})
 
 ACCESS: AccessTable = {
     f"{_NODE}NodeService/Answer": frozenset({Role.GATEWAY}),
+    f"{_NODE}NodeService/ResumeAnswer": frozenset({Role.GATEWAY}),
     f"{_NODE}NodeService/GetNodeStatus": _OWN,
     f"{_NODE}AccountService/GetAccount": frozenset({Role.GATEWAY}),
     f"{_NODE}AuditService/GetCheckpoint": _OWN | {Role.GATEWAY},

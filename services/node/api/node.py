@@ -23,14 +23,16 @@ from homeroom.signing import Domain
 from services.node.api.intakes import tell_intakes
 from services.node.api.partner_logs import tell_contradictions
 from services.node.domain.admissions import Admissions
-from services.node.domain.answer import Answerer, Closing, Ending, SealedRows
+from services.node.domain.answer import Answerer
 from services.node.domain.consent_problems import ConsentProblem
+from services.node.domain.ending import Closing, Ending, SealedRows
 from services.node.domain.intake_history import Intakes
 from services.node.domain.partner_logs import PartnerLog
 from services.node.domain.recording import Asker
 from services.node.domain.replica import Evidence, Replica
+from services.node.domain.resuming import Whence
 from services.node.domain.ruling import Asked, Holder
-from services.runtime.admission import ProvedQuery, prove_query
+from services.runtime.admission import ProvedQuery, Tolerated, prove_query
 from services.runtime.audit.standing import LogStanding
 from services.runtime.identity import ServicerContext, current_caller
 from services.runtime.policy import PolicyState
@@ -121,9 +123,23 @@ class NodeApi(NodeServiceServicer):
                 if frame.outcome == answer_pb2.OUTCOME_ANSWERED:
                     turn.answered(frame.sequence)
 
-    async def frames(self, asked: Asked) -> AsyncIterator[answer_pb2.AnswerFrame]:
-        """The answer to a question, piece by piece, as it travels."""
-        async for piece in self._answerer.answer(asked):
+    async def ResumeAnswer(
+        self, request: pb.ResumeAnswerRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.ResumeAnswerResponse]:
+        asked = await self._asked(request, self._holder.query_life)
+        whence = Whence(request.next_sequence, request.frames_digest)
+        with await self.turn(asked, context.time_remaining()) as turn:
+            context.add_done_callback(lambda _context: turn.leave())  # type: ignore[arg-type]  # any callable
+            async for frame in self.frames(asked, whence):
+                yield pb.ResumeAnswerResponse(frame=frame)
+
+    async def frames(
+        self, asked: Asked, whence: Whence | None = None
+    ) -> AsyncIterator[answer_pb2.AnswerFrame]:
+        """The answer to a question, piece by piece, as it travels: from its begin, or gone on."""
+        answerer = self._answerer
+        pieces = answerer.resume(asked, whence) if whence else answerer.answer(asked)
+        async for piece in pieces:
             if isinstance(piece, SealedRows):
                 yield answer_pb2.AnswerFrame(
                     sequence=piece.sequence,
@@ -141,8 +157,12 @@ class NodeApi(NodeServiceServicer):
             raise NotPermittedError("only the node's own organization may see its status")
         return await asyncio.to_thread(self._status)
 
-    async def _asked(self, request: pb.AnswerRequest) -> Asked:
-        proved = self._proved(request)
+    async def _asked(
+        self,
+        request: pb.AnswerRequest | pb.ResumeAnswerRequest,
+        life: dt.timedelta = dt.timedelta(),
+    ) -> Asked:
+        proved = self._proved(request, Tolerated.skew(self._holder.max_clock_skew, life))
         try:
             question = read_question(proved.query)
         except RequestInvalidError as malformed:
@@ -167,17 +187,15 @@ class NodeApi(NodeServiceServicer):
             self._admissions.refused(requester, refused.reason)
             raise
 
-    def _proved(self, request: pb.AnswerRequest) -> ProvedQuery:
+    def _proved(
+        self, request: pb.AnswerRequest | pb.ResumeAnswerRequest, tolerated: Tolerated
+    ) -> ProvedQuery:
         now = self._clock()
         evidence = self._replica.evidence()
         evidence.registry.require("registry", now, self._holder.max_state_age)
         try:
             proved = prove_query(
-                request.query,
-                request.user_token,
-                evidence.federation,
-                now,
-                self._holder.max_clock_skew,
+                request.query, request.user_token, evidence.federation, now, tolerated
             )
         except (CallerUnknownError, ClockSkewedError) as refused:
             # Its organization is proved by then.

@@ -3,14 +3,18 @@
 Nothing leaves before the log has it.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
 
 from homeroom.audit import AuditKind
 from homeroom.clock import Clock
 from homeroom.errors import ChangedMeanwhileError, HomeroomError, NotPermittedError
 from services.node.domain.copies import Copies
+from services.node.domain.ending import Closing, SealedRows
 from services.node.domain.log import Log
+from services.node.domain.permission import Means
 from services.node.domain.recording import (
     Asker,
     notes_on_decided,
@@ -20,22 +24,26 @@ from services.node.domain.recording import (
     who_asked,
     who_came,
 )
-from services.node.domain.release import Closing, Ending, Means, Release, SealedRows
+from services.node.domain.release import Release
 from services.node.domain.replica import Replica
+from services.node.domain.resuming import OpenAnswer, OpenAnswers, Whence
 from services.node.domain.ruling import Asked, Holder, Judge, Ruling
 from services.node.domain.selection import Beginning, Coverage, Records
 from services.node.domain.unnamed import Unnamed, UnnamedAnswers
 
-__all__ = ["Answerer", "Closing", "Ending", "SealedRows", "Stock"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What answers are made of, and where copies of what leaves about students are kept."""
+    """What answers are made of, and where copies of what leaves about students are kept.
+
+    Attributes:
+        open: where answers wait whose callers lost them; by default none does.
+    """
 
     records: Records
     unnamed: UnnamedAnswers
     copies: Copies | None = None
+    open: OpenAnswers = field(default_factory=OpenAnswers)
 
 
 class Answerer:
@@ -71,14 +79,52 @@ class Answerer:
             # Whoever carries a question may not take it further than its signer meant.
             raise NotPermittedError("the question is put to other holders")
         release = await self._rule_and_record(asked)
-        try:
-            ruling = release.ruling
-            if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
-                raise NotPermittedError("no permitted answer")
-            async for piece in release.run():
-                yield piece
-        finally:
+        ruling = release.ruling
+        if ruling.agreement is None and asked.question.agreement_id and not asked.outside:
             await release.end()
+            raise NotPermittedError("no permitted answer")
+        async with aclosing(self._told(self._stock.open.begin(asked, release))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def resume(self, asked: Asked, whence: Whence) -> AsyncIterator[SealedRows | Closing]:
+        """Goes on with an answer that its requester lost; the last piece is the closing.
+
+        What may leave is looked at again, and is never more than when it began. What left before
+        leaves again as the bytes that it was, or not at all.
+
+        Raises:
+            QueryReplayedError: if there is no answer to go on with.
+            NotPermittedError: if somebody else asks, or all of it had left and may not any more.
+            EvidenceInvalidError: if the requester has something else than what left.
+            HomeroomError: if it cannot be decided or recorded; nothing more leaves.
+        """
+        found = self._stock.open.find(asked)
+        found.require(asked, whence)
+        act, said = found.note(whence)
+        async with aclosing(self._told(found, whence.piece, (act, said))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _told(
+        self,
+        answer: OpenAnswer,
+        first: int | None = None,
+        noted: tuple[bytes, Mapping[str, Any]] | None = None,
+    ) -> AsyncGenerator[SealedRows | Closing, None]:
+        """Tells an answer until it ends, or its caller leaves, or somebody else tells it."""
+        mine, failed = self._stock.open.take(answer), False
+        try:
+            if noted is not None:
+                await self._log.append(AuditKind.RESUMED, *noted)
+            async for piece in answer.release.run(first):
+                yield piece
+        except Exception:
+            failed = True
+            raise
+        finally:
+            if answer.teller is mine:
+                await self._stock.open.left(answer, failed=failed)
 
     async def refuse_unread(self, asker: Asker, why: HomeroomError) -> None:
         """Records that somebody who is known asked something that is no question.

@@ -27,3 +27,12 @@ class ArrowStream:
             return message
         self._begun = True
         return b"".join((self._schema.serialize(), message))
+
+
+def batch_in(piece: bytes | pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch of a piece that this module wrote, the first or a later one."""
+    source = pa.BufferReader(piece)
+    message = pa.ipc.read_message(source)
+    if message.type == "schema":
+        message = pa.ipc.read_message(source)
+    return pa.ipc.read_record_batch(message, schema)

@@ -68,6 +68,15 @@ class Copies(Protocol):
         """
         ...
 
+    async def some_of(self, query_digest: bytes, first: int, most: int) -> Sequence[bytes]:
+        """Some pieces of one answer in order, from a place on, as they were sealed.
+
+        Raises:
+            EvidenceInvalidError: if the holder's sealing key does not open one, or one is missing.
+            LogUnavailableError: if they cannot be read.
+        """
+        ...
+
 
 class CopyShelf(Protocol):
     """Where kept copies are read, and forgotten when their time is over."""

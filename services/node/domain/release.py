@@ -4,104 +4,48 @@ What is no longer permitted is dropped; when the question itself no longer is, t
 says so. Of what leaves about students a copy is kept before it does.
 """
 
-import datetime as dt
+import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from homeroom.audit import AuditKind, Position
-from homeroom.clock import Clock
-from homeroom.errors import LogUnavailableError, QueryReplayedError
-from homeroom.packing import packed
+from homeroom.audit import AuditKind
+from homeroom.errors import (
+    EvidenceInvalidError,
+    LogUnavailableError,
+    NotPermittedError,
+    QueryReplayedError,
+)
+from homeroom.packing import packed, unpacked
 from homeroom.sealing import AnswerContext, AnswerSealer
 from homeroom.signing import digest_of
-from homeroom.vocabulary import Element, Obligation, ReasonCode
-from services.node.domain.agreement_memory import Remembered
-from services.node.domain.arrow_stream import ArrowStream
-from services.node.domain.copies import CopiedPiece, Copies
-from services.node.domain.log import Log, Note
+from services.node.domain.arrow_stream import ArrowStream, batch_in
+from services.node.domain.copies import CopiedPiece
+from services.node.domain.ending import (
+    Closing,
+    Ending,
+    SealedRows,
+    history_of,
+    obligations_told,
+    reasons_told,
+)
+from services.node.domain.log import Note
+from services.node.domain.permission import Means, Permission
 from services.node.domain.register import Manifest
-from services.node.domain.replica import Evidence, Replica
-from services.node.domain.ruling import Asked, Holder, Ruling
+from services.node.domain.ruling import Asked, Ruling
 from services.node.domain.selection import (
+    MOST_UNSENT,
     ROWS_PER_BATCH,
     Beginning,
     Narrowing,
-    Records,
-    still_permits,
 )
-from services.node.domain.unnamed import TableReader, Unnamed, still_tells
+from services.node.domain.unnamed import TableReader, Unnamed
 
-_LONGEST_TRUST = dt.timedelta(seconds=5)
-"""How long an answer relies on grants that it read, for they also end by themselves."""
-
-
-class Ending(StrEnum):
-    """How an answer ended."""
-
-    ANSWERED = "answered"
-    NO_PERMITTED_ANSWER = "no_permitted_answer"
-
-
-@dataclass(frozen=True, slots=True)
-class SealedRows:
-    """A piece of the answer's Arrow stream, sealed to the requester.
-
-    Attributes:
-        sealed_key: the content key, wrapped to the requester; in the first piece only.
-    """
-
-    sequence: int
-    rows: bytes
-    sealed_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How the answer ended; what the receipt says.
-
-    Attributes:
-        last: the place of the last frame, with the end of the rows where they came to one: a frame
-            of its own would cost a small answer as much as its rows.
-        history: how far the agreement's history was known.
-    """
-
-    last: SealedRows
-    sealer: AnswerSealer
-    ending: Ending
-    reasons: tuple[ReasonCode, ...]
-    released: tuple[Element, ...]
-    withheld: Mapping[Element, ReasonCode]
-    obligations: tuple[Obligation, ...]
-    row_count: int
-    agreement_version: int
-    history: Remembered | None
-    evidence: Evidence
-    decision_digest: bytes
-    position: Position
-    at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a release works with.
-
-    Attributes:
-        copies: where copies are kept; None keeps none.
-        rule_now: rules on the question again, by what is known at this moment.
-    """
-
-    holder: Holder
-    replica: Replica
-    records: Records
-    log: Log
-    clock: Clock
-    copies: Copies | None
-    rule_now: Callable[[Asked], Awaitable[Ruling]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +79,27 @@ class Release:
     ) -> None:
         self._means = means
         self.beginning = beginning
-        self._coverage = coverage = beginning.coverage
         self._unnamed = unnamed
         self._asked = asked
-        self.ruling = ruling
         # The rows are read later: of whom they tell only by then, the log does not know.
-        self._begun = begun = ruling.selection
-        self._narrowing = Narrowing(coverage.elements, begun.dataset) if begun else None
+        self._permission = Permission(means, asked, ruling, beginning.coverage, unnamed)
+        self._begun = self._permission.begun
         self._sealer = AnswerSealer(
             asked.requester.sealing_key,
             AnswerContext(asked.digest, means.holder.organization_id),
         )
         self._reader = beginning.reader
         self._pending: deque[_Pending] = deque()
-        self._looked_at = means.clock()
         self._sequence = 0
         self._row_count = 0
         self._before_end: tuple[int, bytes] | None = None
         self.began = 0
-        self._runs = self._closed = False
+        self._runs = self._ended = self._read_all = self._read_closed = False
+        self._runner: object = None
+        self._one_at_a_time = asyncio.Lock()
+        self._step: asyncio.Future[Any] | None = None
+        self._closing: Closing | None = None
+        self._copied: dict[int, bytes] = {}
 
     async def open(self) -> Sequence[Note]:
         """Begins to read what may leave; gives the copy of the first batch about students.
@@ -164,7 +110,7 @@ class Release:
         if self._asked.question.validate_only or (begun is None and rows is None):
             return []
         if begun is not None:
-            chosen = begun.telling(self._coverage.called_for)
+            chosen = begun.telling(self.beginning.coverage.called_for)
             self._schema = chosen.schema
             self._reader = self._reader or await self._means.records.open(chosen)
         elif rows is not None:
@@ -173,51 +119,180 @@ class Release:
         self._stream = ArrowStream(self._schema)
         return await self._read()
 
+    @property
+    def ruling(self) -> Ruling:
+        """What was decided, by the newest evidence."""
+        return self._permission.ruling
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces with rows have left."""
+        return self._sequence if self._before_end is None else self._before_end[0]
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it can be gone on with, or told again, where its caller lost it.
+
+        What left is told again from its copies, of which there are none where nobody is told of.
+        """
+        keeps = self._means.copies is not None and self._begun is not None
+        cut = self._closing is not None and self._closing.ending is not Ending.ANSWERED
+        return (
+            keeps
+            and self._reader is not None
+            and not (cut or self._ended or self._permission.refused)
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is still at work that its caller did not wait for."""
+        return self._step is not None and not self._step.done()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether all of it was told once."""
+        return self._closing is not None
+
+    def frames_digest(self, pieces: int) -> bytes:
+        """What whoever opened the first so many pieces has as their digest; of none, nothing."""
+        return self._sealer.frames_digest(pieces) if pieces else b""
+
     async def end(self) -> None:
         """Ends the read, finished or not; of an answer that broke off, records that it was cut."""
-        try:
-            if self._reader is not None:
-                await self._reader.close()
-        finally:
-            if self._runs and not self._closed:
-                # Its caller left, or something failed: what had left by then stands in the log.
-                with suppress(LogUnavailableError, QueryReplayedError):
-                    await self.close(cut=True)
+        self._runner = None
+        if self._step is not None:
+            self._step.cancel()
+        async with self._one_at_a_time:
+            self._ended = True
+            try:
+                await self.let_go()
+            finally:
+                if self._runs and self._closing is None:
+                    # Its caller left, or something failed: what had left stands in the log.
+                    with suppress(LogUnavailableError, QueryReplayedError):
+                        await self.close(cut=True)
 
-    async def run(self) -> AsyncIterator[SealedRows | Closing]:
-        """Streams what is permitted, then the closing."""
+    async def let_go(self) -> None:
+        """Ends the read, of which nothing is needed any more."""
+        if self._reader is not None and not self._read_closed:
+            self._read_closed = True
+            await self._reader.close()
+
+    async def run(self, first: int | None = None) -> AsyncIterator[SealedRows | Closing]:
+        """Streams what is permitted, then the closing; whoever ran it before gets nothing more.
+
+        Args:
+            first: the piece to begin with, of those that left or the next one: then what may leave
+                is looked at again before anything does.
+        """
         self._runs = True
-        if self._reader is None:
-            yield await self.close()
-            return
-        while self._pending:
-            if not await self._still_permitted():
-                yield await self.close(cut=True)
+        mine = self._runner = object()
+        place = self._sequence
+        if first is not None:
+            place, self._copied = first, {}
+            self._permission.look_anew()
+        while True:
+            async with self._one_at_a_time:
+                if self._runner is not mine:
+                    return
+                piece = await self._next(place)
+            yield piece
+            if isinstance(piece, Closing):
                 return
-            if self._pending[0].narrowing is not self._narrowing:
-                await self._keep(self._write([pending.batch for pending in self._pending]))
-            pending = self._pending.popleft()
+            place += 1
+
+    async def _next(self, place: int) -> SealedRows | Closing:
+        """The piece that goes to a place, or the closing."""
+        if self._step is not None:
+            await self._whole(self._step)
+        if self._reader is None:
+            return await self.close()
+        if place < self.pieces or self._closing is not None:
+            return await self._again(place)
+        while pending := await self._next_pending():
             if pending.piece:
                 self._row_count += pending.rows
-                yield self._seal(pending.piece)
-            if not self._pending:
-                await self._keep(await self._read())
-        if not await self._still_permitted():
-            yield await self.close(cut=True)
-            return
+                return self._seal(pending.piece)
+        if not await self._permission.still():
+            return await self._whole(self.close(cut=True))
         self._before_end = self._sequence, self._sealer.frames_digest()
-        yield await self.close(end=self._seal(packed(self._stream.end())))
+        return await self._whole(self.close(end=self._seal(packed(self._stream.end()))))
+
+    async def _again(self, place: int) -> SealedRows | Closing:
+        """What left before, byte for byte; where it may not any more, the answer is cut.
+
+        Raises:
+            NotPermittedError: if the log has by then that all of it left.
+        """
+        told = place == self.pieces
+        rows = b"" if told else await self._copy(place)
+        if await self._permission.still() and (told or self._leaves_whole(rows)):
+            if told and self._closing is not None:
+                return self._closing
+            return SealedRows(place, self._sealer.seal_again(place, rows), self._key_at(place))
+        self._permission.refused = True
+        if self._closing is not None:
+            raise NotPermittedError("no permitted answer")
+        return await self._whole(self.close(cut=True, at=place))
+
+    async def _copy(self, place: int) -> bytes:
+        """A piece that left, from the copies, of which a few are read at once."""
+        copies = self._means.copies
+        if place not in self._copied and copies is not None:
+            most = min(MOST_UNSENT, self.pieces - place)
+            some = await copies.some_of(self._asked.digest, place, most)
+            self._copied = dict(enumerate(some, place))
+        if place not in self._copied:
+            raise EvidenceInvalidError("a copy of what left is not there")
+        return self._copied[place]
+
+    def _leaves_whole(self, piece: bytes) -> bool:
+        """Whether everything in a piece may leave now: it leaves as it was sealed, or not at all.
+
+        Other rows sealed in its place would be sealed with a nonce that was used.
+        """
+        if self._permission.narrowing is None:
+            return True
+        batch = batch_in(unpacked(piece), self._schema)
+        return bool(self._permission.narrowing.apply(batch).equals(batch))
+
+    async def _next_pending(self) -> _Pending | None:
+        """The next batch, as it may leave now; None after the last, and where none may."""
+        if not self._pending and not self._read_all:
+            await self._whole(self._read_on())
+        if not self._pending or not await self._permission.still():
+            return None
+        if self._pending[0].narrowing is not self._permission.narrowing:
+            await self._whole(self._keep_anew())
+        return self._pending.popleft()
+
+    async def _whole(self, work: "Coroutine[Any, Any, T] | asyncio.Future[T]") -> T:
+        """Does a step to its end, whoever leaves meanwhile: nobody goes on with one half done."""
+        if not self.may_go_on and asyncio.iscoroutine(work):
+            return await work
+        self._step = step = asyncio.ensure_future(work)
+        done = await asyncio.shield(step)
+        self._step = None
+        return done
+
+    async def _read_on(self) -> None:
+        await self._keep(await self._read())
+
+    async def _keep_anew(self) -> None:
+        await self._keep(self._write([pending.batch for pending in self._pending]))
 
     async def _read(self) -> Sequence[CopiedPiece]:
         """Reads the next batches, and gives the copies of their pieces that are to be kept."""
-        return self._write(await self._reader.next_batches() if self._reader is not None else [])
+        batches = await self._reader.next_batches() if self._reader is not None else []
+        self._read_all = not batches
+        return self._write(batches)
 
     def _write(self, batches: Sequence[pa.RecordBatch]) -> Sequence[CopiedPiece]:
         """Has batches wait as they would leave now, and gives the copies of their pieces."""
         if self._sequence == 0:
             # What was written before and did not leave had the schema.
             self._stream = ArrowStream(self._schema)
-        narrowing, sequence = self._narrowing, self._sequence
+        narrowing, sequence = self._permission.narrowing, self._sequence
         self._pending.clear()
         for batch in batches:
             left = batch if narrowing is None else narrowing.apply(batch)
@@ -236,8 +311,16 @@ class Release:
         if copied and self._means.copies is not None:
             await self._means.copies.keep(copied)
 
-    async def close(self, *, cut: bool = False, end: SealedRows | None = None) -> Closing:
-        """Records how the answer ended, then says so; `end` is where the rows came to one."""
+    async def close(
+        self, *, cut: bool = False, end: SealedRows | None = None, at: int | None = None
+    ) -> Closing:
+        """Records how the answer ended, then says so.
+
+        Args:
+            cut: whether before its rows did.
+            end: where these came to one.
+            at: the frame's place, of an answer that is cut while it is told again.
+        """
         means, ruling = self._means, self.ruling
         ending = Ending.NO_PERMITTED_ANSWER
         if (ruling.selection is not None or self._tells_rows) and not cut:
@@ -247,36 +330,34 @@ class Release:
         told = self._unnamed or self._begun
         released = told.elements if told and left else frozenset()
         pieces, frames_digest = self._left(cut=cut)
-        position = await means.log.append(
-            AuditKind.RELEASED,
-            self._asked.digest,
-            {
-                "ending": str(ending),
-                "cut": cut,
-                "rows": self._row_count,
-                "frames_digest": frames_digest.hex(),
-                "registry_sequence": ruling.evidence.registry.sequence,
-                "consent_sequence": ruling.evidence.consent.sequence,
-            },
-            self._manifest(pieces, frames_digest, cut=cut),
-        )
-        self._closed = True
-        return Closing(
-            last=end or SealedRows(self._sequence, b"", self._sealed_key()),
+        said = {
+            "ending": str(ending),
+            "cut": cut,
+            "rows": self._row_count,
+            "frames_digest": frames_digest.hex(),
+            "registry_sequence": ruling.evidence.registry.sequence,
+            "consent_sequence": ruling.evidence.consent.sequence,
+        }
+        noted = self._manifest(pieces, frames_digest, cut=cut)
+        position = await means.log.append(AuditKind.RELEASED, self._asked.digest, said, noted)
+        place = self._sequence if at is None else at
+        self._closing = Closing(
+            last=end or SealedRows(place, b"", self._key_at(place)),
             sealer=self._sealer,
             ending=ending,
-            reasons=_reasons(ruling, ending, self._unnamed),
+            reasons=reasons_told(ruling, ending, self._unnamed),
             released=tuple(sorted(released)),
             withheld={entry.element: entry.reason for entry in sorted(ruling.decision.withheld)},
-            obligations=_obligations(ruling, ending),
+            obligations=obligations_told(ruling, ending),
             row_count=self._row_count,
             agreement_version=ruling.agreement.document.version if ruling.agreement else 0,
-            history=_history(self._asked, ruling.evidence),
+            history=history_of(self._asked, ruling.evidence),
             evidence=ruling.evidence,
             decision_digest=digest_of(ruling.decision.encode()),
             position=position,
             at=means.clock(),
         )
+        return self._closing
 
     @property
     def _tells_rows(self) -> bool:
@@ -298,75 +379,14 @@ class Release:
             return []
         return [Manifest(self.began, pieces, self._row_count, frames_digest.hex(), cut)]
 
-    async def _still_permitted(self) -> bool:
-        """Looks again at what may leave, if anything may have changed; False cuts the answer."""
-        means, ruling = self._means, self.ruling
-        evidence = means.replica.evidence()
-        now = means.clock()
-        evidence.require_fresh(now, means.holder.max_state_age)
-        if evidence.epoch == ruling.evidence.epoch and now - self._looked_at < _LONGEST_TRUST:
-            return True
-        latest = await means.rule_now(self._asked)
-        if self._unnamed is not None:
-            return self._still_tells(latest, self._unnamed, now)
-        begun = self._begun
-        if begun is None or latest.selection is None or not still_permits(latest.selection, begun):
-            return self._cut_by(latest)
-        self._looked_at = now
-        self.ruling = replace(ruling, evidence=latest.evidence)
-        narrowed = replace(begun, instant=now, classes=latest.selection.classes)
-        coverage = await means.records.covered(narrowed)
-        called_for = self._coverage.called_for
-        if not coverage.called_for <= called_for:
-            # What now goes with some record has no column in this answer.
-            return self._cut_by(latest)
-        # A statement on one element stands in the row of them all.
-        still = coverage.since(self._coverage, whole=bool(called_for))
-        self._narrowing = Narrowing(still, begun.dataset)
-        return True
-
-    def _cut_by(self, latest: Ruling) -> bool:
-        self.ruling = replace(latest, selection=None)
-        return False
-
-    def _still_tells(self, latest: Ruling, told: Unnamed, now: dt.datetime) -> bool:
-        level, begun = self._asked.question.level, self.ruling.decision.grant
-        self._looked_at = now
-        if still_tells(latest.decision, told, level, begun):
-            self.ruling = replace(self.ruling, evidence=latest.evidence)
-            return True
-        self.ruling = latest
-        return False
-
     def _seal(self, rows: bytes) -> SealedRows:
         piece = SealedRows(
-            self._sequence, self._sealer.seal_rows(self._sequence, rows), self._sealed_key()
+            self._sequence,
+            self._sealer.seal_rows(self._sequence, rows),
+            self._key_at(self._sequence),
         )
         self._sequence += 1
         return piece
 
-    def _sealed_key(self) -> bytes:
-        return self._sealer.sealed_key if self._sequence == 0 else b""
-
-
-def _history(asked: Asked, evidence: Evidence) -> Remembered | None:
-    known = evidence.federation.known.get(asked.question.agreement_id)
-    return Remembered(len(known.history.statements), known.history.head) if known else None
-
-
-def _reasons(
-    ruling: Ruling, ending: Ending, unnamed: Unnamed | None = None
-) -> tuple[ReasonCode, ...]:
-    """Why the answer ended as it did; for a refusal of every element, why each was withheld."""
-    decision = ruling.decision
-    beside = unnamed.reasons if unnamed is not None else frozenset()
-    if ending is Ending.ANSWERED or not decision.allow:
-        return tuple(sorted(decision.reasons | beside))
-    if beside:
-        return tuple(sorted(beside))
-    return tuple(sorted({entry.reason for entry in decision.withheld}))
-
-
-def _obligations(ruling: Ruling, ending: Ending) -> tuple[Obligation, ...]:
-    grant = ruling.decision.grant
-    return tuple(sorted(grant.obligations)) if grant and ending is Ending.ANSWERED else ()
+    def _key_at(self, place: int) -> bytes:
+        return self._sealer.sealed_key if place == 0 else b""

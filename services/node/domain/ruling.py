@@ -97,6 +97,7 @@ class Holder:
         own: what its own file says of it.
         keeping: what decides which laws ask it for a disclosure record.
         held: the signing keys that it has, where one may take the other's place.
+        query_life: how long after it was asked an answer that broke off may be gone on with.
     """
 
     organization_id: str
@@ -107,6 +108,7 @@ class Holder:
     keeping: Keeping = field(default_factory=Keeping)
     own: HolderFacts = field(default_factory=HolderFacts)
     held: HeldKeys | None = None
+    query_life: dt.timedelta = dt.timedelta()
 
     @property
     def present_key(self) -> bytes:

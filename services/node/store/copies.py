@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, insert, select
 
 from homeroom.errors import EvidenceInvalidError
 from homeroom.packing import packed, unpacked
@@ -72,6 +72,9 @@ class CopyStore:
     async def keep(self, copied: Sequence[CopiedPiece]) -> None:
         await asyncio.to_thread(self._keep, copied)
 
+    async def some_of(self, query_digest: bytes, first: int, most: int) -> Sequence[bytes]:
+        return await asyncio.to_thread(self._some_of, query_digest.hex(), first, most)
+
     @available()
     def of_query(self, query_digest: str) -> OpenedCopies | None:
         """What was kept of one answer; None if nothing is.
@@ -79,17 +82,9 @@ class CopyStore:
         Raises:
             EvidenceInvalidError: if the holder's sealing key does not open it.
         """
-        chosen = (
-            select(RELEASED_COPY, COPY_KEY.c.sealed_key)
-            .join(COPY_KEY, COPY_KEY.c.key_id == _COPY.key_id)
-            .where(_COPY.query_digest == query_digest)
-            .order_by(_COPY.sequence)
-        )
         with self._state.connect() as connection:
-            rows = connection.execute(chosen).all()
-        if [row.sequence for row in rows] != list(range(len(rows))):
-            raise EvidenceInvalidError("a copy of an answer is not whole")
-        opened = [self._opened(row) for row in rows]
+            rows = connection.execute(_kept_of(query_digest)).all()
+        opened = self._all_opened(rows, 0)
         return OpenedCopies(opened[0][0], [piece for _, piece in opened]) if opened else None
 
     @available()
@@ -106,6 +101,19 @@ class CopyStore:
             connection.execute(_FROM_THERE, first)
             _insert(connection, copied)
 
+    @available()
+    def _some_of(self, query_digest: str, first: int, most: int) -> Sequence[bytes]:
+        chosen = _kept_of(query_digest).where(_COPY.sequence >= first).limit(most)
+        with self._state.connect() as connection:
+            rows = connection.execute(chosen).all()
+        return [piece for _, piece in self._all_opened(rows, first)]
+
+    def _all_opened(self, rows: Sequence[Any], first: int) -> Sequence[tuple[bytes, bytes]]:
+        """The content key and the piece of each row; one follows the other, from the first on."""
+        if [row.sequence for row in rows] != list(range(first, first + len(rows))):
+            raise EvidenceInvalidError("a copy of an answer is not whole")
+        return [self._opened(row) for row in rows]
+
     def _opened(self, row: Any) -> tuple[bytes, bytes]:
         opener = self._opener(row.sealed_key)
         place = _place_of(row.query_digest, row.sequence)
@@ -118,6 +126,15 @@ class CopyStore:
             with suppress(EvidenceInvalidError):
                 return BatchOpener(sealed_key, key, self._context)
         raise EvidenceInvalidError("no sealing key of this node opens a copy")
+
+
+def _kept_of(query_digest: str) -> Select[Any]:
+    return (
+        select(RELEASED_COPY, COPY_KEY.c.sealed_key)
+        .join(COPY_KEY, COPY_KEY.c.key_id == _COPY.key_id)
+        .where(_COPY.query_digest == query_digest)
+        .order_by(_COPY.sequence)
+    )
 
 
 def write_copies(connection: Connection, noted: Sequence[tuple[Any, CopiedPiece]]) -> None:

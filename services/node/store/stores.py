@@ -8,6 +8,7 @@ from homeroom.sealing import SealingKey
 from services.node.domain.answer import Stock
 from services.node.domain.copies import Copies
 from services.node.domain.extracts import Chance
+from services.node.domain.resuming import OpenAnswers
 from services.node.domain.ruling import Holder
 from services.node.domain.unnamed import UnnamedAnswers
 from services.node.store.accounts import AccountStore
@@ -67,10 +68,10 @@ class Stores:
     views: Views
     intakes: IntakeHistory
 
-    def stock(self, copies: Copies | None) -> Stock:
-        """What answers are made of, and where copies of what leaves are kept."""
+    def stock(self, copies: Copies | None, waiting: OpenAnswers) -> Stock:
+        """What answers are made of, where copies of what leaves are kept, and who waits."""
         unnamed = UnnamedAnswers(self.aggregates, self.answers, _CHANCE)
-        return Stock(self.answers, unnamed, copies)
+        return Stock(self.answers, unnamed, copies, waiting)
 
     def begin_copies(
         self, sealing_key: SealingKey, holder: Holder, former: Sequence[SealingKey]

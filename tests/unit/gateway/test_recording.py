@@ -15,7 +15,7 @@ from homeroom.errors import LogUnavailableError, QueryReplayedError, Reason
 from homeroom.federation import FederationState
 from homeroom.question import Question
 from homeroom.vocabulary import Element
-from services.gateway.api import _told
+from services.gateway.api.questions import _told
 from services.gateway.domain.fan_out import Ended, FanOut, Outcome, Piece
 from services.gateway.domain.plan import Holder
 from services.gateway.domain.recording import Asked, QuestionLog

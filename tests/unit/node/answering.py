@@ -13,9 +13,11 @@ from homeroom.facts import Facts
 from homeroom.federation import AgreementState
 from homeroom.packing import unpacked
 from homeroom.sealing import AnswerContext, AnswerOpener
-from services.node.domain.answer import Answerer, Closing, Ending, SealedRows, Stock
+from services.node.domain.answer import Answerer, Stock
 from services.node.domain.decision import Decision
+from services.node.domain.ending import Closing, Ending, SealedRows
 from services.node.domain.extracts import Chance
+from services.node.domain.resuming import OpenAnswers
 from services.node.domain.ruling import Judge
 from services.node.domain.unnamed import UnnamedAnswers
 from tests.fakes import (
@@ -92,6 +94,7 @@ class Node:
     """A node made of fakes that note in one list what happens to them.
 
     Attributes:
+        waiting: where answers wait whose callers lost them; by default none does.
         after: what happens when so many pieces have left.
     """
 
@@ -99,6 +102,7 @@ class Node:
         self,
         batches: Sequence[Sequence[Row]] = ((event("ana"), event("ben")),),
         judge: Callable[[Facts], Decision] = small.by_the_agreement,
+        waiting: OpenAnswers | None = None,
     ) -> None:
         self.events: list[str] = []
         self.clock = FakeClock(NOW)
@@ -110,7 +114,8 @@ class Node:
         self.log = FakeLog(self.events)
         self.aggregates = FakeAggregates()
         self.extracts = FakeExtracts()
-        self.copies = FakeCopies(self.events)
+        self.copies = FakeCopies(self.events, beside=self.log.copies)
+        self.waiting = waiting or OpenAnswers()
         self.told = Told()
         self.after: dict[int, Callable[[], None]] = {}
 
@@ -131,7 +136,7 @@ class Node:
         holder = small.holder()
         judge = Judge(holder, self.policies, self.files)
         unnamed = UnnamedAnswers(self.aggregates, self.extracts, CHANCE)
-        stock = Stock(self.records, unnamed, self.copies)
+        stock = Stock(self.records, unnamed, self.copies, self.waiting)
         return Answerer(holder, self.replica, judge, stock, self.log, self.clock)
 
     def revoke(self, ref: str) -> None:

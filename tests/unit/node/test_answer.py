@@ -20,8 +20,8 @@ from homeroom.facts import Facts
 from homeroom.matters import MatterKind
 from homeroom.signing import digest_of
 from homeroom.vocabulary import Basis, Element, Obligation, ReasonCode
-from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision
+from services.node.domain.ending import Ending
 from services.node.domain.on_file import OnFile, Waiting
 from services.node.domain.register import Regime
 from tests.organizations import NOW, Member

@@ -12,9 +12,9 @@ from homeroom.levels import CELL_SCHEMA
 from homeroom.question import Level
 from homeroom.vocabulary import Basis, Element, ReasonCode
 from services.node.domain.aggregates import AskedTable, TableRelease, settle
-from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
 from services.node.domain.disclosure.table import Cell, Known, Table
+from services.node.domain.ending import Ending
 from tests.organizations import NOW
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, Told

@@ -14,8 +14,8 @@ from homeroom.checks import RowCondition
 from homeroom.levels import RECORD_CODE
 from homeroom.question import Level
 from homeroom.vocabulary import Basis, Element, ReasonCode
-from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision, Grant, Schools
+from services.node.domain.ending import Ending
 from services.node.domain.extracts import STUDENT_KEY, Chance, coded, smallest_group
 from services.node.domain.register import Regime
 from tests.organizations import NOW

@@ -19,8 +19,8 @@ from homeroom.facts import Facts
 from homeroom.federation import Standing
 from homeroom.signing import key_id_of
 from homeroom.vocabulary import Element, ReasonCode
-from services.node.domain.answer import Ending
 from services.node.domain.decision import Decision
+from services.node.domain.ending import Ending
 from services.node.domain.selection import Covered
 from tests import strategies
 from tests.organizations import Member

@@ -26,7 +26,7 @@ from homeroom.api.common.v1 import answer_pb2 as homeroom_dot_api_dot_common_dot
 from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/gateway/v1/gateway_service.proto\x12\x17homeroom.api.gateway.v1\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\"_\n\x0cQueryRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb9\x01\n\rQueryResponse\x12-\n\x04plan\x18\x01 \x01(\x0b\x32\x1d.homeroom.api.gateway.v1.PlanH\x00\x12\x35\n\x05\x66rame\x18\x02 \x01(\x0b\x32$.homeroom.api.gateway.v1.SourceFrameH\x00\x12\x39\n\x07outcome\x18\x03 \x01(\x0b\x32&.homeroom.api.gateway.v1.SourceOutcomeH\x00\x42\x07\n\x05\x65vent\"\x17\n\x04Plan\x12\x0f\n\x07holders\x18\x01 \x03(\t\"Q\n\x0bSourceFrame\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x32\n\x05\x66rame\x18\x02 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrame\"g\n\rSourceOutcome\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\x03 \x01(\t2j\n\x0eGatewayService\x12X\n\x05Query\x12%.homeroom.api.gateway.v1.QueryRequest\x1a&.homeroom.api.gateway.v1.QueryResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-homeroom/api/gateway/v1/gateway_service.proto\x12\x17homeroom.api.gateway.v1\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\"_\n\x0cQueryRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb9\x01\n\rQueryResponse\x12-\n\x04plan\x18\x01 \x01(\x0b\x32\x1d.homeroom.api.gateway.v1.PlanH\x00\x12\x35\n\x05\x66rame\x18\x02 \x01(\x0b\x32$.homeroom.api.gateway.v1.SourceFrameH\x00\x12\x39\n\x07outcome\x18\x03 \x01(\x0b\x32&.homeroom.api.gateway.v1.SourceOutcomeH\x00\x42\x07\n\x05\x65vent\"\x17\n\x04Plan\x12\x0f\n\x07holders\x18\x01 \x03(\t\"Q\n\x0bSourceFrame\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x32\n\x05\x66rame\x18\x02 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrame\"g\n\rSourceOutcome\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.homeroom.api.common.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\x03 \x01(\t\"\xa1\x01\n\x12ResumeQueryRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12:\n\tpositions\x18\x03 \x03(\x0b\x32\'.homeroom.api.gateway.v1.SourcePosition\"N\n\x0eSourcePosition\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x15\n\rnext_sequence\x18\x02 \x01(\r\x12\x15\n\rframes_digest\x18\x03 \x01(\x0c\"L\n\x13ResumeQueryResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.homeroom.api.gateway.v1.QueryResponse2\xd6\x01\n\x0eGatewayService\x12X\n\x05Query\x12%.homeroom.api.gateway.v1.QueryRequest\x1a&.homeroom.api.gateway.v1.QueryResponse0\x01\x12j\n\x0bResumeQuery\x12+.homeroom.api.gateway.v1.ResumeQueryRequest\x1a,.homeroom.api.gateway.v1.ResumeQueryResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUERYREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_QUERYREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
+  _globals['_RESUMEQUERYREQUEST'].fields_by_name['user_token']._loaded_options = None
+  _globals['_RESUMEQUERYREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_QUERYREQUEST']._serialized_start=150
   _globals['_QUERYREQUEST']._serialized_end=245
   _globals['_QUERYRESPONSE']._serialized_start=248
@@ -45,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCEFRAME']._serialized_end=541
   _globals['_SOURCEOUTCOME']._serialized_start=543
   _globals['_SOURCEOUTCOME']._serialized_end=646
-  _globals['_GATEWAYSERVICE']._serialized_start=648
-  _globals['_GATEWAYSERVICE']._serialized_end=754
+  _globals['_RESUMEQUERYREQUEST']._serialized_start=649
+  _globals['_RESUMEQUERYREQUEST']._serialized_end=810
+  _globals['_SOURCEPOSITION']._serialized_start=812
+  _globals['_SOURCEPOSITION']._serialized_end=890
+  _globals['_RESUMEQUERYRESPONSE']._serialized_start=892
+  _globals['_RESUMEQUERYRESPONSE']._serialized_end=968
+  _globals['_GATEWAYSERVICE']._serialized_start=971
+  _globals['_GATEWAYSERVICE']._serialized_end=1185
 # @@protoc_insertion_point(module_scope)

@@ -169,3 +169,91 @@ class SourceOutcome(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SourceOutcome: _TypeAlias = SourceOutcome  # noqa: Y015
+
+@_typing.final
+class ResumeQueryRequest(_message.Message):
+    """ResumeQueryRequest says of which question answers are to go on, and each of them from where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    USER_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    user_token: _builtins.str
+    """The OIDC token of the person who asked, the same as then."""
+    @_builtins.property
+    def query(self) -> _evidence_pb2.SignedStatement:
+        """The Query, with the same bytes and signature as when it was asked."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourcePosition]:
+        """Whose answers are to go on; at least one, and each once."""
+
+    def __init__(
+        self,
+        *,
+        query: _evidence_pb2.SignedStatement | None = ...,
+        user_token: _builtins.str = ...,
+        positions: _abc.Iterable[Global___SourcePosition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "query", b"query", "user_token", b"user_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeQueryRequest: _TypeAlias = ResumeQueryRequest  # noqa: Y015
+
+@_typing.final
+class SourcePosition(_message.Message):
+    """SourcePosition is how much of one holder's answer came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    NEXT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    FRAMES_DIGEST_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    """The holder."""
+    next_sequence: _builtins.int
+    """The next frame that is wanted, counted from 0."""
+    frames_digest: _builtins.bytes
+    """The SHA-256 digest over the content key's commitment and the tags of the frames that came; empty where none came."""
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        next_sequence: _builtins.int = ...,
+        frames_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames_digest", b"frames_digest", "holder", b"holder", "next_sequence", b"next_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourcePosition: _TypeAlias = SourcePosition  # noqa: Y015
+
+@_typing.final
+class ResumeQueryResponse(_message.Message):
+    """ResumeQueryResponse is one event of what is left of the answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___QueryResponse:
+        """What happened, as where the question is asked: first the plan, last an outcome for each holder of it."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___QueryResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeQueryResponse: _TypeAlias = ResumeQueryResponse  # noqa: Y015

@@ -40,6 +40,11 @@ class GatewayServiceStub:
                 request_serializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryResponse.FromString,
                 _registered_method=True)
+        self.ResumeQuery = channel.unary_stream(
+                '/homeroom.api.gateway.v1.GatewayService/ResumeQuery',
+                request_serializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -53,6 +58,13 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeQuery(self, request, context):
+        """ResumeQuery has holders go on with answers that broke off; it streams what of them is left, ending with one outcome for each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryResponse.SerializeToString,
+            ),
+            'ResumeQuery': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeQuery,
+                    request_deserializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class GatewayService:
             '/homeroom.api.gateway.v1.GatewayService/Query',
             homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryRequest.SerializeToString,
             homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.QueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/homeroom.api.gateway.v1.GatewayService/ResumeQuery',
+            homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryRequest.SerializeToString,
+            homeroom_dot_api_dot_gateway_dot_v1_dot_gateway__service__pb2.ResumeQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

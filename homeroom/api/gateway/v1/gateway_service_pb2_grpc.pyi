@@ -37,6 +37,8 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     Query: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.QueryRequest, _gateway_service_pb2.QueryResponse]
     """Query asks every holder at once and streams their answers as they arrive, ending with one outcome for each."""
+    ResumeQuery: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.ResumeQueryRequest, _gateway_service_pb2.ResumeQueryResponse]
+    """ResumeQuery has holders go on with answers that broke off; it streams what of them is left, ending with one outcome for each."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -45,6 +47,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Query: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.QueryRequest, _gateway_service_pb2.QueryResponse]  # type: ignore[assignment]
     """Query asks every holder at once and streams their answers as they arrive, ending with one outcome for each."""
+    ResumeQuery: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.ResumeQueryRequest, _gateway_service_pb2.ResumeQueryResponse]  # type: ignore[assignment]
+    """ResumeQuery has holders go on with answers that broke off; it streams what of them is left, ending with one outcome for each."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GatewayService is what apps call."""
@@ -56,5 +60,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.QueryResponse], _abc.AsyncIterator[_gateway_service_pb2.QueryResponse]]:
         """Query asks every holder at once and streams their answers as they arrive, ending with one outcome for each."""
+
+    @_abc_1.abstractmethod
+    def ResumeQuery(
+        self,
+        request: _gateway_service_pb2.ResumeQueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.ResumeQueryResponse], _abc.AsyncIterator[_gateway_service_pb2.ResumeQueryResponse]]:
+        """ResumeQuery has holders go on with answers that broke off; it streams what of them is left, ending with one outcome for each."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

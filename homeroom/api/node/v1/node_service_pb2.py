@@ -27,7 +27,7 @@ from homeroom.api.common.v1 import answer_pb2 as homeroom_dot_api_dot_common_dot
 from homeroom.api.common.v1 import evidence_pb2 as homeroom_dot_api_dot_common_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'homeroom/api/node/v1/node_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\"`\n\rAnswerRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"D\n\x0e\x41nswerResponse\x12\x32\n\x05\x66rame\x18\x01 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrame\"\x16\n\x14GetNodeStatusRequest\"\xe3\x06\n\x15GetNodeStatusResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x34\n\x08\x64\x61tasets\x18\x02 \x03(\x0b\x32\".homeroom.api.node.v1.DatasetCount\x12\x19\n\x11registry_sequence\x18\x03 \x01(\x04\x12\x39\n\x15registry_confirm_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63onsent_sequence\x18\x05 \x01(\x04\x12\x38\n\x14\x63onsent_confirm_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61\x63tive_consents\x18\x07 \x01(\x04\x12>\n\x10\x63onsent_problems\x18\x08 \x03(\x0b\x32$.homeroom.api.node.v1.ConsentProblem\x12\x15\n\rpolicy_engine\x18\t \x01(\t\x12=\n\x11\x66\x65\x64\x65ration_policy\x18\n \x01(\x0b\x32\".homeroom.api.node.v1.PolicyStatus\x12\x38\n\x0clocal_policy\x18\x0b \x01(\x0b\x32\".homeroom.api.node.v1.PolicyStatus\x12\x10\n\x08log_size\x18\x0c \x01(\x04\x12\x17\n\x0f\x63hange_sequence\x18\r \x01(\x04\x12\x30\n\x07intakes\x18\x0e \x03(\x0b\x32\x1f.homeroom.api.node.v1.IntakeRun\x12\x37\n\x07schools\x18\x0f \x03(\x0b\x32&.homeroom.api.node.v1.SchoolAttendance\x12\x16\n\x0ewitnessed_size\x18\x10 \x01(\x04\x12\x30\n\x0cwitness_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11log_contradiction\x18\x12 \x01(\t\x12J\n\x16partner_contradictions\x18\x13 \x03(\x0b\x32*.homeroom.api.node.v1.PartnerContradiction\x12!\n\x19overdue_certificate_count\x18\x14 \x01(\x04\"\x95\x01\n\x14PartnerContradiction\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nknown_note\x18\x03 \x01(\t\x12\x14\n\x0crefused_note\x18\x04 \x01(\t\x12,\n\x08see_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x0cPolicyStatus\x12\x10\n\x08revision\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\"H\n\x0c\x44\x61tasetCount\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\x12\x11\n\tfrom_view\x18\x03 \x01(\x08\"\xb3\x01\n\tIntakeRun\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12/\n\x0b\x66inish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06tables\x18\x05 \x03(\x0b\x32 .homeroom.api.node.v1.TableTally\x12\x16\n\x0erejected_count\x18\x06 \x01(\x04\"\x9f\x01\n\nTableTally\x12\r\n\x05table\x18\x01 \x01(\t\x12\x12\n\nread_count\x18\x02 \x01(\x04\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x03 \x01(\x04\x12\x15\n\rchanged_count\x18\x04 \x01(\x04\x12\x15\n\rremoved_count\x18\x05 \x01(\x04\x12\x13\n\x0b\x65nded_count\x18\x06 \x01(\x04\x12\x16\n\x0erejected_count\x18\x07 \x01(\x04\"Z\n\x10SchoolAttendance\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61ttendance_kind\x18\x02 \x01(\t\x12\x1a\n\x12last_reported_date\x18\x03 \x01(\t\"<\n\x0e\x43onsentProblem\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\x15\n\rconsent_count\x18\x02 \x01(\x04\x32\xce\x01\n\x0bNodeService\x12U\n\x06\x41nswer\x12#.homeroom.api.node.v1.AnswerRequest\x1a$.homeroom.api.node.v1.AnswerResponse0\x01\x12h\n\rGetNodeStatus\x12*.homeroom.api.node.v1.GetNodeStatusRequest\x1a+.homeroom.api.node.v1.GetNodeStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'homeroom/api/node/v1/node_service.proto\x12\x14homeroom.api.node.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#homeroom/api/common/v1/answer.proto\x1a%homeroom/api/common/v1/evidence.proto\"`\n\rAnswerRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"D\n\x0e\x41nswerResponse\x12\x32\n\x05\x66rame\x18\x01 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrame\"\x94\x01\n\x13ResumeAnswerRequest\x12\x36\n\x05query\x18\x01 \x01(\x0b\x32\'.homeroom.api.common.v1.SignedStatement\x12\x17\n\nuser_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x15\n\rnext_sequence\x18\x03 \x01(\r\x12\x15\n\rframes_digest\x18\x04 \x01(\x0c\"J\n\x14ResumeAnswerResponse\x12\x32\n\x05\x66rame\x18\x01 \x01(\x0b\x32#.homeroom.api.common.v1.AnswerFrame\"\x16\n\x14GetNodeStatusRequest\"\xe3\x06\n\x15GetNodeStatusResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x34\n\x08\x64\x61tasets\x18\x02 \x03(\x0b\x32\".homeroom.api.node.v1.DatasetCount\x12\x19\n\x11registry_sequence\x18\x03 \x01(\x04\x12\x39\n\x15registry_confirm_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63onsent_sequence\x18\x05 \x01(\x04\x12\x38\n\x14\x63onsent_confirm_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61\x63tive_consents\x18\x07 \x01(\x04\x12>\n\x10\x63onsent_problems\x18\x08 \x03(\x0b\x32$.homeroom.api.node.v1.ConsentProblem\x12\x15\n\rpolicy_engine\x18\t \x01(\t\x12=\n\x11\x66\x65\x64\x65ration_policy\x18\n \x01(\x0b\x32\".homeroom.api.node.v1.PolicyStatus\x12\x38\n\x0clocal_policy\x18\x0b \x01(\x0b\x32\".homeroom.api.node.v1.PolicyStatus\x12\x10\n\x08log_size\x18\x0c \x01(\x04\x12\x17\n\x0f\x63hange_sequence\x18\r \x01(\x04\x12\x30\n\x07intakes\x18\x0e \x03(\x0b\x32\x1f.homeroom.api.node.v1.IntakeRun\x12\x37\n\x07schools\x18\x0f \x03(\x0b\x32&.homeroom.api.node.v1.SchoolAttendance\x12\x16\n\x0ewitnessed_size\x18\x10 \x01(\x04\x12\x30\n\x0cwitness_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11log_contradiction\x18\x12 \x01(\t\x12J\n\x16partner_contradictions\x18\x13 \x03(\x0b\x32*.homeroom.api.node.v1.PartnerContradiction\x12!\n\x19overdue_certificate_count\x18\x14 \x01(\x04\"\x95\x01\n\x14PartnerContradiction\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nknown_note\x18\x03 \x01(\t\x12\x14\n\x0crefused_note\x18\x04 \x01(\t\x12,\n\x08see_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x0cPolicyStatus\x12\x10\n\x08revision\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\"H\n\x0c\x44\x61tasetCount\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\x12\x11\n\tfrom_view\x18\x03 \x01(\x08\"\xb3\x01\n\tIntakeRun\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12/\n\x0b\x66inish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06tables\x18\x05 \x03(\x0b\x32 .homeroom.api.node.v1.TableTally\x12\x16\n\x0erejected_count\x18\x06 \x01(\x04\"\x9f\x01\n\nTableTally\x12\r\n\x05table\x18\x01 \x01(\t\x12\x12\n\nread_count\x18\x02 \x01(\x04\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x03 \x01(\x04\x12\x15\n\rchanged_count\x18\x04 \x01(\x04\x12\x15\n\rremoved_count\x18\x05 \x01(\x04\x12\x13\n\x0b\x65nded_count\x18\x06 \x01(\x04\x12\x16\n\x0erejected_count\x18\x07 \x01(\x04\"Z\n\x10SchoolAttendance\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61ttendance_kind\x18\x02 \x01(\t\x12\x1a\n\x12last_reported_date\x18\x03 \x01(\t\"<\n\x0e\x43onsentProblem\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\x15\n\rconsent_count\x18\x02 \x01(\x04\x32\xb7\x02\n\x0bNodeService\x12U\n\x06\x41nswer\x12#.homeroom.api.node.v1.AnswerRequest\x1a$.homeroom.api.node.v1.AnswerResponse0\x01\x12g\n\x0cResumeAnswer\x12).homeroom.api.node.v1.ResumeAnswerRequest\x1a*.homeroom.api.node.v1.ResumeAnswerResponse0\x01\x12h\n\rGetNodeStatus\x12*.homeroom.api.node.v1.GetNodeStatusRequest\x1a+.homeroom.api.node.v1.GetNodeStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,28 +36,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANSWERREQUEST'].fields_by_name['user_token']._loaded_options = None
   _globals['_ANSWERREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
+  _globals['_RESUMEANSWERREQUEST'].fields_by_name['user_token']._loaded_options = None
+  _globals['_RESUMEANSWERREQUEST'].fields_by_name['user_token']._serialized_options = b'\200\001\001'
   _globals['_ANSWERREQUEST']._serialized_start=174
   _globals['_ANSWERREQUEST']._serialized_end=270
   _globals['_ANSWERRESPONSE']._serialized_start=272
   _globals['_ANSWERRESPONSE']._serialized_end=340
-  _globals['_GETNODESTATUSREQUEST']._serialized_start=342
-  _globals['_GETNODESTATUSREQUEST']._serialized_end=364
-  _globals['_GETNODESTATUSRESPONSE']._serialized_start=367
-  _globals['_GETNODESTATUSRESPONSE']._serialized_end=1234
-  _globals['_PARTNERCONTRADICTION']._serialized_start=1237
-  _globals['_PARTNERCONTRADICTION']._serialized_end=1386
-  _globals['_POLICYSTATUS']._serialized_start=1388
-  _globals['_POLICYSTATUS']._serialized_end=1504
-  _globals['_DATASETCOUNT']._serialized_start=1506
-  _globals['_DATASETCOUNT']._serialized_end=1578
-  _globals['_INTAKERUN']._serialized_start=1581
-  _globals['_INTAKERUN']._serialized_end=1760
-  _globals['_TABLETALLY']._serialized_start=1763
-  _globals['_TABLETALLY']._serialized_end=1922
-  _globals['_SCHOOLATTENDANCE']._serialized_start=1924
-  _globals['_SCHOOLATTENDANCE']._serialized_end=2014
-  _globals['_CONSENTPROBLEM']._serialized_start=2016
-  _globals['_CONSENTPROBLEM']._serialized_end=2076
-  _globals['_NODESERVICE']._serialized_start=2079
-  _globals['_NODESERVICE']._serialized_end=2285
+  _globals['_RESUMEANSWERREQUEST']._serialized_start=343
+  _globals['_RESUMEANSWERREQUEST']._serialized_end=491
+  _globals['_RESUMEANSWERRESPONSE']._serialized_start=493
+  _globals['_RESUMEANSWERRESPONSE']._serialized_end=567
+  _globals['_GETNODESTATUSREQUEST']._serialized_start=569
+  _globals['_GETNODESTATUSREQUEST']._serialized_end=591
+  _globals['_GETNODESTATUSRESPONSE']._serialized_start=594
+  _globals['_GETNODESTATUSRESPONSE']._serialized_end=1461
+  _globals['_PARTNERCONTRADICTION']._serialized_start=1464
+  _globals['_PARTNERCONTRADICTION']._serialized_end=1613
+  _globals['_POLICYSTATUS']._serialized_start=1615
+  _globals['_POLICYSTATUS']._serialized_end=1731
+  _globals['_DATASETCOUNT']._serialized_start=1733
+  _globals['_DATASETCOUNT']._serialized_end=1805
+  _globals['_INTAKERUN']._serialized_start=1808
+  _globals['_INTAKERUN']._serialized_end=1987
+  _globals['_TABLETALLY']._serialized_start=1990
+  _globals['_TABLETALLY']._serialized_end=2149
+  _globals['_SCHOOLATTENDANCE']._serialized_start=2151
+  _globals['_SCHOOLATTENDANCE']._serialized_end=2241
+  _globals['_CONSENTPROBLEM']._serialized_start=2243
+  _globals['_CONSENTPROBLEM']._serialized_end=2303
+  _globals['_NODESERVICE']._serialized_start=2306
+  _globals['_NODESERVICE']._serialized_end=2617
 # @@protoc_insertion_point(module_scope)

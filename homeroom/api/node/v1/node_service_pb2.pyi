@@ -74,6 +74,68 @@ class AnswerResponse(_message.Message):
 Global___AnswerResponse: _TypeAlias = AnswerResponse  # noqa: Y015
 
 @_typing.final
+class ResumeAnswerRequest(_message.Message):
+    """ResumeAnswerRequest says of which question an answer is to go on, and from where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    USER_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    FRAMES_DIGEST_FIELD_NUMBER: _builtins.int
+    user_token: _builtins.str
+    """The OIDC token of the person who asked, the same as then."""
+    next_sequence: _builtins.int
+    """The next frame that is wanted, counted from 0."""
+    frames_digest: _builtins.bytes
+    """The SHA-256 digest over the content key's commitment and the tags of the frames that came, which nobody has but who opened
+    them; empty where none came.
+    """
+    @_builtins.property
+    def query(self) -> _evidence_pb2.SignedStatement:
+        """The Query, with the same bytes and signature as when it was asked."""
+
+    def __init__(
+        self,
+        *,
+        query: _evidence_pb2.SignedStatement | None = ...,
+        user_token: _builtins.str = ...,
+        next_sequence: _builtins.int = ...,
+        frames_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames_digest", b"frames_digest", "next_sequence", b"next_sequence", "query", b"query", "user_token", b"user_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAnswerRequest: _TypeAlias = ResumeAnswerRequest  # noqa: Y015
+
+@_typing.final
+class ResumeAnswerResponse(_message.Message):
+    """ResumeAnswerResponse is one piece of what is left of the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def frame(self) -> _answer_pb2.AnswerFrame:
+        """The piece."""
+
+    def __init__(
+        self,
+        *,
+        frame: _answer_pb2.AnswerFrame | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAnswerResponse: _TypeAlias = ResumeAnswerResponse  # noqa: Y015
+
+@_typing.final
 class GetNodeStatusRequest(_message.Message):
     """GetNodeStatusRequest asks a node how it is."""
 

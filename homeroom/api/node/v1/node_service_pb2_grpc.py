@@ -40,6 +40,11 @@ class NodeServiceStub:
                 request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerRequest.SerializeToString,
                 response_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerResponse.FromString,
                 _registered_method=True)
+        self.ResumeAnswer = channel.unary_stream(
+                '/homeroom.api.node.v1.NodeService/ResumeAnswer',
+                request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerRequest.SerializeToString,
+                response_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerResponse.FromString,
+                _registered_method=True)
         self.GetNodeStatus = channel.unary_unary(
                 '/homeroom.api.node.v1.NodeService/GetNodeStatus',
                 request_serializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeStatusRequest.SerializeToString,
@@ -53,6 +58,13 @@ class NodeServiceServicer:
 
     def Answer(self, request, context):
         """Answer decides one query for itself, trusting no one, and streams what is permitted, sealed to the requester.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeAnswer(self, request, context):
+        """ResumeAnswer goes on with an answer that broke off, for whoever asked and has what came of it; it rules again, and never releases more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.Answer,
                     request_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerRequest.FromString,
                     response_serializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerResponse.SerializeToString,
+            ),
+            'ResumeAnswer': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeAnswer,
+                    request_deserializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerRequest.FromString,
+                    response_serializer=homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerResponse.SerializeToString,
             ),
             'GetNodeStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNodeStatus,
@@ -107,6 +124,33 @@ class NodeService:
             '/homeroom.api.node.v1.NodeService/Answer',
             homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerRequest.SerializeToString,
             homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/homeroom.api.node.v1.NodeService/ResumeAnswer',
+            homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerRequest.SerializeToString,
+            homeroom_dot_api_dot_node_dot_v1_dot_node__service__pb2.ResumeAnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class NodeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> NodeServiceAsyncStub: ...
     Answer: _grpc.UnaryStreamMultiCallable[_node_service_pb2.AnswerRequest, _node_service_pb2.AnswerResponse]
     """Answer decides one query for itself, trusting no one, and streams what is permitted, sealed to the requester."""
+    ResumeAnswer: _grpc.UnaryStreamMultiCallable[_node_service_pb2.ResumeAnswerRequest, _node_service_pb2.ResumeAnswerResponse]
+    """ResumeAnswer goes on with an answer that broke off, for whoever asked and has what came of it; it rules again, and never releases more."""
     GetNodeStatus: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeStatusRequest, _node_service_pb2.GetNodeStatusResponse]
     """GetNodeStatus tells the node's own organization how the node is: counts, ages and revisions, no record."""
 
@@ -45,6 +47,8 @@ class NodeServiceAsyncStub(NodeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Answer: _aio.UnaryStreamMultiCallable[_node_service_pb2.AnswerRequest, _node_service_pb2.AnswerResponse]  # type: ignore[assignment]
     """Answer decides one query for itself, trusting no one, and streams what is permitted, sealed to the requester."""
+    ResumeAnswer: _aio.UnaryStreamMultiCallable[_node_service_pb2.ResumeAnswerRequest, _node_service_pb2.ResumeAnswerResponse]  # type: ignore[assignment]
+    """ResumeAnswer goes on with an answer that broke off, for whoever asked and has what came of it; it rules again, and never releases more."""
     GetNodeStatus: _aio.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeStatusRequest, _node_service_pb2.GetNodeStatusResponse]  # type: ignore[assignment]
     """GetNodeStatus tells the node's own organization how the node is: counts, ages and revisions, no record."""
 
@@ -58,6 +62,14 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_node_service_pb2.AnswerResponse], _abc.AsyncIterator[_node_service_pb2.AnswerResponse]]:
         """Answer decides one query for itself, trusting no one, and streams what is permitted, sealed to the requester."""
+
+    @_abc_1.abstractmethod
+    def ResumeAnswer(
+        self,
+        request: _node_service_pb2.ResumeAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_node_service_pb2.ResumeAnswerResponse], _abc.AsyncIterator[_node_service_pb2.ResumeAnswerResponse]]:
+        """ResumeAnswer goes on with an answer that broke off, for whoever asked and has what came of it; it rules again, and never releases more."""
 
     @_abc_1.abstractmethod
     def GetNodeStatus(
