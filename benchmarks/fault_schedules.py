@@ -1,6 +1,7 @@
 """Random schedules of faults: what is in trouble when a question is asked, and what came of it.
 
-A schedule is made of its number alone, so that one that went wrong can be had again.
+A schedule is made of its number and of how many holders there are, so that one that went wrong can
+be had again.
 """
 
 import asyncio
@@ -16,11 +17,16 @@ import pyarrow.compute as pc
 
 from benchmarks.ways import WELL, Fault, Ways
 from deploy.local.addresses import free_addresses
+from deploy.local.founding import register
+from deploy.local.layout import Layout
 from deploy.local.processes import Processes
 from homeroom import Answer, AsyncClient, Outcome
 from homeroom.catalog import SUBJECT_REF
 
 _PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.15
+_ANSWER_SECONDS = 0.1
+"""About what an answer takes while all is well: what befalls amid it comes in that time."""
 
 Expected = frozenset[Outcome]
 _LOST = frozenset({Outcome.UNREACHABLE})
@@ -30,12 +36,36 @@ _WHOLE = frozenset({Outcome.ANSWERED})
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One kind of fault: what it does, and what may become of its holder's answer."""
+    """One kind of fault: what it does, and what may become of its holder's answer.
+
+    Attributes:
+        weight: how often it is drawn, beside others.
+    """
 
     name: str
     may_be: Expected
     begin: Callable[["Place", str, random.Random], None]
     end: Callable[["Place", str], None]
+    weight: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A trouble that befalls one holder.
+
+    Attributes:
+        chance: says how bad it is.
+        after: the seconds from the question until it begins; None if it began before.
+    """
+
+    trouble: Trouble
+    chance: random.Random
+    after: float | None = None
+
+    @property
+    def may_be(self) -> Expected:
+        """What may become of the answer: all of it may have come before."""
+        return self.trouble.may_be if self.after is None else self.trouble.may_be | _WHOLE
 
 
 @dataclass
@@ -92,29 +122,41 @@ class Place:
 def relayed(
     processes: Processes, holders: Sequence[str], ask: Ask, answer_bytes: int
 ) -> Iterator[Place]:
-    """Has each holder's node listen elsewhere than where others look for it, and a way between.
+    """Has others look for each holder's node at a way that leads there, as its record says.
 
-    At the end each listens again where it did.
+    At the end each record is as it was.
     """
-    before = processes.layout
-    plans, ends = dict(before.processes), {}
-    for name, address in zip(holders, free_addresses(len(holders)), strict=True):
-        plan = plans[name]
-        ends[name] = (plan.environment["HOMEROOM_NODE_ADDRESS"], address)
-        environment = {**plan.environment, "HOMEROOM_NODE_ADDRESS": address}
-        plans[name] = replace(plan, environment=environment)
-        processes.stop(name)
-    try:
-        processes.layout = replace(before, processes=plans)
-        with Ways(ends) as ways:
-            processes.start(*holders)
-            behind = {name: own for name, (_, own) in ends.items()}
-            yield Place(processes, ways, behind, ask, answer_bytes)
-    finally:
-        for name in holders:
-            processes.stop(name)
-        processes.layout = before
-        processes.start(*holders)
+    before = {name: processes.layout.node_addresses[name] for name in holders}
+    between = dict(zip(holders, free_addresses(len(holders)), strict=True))
+    with Ways({name: (between[name], own) for name, own in before.items()}) as ways:
+        asyncio.run(_looked_for_at(processes.layout, between))
+        try:
+            yield Place(processes, ways, before, ask, answer_bytes)
+        finally:
+            asyncio.run(_looked_for_at(processes.layout, before))
+
+
+async def _looked_for_at(layout: Layout, addresses: Mapping[str, str]) -> None:
+    for member in layout.members:
+        if member.organization_id in addresses:
+            await register(layout, member, addresses[member.organization_id])
+
+
+def drawn(number: int, holders: Sequence[str]) -> dict[str, Blow]:
+    """What befalls whom: one to three holders, half of them while the question is on its way.
+
+    Args:
+        number: of the schedule.
+        holders: who may be befallen.
+    """
+    chance = random.Random(number)  # noqa: S311  # to be repeated
+    some = chance.sample(holders, chance.randint(1, min(3, len(holders))))
+    return {name: _blow(random.Random(chance.random())) for name in some}  # noqa: S311  # as above
+
+
+def _blow(chance: random.Random) -> Blow:
+    (trouble,) = chance.choices(TROUBLES, [trouble.weight for trouble in TROUBLES])
+    return Blow(trouble, chance, chance.choice((None, chance.uniform(0, _ANSWER_SECONDS))))
 
 
 async def broken(
@@ -122,39 +164,63 @@ async def broken(
 ) -> None:
     """Asks while some holders are in trouble, looks at what came, and mends what was broken.
 
+    Returns when those answer again as the first time.
+
     Args:
         client: asks.
-        place: the holders, and the ways to them.
+        place: the holders, and the ways to them; `healed` has been waited for.
         number: of the schedule.
         seconds: how long the answer may take.
         found: what went wrong is added to it.
+
+    Raises:
+        TimeoutError: if one that was mended does not answer again.
     """
-    chance = random.Random(number)  # noqa: S311  # to be repeated
-    some = chance.sample(place.holders, chance.randint(1, min(3, len(place.holders))))
-    troubles = {name: chance.choice(TROUBLES) for name in some}
-    for name, trouble in troubles.items():
-        await asyncio.to_thread(trouble.begin, place, name, chance)
-    began = time.perf_counter()
+    blows = drawn(number, place.holders)
     try:
-        answer = await place.ask(client, place.holders, seconds)
-        found.overrun = max(found.overrun, time.perf_counter() - began - seconds)
+        answer = await _asked(client, place, blows, seconds, found)
     finally:
-        for name, trouble in troubles.items():
-            await asyncio.to_thread(trouble.end, place, name)
+        for name, blow in blows.items():
+            await asyncio.to_thread(blow.trouble.end, place, name)
     before = (found.mislabelled, found.lost, found.doubled)
     for name in place.holders:
-        _look(found, answer, name, troubles.get(name, _NONE), place.whole[name])
+        _look(found, answer, name, blows.get(name, _NONE), place.whole[name])
     if before != (found.mislabelled, found.lost, found.doubled):
         found.wrong.append(number)
+    await healed(client, place, list(blows))
 
 
-def _look(
-    found: Found, answer: Answer, name: str, trouble: Trouble, whole: tuple[int, int]
-) -> None:
+async def _asked(
+    client: AsyncClient,
+    place: Place,
+    blows: Mapping[str, Blow],
+    seconds: float,
+    found: Found,
+) -> Answer:
+    """The answer to a question that is asked while the blows fall."""
+
+    async def fall(name: str, blow: Blow) -> None:
+        await asyncio.sleep(blow.after or 0)
+        await asyncio.to_thread(blow.trouble.begin, place, name, blow.chance)
+
+    for name, blow in blows.items():
+        if blow.after is None:
+            await fall(name, blow)
+    async with asyncio.TaskGroup() as falling:
+        began = time.perf_counter()
+        for name, blow in blows.items():
+            if blow.after is not None:
+                falling.create_task(fall(name, blow))
+        answer = await place.ask(client, place.holders, seconds)
+        found.overrun = max(found.overrun, time.perf_counter() - began - seconds)
+    return answer
+
+
+def _look(found: Found, answer: Answer, name: str, blow: Blow, whole: tuple[int, int]) -> None:
     source = answer.sources.get(name)
     outcome = None if source is None else source.outcome
-    found.outcomes[trouble.name, str(outcome)] += 1
-    found.mislabelled += outcome not in trouble.may_be | found.anywhere
+    found.outcomes[blow.trouble.name, str(outcome)] += 1
+    found.mislabelled += outcome not in blow.may_be | found.anywhere
     rows, apart = _rows_of(answer, name)
     if outcome is Outcome.ANSWERED:
         found.lost += rows < whole[0] or apart < whole[1]
@@ -171,19 +237,28 @@ def _rows_of(answer: Answer, name: str) -> tuple[int, int]:
     return rows.num_rows, rows.group_by([SUBJECT_REF, "event_date"]).aggregate([]).num_rows
 
 
-async def healed(client: AsyncClient, place: Place) -> None:
-    """Waits until every holder answers again, with as many rows as the first time.
+async def healed(client: AsyncClient, place: Place, holders: Sequence[str]) -> None:
+    """Waits until some holders answer again, with as many rows as the first time.
 
     Raises:
         TimeoutError: if one does not.
     """
+    ill = list(holders)
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
-            answer = await place.ask(client, place.holders, _PATIENCE_SECONDS)
-            rows = {name: _rows_of(answer, name) for name in place.holders}
-            if answer.complete and rows == (place.whole or rows):
+            answer = await place.ask(client, ill, _PATIENCE_SECONDS)
+            rows = {name: _rows_of(answer, name) for name in ill}
+            if not place.whole and answer.complete:
                 place.whole.update(rows)
+            ill = [
+                n
+                for n in ill
+                if answer.sources[n].outcome is not Outcome.ANSWERED
+                or rows[n] != place.whole.get(n)
+            ]
+            if not ill:
                 return
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _on_the_way(fault: Callable[[Place, random.Random], Fault]) -> Callable[..., None]:
@@ -210,12 +285,17 @@ def _start_again(place: Place, name: str) -> None:
     place.processes.start(name)
 
 
+def _pace(place: Place, chance: random.Random) -> int:
+    """Bytes a second, so that an answer takes 10 s, 1 s or 0.1 s."""
+    return place.answer_bytes * chance.choice([1, 10, 100]) // 10
+
+
 def _another(place: Place, name: str) -> Fault:
     """Another holder's node answers in this one's place."""
     return Fault(stranger=next(own for other, own in place.behind.items() if other != name))
 
 
-_NONE = Trouble("well", _WHOLE, _signal(signal.SIGCONT), _mend)
+_NONE = Blow(Trouble("well", _WHOLE, _signal(signal.SIGCONT), _mend), random.Random(0))  # noqa: S311
 TROUBLES = [
     Trouble("refused", _LOST, _on_the_way(lambda _, __: Fault(refuse=True)), _mend),
     Trouble("silent", _LATE | _LOST, _on_the_way(lambda _, __: Fault(silent=True)), _mend),
@@ -234,7 +314,7 @@ TROUBLES = [
     Trouble(
         "slow",
         _LATE | _WHOLE,
-        _on_the_way(lambda _, chance: Fault(bytes_per_second=chance.choice([10**4, 10**5, 10**6]))),
+        _on_the_way(lambda place, chance: Fault(bytes_per_second=_pace(place, chance))),
         _mend,
     ),
     Trouble(
@@ -244,5 +324,6 @@ TROUBLES = [
         _mend,
     ),
     Trouble("held still", _LATE, _signal(signal.SIGSTOP), _signal(signal.SIGCONT)),
-    Trouble("killed", _LOST, _signal(signal.SIGKILL), _start_again),
+    # Rarely: to start a node again takes as long as several schedules.
+    Trouble("killed", _LOST, _signal(signal.SIGKILL), _start_again, weight=1),
 ]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 from benchmarks.crowd import LIGHT, WITHOUT_RATE, crowded
@@ -12,37 +12,41 @@ from benchmarks.ground import AGREEMENT_ID, ASKER, PURPOSE, Ground, ground
 from homeroom import Answer, AsyncClient
 
 _STUDENTS, _DAYS = 40, 180
-
-_SECONDS = 1.5
-"""How long an answer may take while something is broken."""
-_ANSWER_BYTES = 100_000
+_BYTES_OF_A_ROW, _BYTES_OF_NO_ROW = 14, 2_000
 _TOLD_EACH = 50
 
 
-def run(
-    schedules: int = 300, nodes: int = 10, seed: int = 1, groups: int = 1, students: int = _STUDENTS
+def run(  # noqa: PLR0913, PLR0917 - the sizes that the command takes
+    schedules: int = 300,
+    nodes: int = 10,
+    groups: int = 5,
+    first: int = 1,
+    students: int = _STUDENTS,
+    milliseconds: int = 1_500,
+    crowd: int = 1,
 ) -> dict[str, Any]:
     """Breaks one to three holders at a time, as a random schedule says, and asks all of them.
 
     Args:
         schedules: how many; each is asked about once. 0 measures the crowd alone.
         nodes: how many holders there are.
-        seed: of the schedules.
         groups: into how many groups the holders are put; each has schedules of its own, at once.
+        first: the number of the first schedule.
         students: how many each holder has.
+        milliseconds: how long an answer may take while something is broken.
+        crowd: 0 leaves the crowd out.
     """
     found = Found()
     names = [f"holder_{number}" for number in range(nodes)]
-    with ExitStack() as stack:
-        at = stack.enter_context(
-            ground(nodes, students, _DAYS, askers=(ASKER, LIGHT), gateway=WITHOUT_RATE)
-        )
-        place = stack.enter_context(relayed(at.processes, names, ask, _ANSWER_BYTES))
+    with ground(nodes, students, _DAYS, askers=(ASKER, LIGHT), gateway=WITHOUT_RATE) as at:
         began = time.perf_counter()
-        numbers = range(seed * 10**9, seed * 10**9 + schedules)
-        asyncio.run(_all(at, place, groups, numbers, found))
+        numbers = range(first, first + schedules)
+        if schedules:
+            answer_bytes = _BYTES_OF_NO_ROW + students * _DAYS * _BYTES_OF_A_ROW
+            with relayed(at.processes, names, ask, answer_bytes) as place:
+                asyncio.run(_all(at, place, groups, numbers, milliseconds / 1000, found))
         seconds = time.perf_counter() - began
-        crowd = asyncio.run(crowded(at, names))
+        crowded_out = asyncio.run(crowded(at, names)) if crowd else {}
     for (trouble, outcome), count in sorted(found.outcomes.items()):
         print(f"{trouble}: {outcome} {count}")
     print(f"schedules that went wrong: {found.wrong}")
@@ -53,7 +57,7 @@ def run(
         "mislabelled": found.mislabelled,
         "lost": found.lost,
         "doubled": found.doubled,
-        **crowd,
+        **crowded_out,
     }
 
 
@@ -69,22 +73,23 @@ async def ask(client: AsyncClient, holders: Sequence[str], seconds: float) -> An
     )
 
 
-async def _all(at: Ground, place: Place, groups: int, numbers: Sequence[int], found: Found) -> None:
+async def _all(
+    at: Ground, place: Place, groups: int, numbers: Sequence[int], seconds: float, found: Found
+) -> None:
     """Each group of holders takes the next schedule as soon as it is well again."""
     waiting = iter(numbers)
 
     async def work(client: AsyncClient, own: Place) -> None:
-        await healed(client, own)
+        await healed(client, own, own.holders)
         for number in waiting:
-            await broken(client, own, number, _SECONDS, found)
-            await healed(client, own)
+            await broken(client, own, number, seconds, found)
             done = number - numbers[0] + 1
             if done % _TOLD_EACH == 0:
                 print(f"{done} of {len(numbers)} schedules", flush=True)
 
     async with AsyncExitStack() as stack:
         tasks = []
-        for first in range(groups):
+        for group in range(groups):
             client = await stack.enter_async_context(AsyncClient(at.profile))
-            tasks.append(work(client, place.group(place.holders[first::groups])))
+            tasks.append(work(client, place.group(place.holders[group::groups])))
         await asyncio.gather(*tasks)

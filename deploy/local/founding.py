@@ -17,7 +17,9 @@ _TRAINING_DAYS = 365
 
 async def register_all(layout: Layout) -> None:
     """Registers and admits every member."""
-    await asyncio.gather(*(_register(layout, member) for member in layout.members))
+    await asyncio.gather(
+        *(register(layout, m, layout.node_addresses[m.organization_id]) for m in layout.members)
+    )
     async with Steward(layout.profile(HUB), Role.OPERATOR) as operator:
         for member in layout.members:
             await operator.set_standing(member.organization_id, Standing.ACTIVE)
@@ -56,14 +58,15 @@ def trained_user(organization_id: str, user_id: str, role: str) -> User:
     return User(user_id, organization_id, role, trained_to)
 
 
-async def _register(layout: Layout, member: Member) -> None:
+async def register(layout: Layout, member: Member, node_address: str) -> None:
+    """Registers a member whose node others find at an address, or replaces its record."""
     folder = layout.organization(member.organization_id)
     issuer = development_issuer(folder, layout.federation).public()
     async with Steward(layout.profile(member.organization_id)) as steward:
         await steward.register(
             display_name=member.display_name,
             kind=member.kind,
-            node_address=layout.node_addresses[member.organization_id],
+            node_address=node_address,
             datasets=member.datasets,
             user_issuer=issuer.name,
             user_keys=issuer.keys,

@@ -14,6 +14,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
     stop_after_attempt,
+    stop_before_delay,
     wait_exponential,
 )
 
@@ -123,17 +124,22 @@ class Nodes:
         deadline = clock() + seconds
         try:
             async with asyncio.timeout_at(deadline):
-                await self.reach(self.channel_to(holder))
+                await self.reach(self.channel_to(holder), seconds)
             return await method(request, timeout=max(deadline - clock(), 0))
         except TimeoutError:
             raise DeadlinePassedError("the node did not answer in time") from None
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 
-    async def reach(self, channel: grpc.aio.Channel) -> None:
+    async def reach(self, channel: grpc.aio.Channel, seconds: float) -> None:
         """Waits until a channel is connected, unless it could not be a moment ago.
 
         Else every question would wait once more for the one member that is away.
+
+        Args:
+            channel: a kept channel to a node.
+            seconds: how long the answer may take. No try begins in the second half of it: a node
+                that refused is told from one that is late, also when there is little time.
 
         Raises:
             ServiceUnreachableError: if it is not.
@@ -144,7 +150,7 @@ class Nodes:
         if clock() < self._away_until.get(channel, 0):
             raise ServiceUnreachableError("the node could not be reached a moment ago")
         try:
-            await _reach(channel)
+            await _reach(channel, seconds / 2)
         except ServiceUnreachableError:
             self._away_until[channel] = clock() + self._away_seconds
             raise
@@ -187,7 +193,7 @@ class NodeCalls:
         deadline = clock() + seconds
         channel = self._nodes.channel_to(holder)
         with calling(self._method, holder.organization_id) as traced:
-            await self._nodes.reach(channel)
+            await self._nodes.reach(channel, seconds)
             stub: NodeServiceAsyncStub = NodeServiceStub(channel)
             seconds = max(deadline - clock(), 0)
             call = self._begin(stub, holder)(timeout=seconds, metadata=traced)
@@ -207,15 +213,15 @@ def _piece(response: Framed) -> Piece[answer_pb2.AnswerFrame]:
     return Piece(frame.sequence, _OUTCOMES[frame.outcome], frame)
 
 
-async def _reach(channel: grpc.aio.Channel) -> None:
+async def _reach(channel: grpc.aio.Channel, seconds: float) -> None:
     """Waits until the channel is connected.
 
     Raises:
-        ServiceUnreachableError: if it cannot be, a few times over.
+        ServiceUnreachableError: if it cannot be, a few times over or until the seconds are over.
     """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(ServiceUnreachableError),
-        stop=stop_after_attempt(_CONNECTION_TRIES),
+        stop=stop_after_attempt(_CONNECTION_TRIES) | stop_before_delay(seconds),
         wait=wait_exponential(multiplier=_RECONNECT_SECONDS, max=1.0),
         reraise=True,
     ):

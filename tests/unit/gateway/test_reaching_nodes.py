@@ -1,5 +1,6 @@
 """Reaching a node: a few tries for whoever is first, and none for those who come right after."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from services.runtime.channels import Channels
 
 READY = grpc.ChannelConnectivity.READY
 FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+SECONDS = 20.0
 
 
 class FakeChannel:
@@ -32,10 +34,10 @@ def nodes(away_seconds: float) -> Nodes:
     return Nodes(channels, "bay.example", nothing, away_seconds)
 
 
-async def looks_until_unreachable(reached: Nodes, channel: Any) -> int:
+async def looks_until_unreachable(reached: Nodes, channel: Any, seconds: float = SECONDS) -> int:
     before = channel.looks
     with pytest.raises(ServiceUnreachableError):
-        await reached.reach(channel)
+        await reached.reach(channel, seconds)
     return int(channel.looks - before)
 
 
@@ -53,7 +55,7 @@ async def test_a_node_that_is_back_is_reached_at_once() -> None:
     channel.state = READY
     given: Any = channel
 
-    await reached.reach(given)
+    await reached.reach(given, SECONDS)
 
 
 async def test_after_a_while_a_node_that_was_away_is_waited_for_again() -> None:
@@ -68,3 +70,10 @@ async def test_that_one_node_is_away_says_nothing_of_another() -> None:
     await looks_until_unreachable(reached, one)
 
     assert await looks_until_unreachable(reached, other) > 1
+
+
+async def test_with_little_time_a_node_that_refuses_is_told_before_the_time_is_over() -> None:
+    """Else it would look like one that is late."""
+    little = 0.4
+    async with asyncio.timeout(little):
+        assert await looks_until_unreachable(nodes(0), FakeChannel(), little) > 1
