@@ -47,7 +47,8 @@ def databases(urls: Urls) -> ReadDatabases:
 
 @pytest.fixture
 async def federation(tmp_path: Path) -> AsyncIterator[NodeFederation]:
-    async with node_federation(tmp_path) as made:
+    # None waits for a caller to come back.
+    async with node_federation(tmp_path, open_answers=0) as made:
         yield made
 
 
