@@ -1,8 +1,9 @@
 #!/bin/sh
 # Finishes the base image once packages are unpacked: does what they would do when they are installed,
 # notes for scanners what is in it, and takes out what a service does not need.
+#   base.sh ROOT PYTHON     where PYTHON is of the image's minor version
 set -eu
-root=$1
+root=$1 python=$2
 mkdir -p "$root/var/lib/dpkg/status.d"
 for deb in "$root"/var/cache/apt/archives/*.deb; do
     dpkg-deb --field "$deb" > "$root/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"
@@ -23,3 +24,7 @@ rm -rf "$root/usr/share/man" "$root/usr/share/info" "$root/usr/share/locale" "$r
 # Of programs, Python alone is left.
 find "$root/usr/bin" -mindepth 1 ! -name python3 ! -name python3.11 -delete
 find "$root/usr/share/doc" -type f ! -name copyright -delete
+# Else every start of every service would compile what it imports: nothing is written in an image. By
+# hash, and with the sets of constants in one order: the same sources make the same bytes.
+PYTHONHASHSEED=0 "$python" -m compileall -q -j 1 --invalidation-mode unchecked-hash \
+    -s "$root" -p / "$root/usr/lib/python3.11"

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import adbc_driver_postgresql.dbapi
+from adbc_driver_manager import OperationalError as NotAnsweredError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from homeroom.errors import LogUnavailableError
 
-_AWAY = (OperationalError, sqlite3.OperationalError, adbc_driver_postgresql.dbapi.OperationalError)
+_AWAY = (OperationalError, sqlite3.OperationalError, NotAnsweredError)
 """What the drivers say of it, each of them."""
 
 

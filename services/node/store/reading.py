@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import adbc_driver_postgresql.dbapi
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -119,6 +118,9 @@ class ReadDatabases:
         return Written(str(compiled), names, dict(compiled.params), self.is_sqlite)
 
     def _postgres_connection(self) -> Any:
+        # A node on SQLite never needs it; where pandas is installed, it brings that along.
+        import adbc_driver_postgresql.dbapi  # noqa: PLC0415
+
         uri = self._records_url.set(drivername="postgresql")
         return adbc_driver_postgresql.dbapi.connect(uri.render_as_string(hide_password=False))
 
