@@ -51,6 +51,17 @@ class Cluster:
         """How its administrator reaches it."""
         return f"host={self.folder} user={USER} dbname=postgres"
 
+    @property
+    def process_id(self) -> int:
+        """The number of the process that all others of the running server come from.
+
+        Raises:
+            InternalError: if it does not run.
+        """
+        if self._server is None:
+            raise InternalError("PostgreSQL does not run")
+        return self._server.pid
+
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://{USER}@/{database}?host={self.folder}"
