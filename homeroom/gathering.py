@@ -79,12 +79,14 @@ class _Pending:
     Attributes:
         problem: what was wrong with its evidence; then nothing of it is used.
         late: whether it did not come in time; then it may go on later.
+        lost: whether the gateway said that it cannot be reached, and nothing came since.
     """
 
     opening: SourceOpening
     keeper: Keeper
     problem: EvidenceInvalidError | None = None
     late: bool = False
+    lost: bool = False
     receipt_kept: bool = False
 
 
@@ -194,7 +196,8 @@ class Gathering:
         if not begun or pending.problem is not None:
             return False
         pending.late = late
-        return late or event.outcome == answer_pb2.OUTCOME_UNREACHABLE
+        pending.lost = event.outcome == answer_pb2.OUTCOME_UNREACHABLE
+        return late or pending.lost
 
     async def _go_on(self, in_vain: int) -> bool:
         """Has every source go on that broke off; False if there is none, or none can."""
@@ -224,6 +227,7 @@ class Gathering:
         pending = self._pending.get(event.holder)
         if pending is None or pending.problem is not None:
             return  # nobody asked this holder, or its answer is lost already: nothing is used
+        pending.lost = False
         try:
             pending.keeper.keep(event.frame, pending.opening.take(event.frame))
         except EvidenceInvalidError as problem:
@@ -308,6 +312,9 @@ class Gathering:
 
     def _unfinished(self, holder: str) -> Source:
         failure = self._exchange.failure
+        if self._pending[holder].lost and not isinstance(failure, NotPermittedError):
+            # Time that ran out while it was tried again says nothing more.
+            return self._silent(holder, Outcome.UNREACHABLE, "")
         if self._pending[holder].late:
             return self._silent(holder, Outcome.TIMED_OUT, "")
         if failure is None:

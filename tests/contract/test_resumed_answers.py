@@ -1,5 +1,6 @@
 """The client goes on with answers that broke off: over the wire, against a gateway as scripted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +167,21 @@ async def test_a_holder_that_was_never_reached_is_not_waited_for(
 
     assert answer.sources["bps"].outcome is Outcome.UNREACHABLE
     assert federation.wire.resumes == []
+
+
+async def test_a_holder_that_was_lost_stays_so_though_time_runs_out_while_it_is_tried_again(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    Breaking(federation, {"bps": 2}, {"bps": UNREACHABLE}, failure=None).begin()
+
+    async def hangs(request: gateway_pb.ResumeQueryRequest) -> Events:
+        yield plan(*(position.holder for position in request.positions))
+        await asyncio.sleep(60)
+
+    federation.wire.resumed = hangs
+    answer = await ask(client, timeout=2)
+
+    assert answer.sources["bps"].outcome is Outcome.UNREACHABLE
 
 
 async def test_an_answer_of_which_only_the_gateways_last_word_was_lost_is_used(
