@@ -1,7 +1,6 @@
 """One signed query at the gateway: asks it, and tells what the gateway sends until it ends."""
 
 import asyncio
-import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 import grpc
 
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
+from homeroom.asking_again import pause_before_asking_again
 from homeroom.clock import utc_now
 from homeroom.errors import (
     ChangedMeanwhileError,
@@ -166,21 +166,6 @@ async def _open(session: Session, question: Question, deadline: float) -> Exchan
             if pause is None or clock() + pause >= deadline:
                 raise
         await asyncio.sleep(pause)
-
-
-def pause_before_asking_again(refused: TooMuchAskedError, chance: float) -> float | None:
-    """The seconds to wait; None where what was asked for is too much at any time.
-
-    Args:
-        refused: the refusal.
-        chance: between 0 and 1: else all who were refused at once would come back at once.
-    """
-    told = refused.metadata.get("retry_after")
-    try:
-        least = float(told) if told is not None else math.nan
-    except ValueError:
-        return None
-    return max(least, _LEAST_PAUSE) * (1 + chance) if least >= 0 else None
 
 
 def _relying_on(state: FederationState, session: Session, question: Question) -> Question:

@@ -1,7 +1,7 @@
 """Calls other organizations' nodes over kept channels, each once.
 
-A node answers a query once. So only the connection is tried again, before anything is sent; a call
-that was made is never made a second time.
+A node answers a query once. So only the connection is tried again here, before anything is sent; a
+call that was made is never made a second time, unless the node had no place for it: see `fan_out`.
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from random import SystemRandom
 
 from structlog.contextvars import bind_contextvars
 
@@ -26,6 +27,7 @@ from services.runtime.turns import Turn
 
 QUERY_METHOD = "/homeroom.api.gateway.v1.GatewayService/Query"
 RESUME_METHOD = "/homeroom.api.gateway.v1.GatewayService/ResumeQuery"
+_CHANCE = SystemRandom().random
 _MAX_REQUEST_BYTES = MAX_QUERY_BYTES + MAX_TOKEN_BYTES + 1024
 
 
@@ -58,7 +60,7 @@ class GatewayServicer(GatewayServiceServicer):
             calls = self._nodes.asked(
                 node_service_pb2.AnswerRequest(query=request.query, user_token=request.user_token)
             )
-            fan_out = FanOut(calls, holders, self._seconds(context))
+            fan_out = FanOut(calls, holders, self._seconds(context), chance=_CHANCE)
             share = Share(turn, len(holders))
             async for response in _streamed(fan_out, passage, share, context):
                 yield response
@@ -76,7 +78,7 @@ class GatewayServicer(GatewayServiceServicer):
             passage = await self._log.resumed(asked, holders)
             calls = self._nodes.resumed(_requests(request))
             came = {name: position.next_sequence for name, position in positions.items()}
-            fan_out = FanOut(calls, holders, self._seconds(context), came)
+            fan_out = FanOut(calls, holders, self._seconds(context), came, chance=_CHANCE)
             share = Share(turn, len(holders), learns=False)
             async for response in _streamed(fan_out, passage, share, context):
                 yield pb.ResumeQueryResponse(event=response)

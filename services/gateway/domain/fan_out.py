@@ -1,18 +1,22 @@
 """Asks many nodes at once and says, exactly once for each, how its answer ended.
 
+A node that has no place for a question, and says when it may have one, is asked again then: it
+refuses before it decides, reads or writes anything, so that the question still is a new one there.
+
 Frames are passed on as they arrive, untouched and in each node's own order. At most a few frames of
 one node wait for the caller; beyond that the node is not read on, so that memory stays bounded
 whatever the size of the answer. Time is the running event loop's.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from homeroom.errors import EvidenceInvalidError, HomeroomError, Reason
+from homeroom.asking_again import pause_before_asking_again
+from homeroom.errors import EvidenceInvalidError, HomeroomError, Reason, TooMuchAskedError
 from services.gateway.domain.plan import Holder
 
 FRAMES_WAITING = 4
@@ -87,6 +91,18 @@ def frames_waiting(nodes: int) -> int:
     return max(1, min(FRAMES_WAITING, FRAMES_WAITING_IN_ALL // max(nodes, 1)))
 
 
+def pause_within(refused: TooMuchAskedError, chance: float, left: float) -> float | None:
+    """The seconds until a node is asked again; None if it is not.
+
+    Args:
+        refused: how it refused.
+        chance: between 0 and 1: else all who were refused at once would come back at once.
+        left: the seconds until the answer must be there.
+    """
+    pause = pause_before_asking_again(refused, chance)
+    return pause if pause is not None and pause < left else None
+
+
 class FanOut(Generic[Frame]):
     """One question on its way to many nodes."""
 
@@ -96,6 +112,8 @@ class FanOut(Generic[Frame]):
         holders: Sequence[Holder],
         seconds: float,
         came: Mapping[str, int] | None = None,
+        *,
+        chance: Callable[[], float],
     ) -> None:
         """Asks nobody yet.
 
@@ -104,7 +122,9 @@ class FanOut(Generic[Frame]):
             holders: whom to ask.
             seconds: how long they have.
             came: how many frames of an answer came before, of answers that are gone on with.
+            chance: a number between 0 and 1, another each time.
         """
+        self._chance = chance
         self._came = came or {}
         self._peers = peers
         self._holders = holders
@@ -143,10 +163,24 @@ class FanOut(Generic[Frame]):
         failure: Exception | None = None
         try:
             async with asyncio.timeout_at(deadline):
-                await self._pass_on(holder, answer, deadline)
+                await self._asked(holder, answer, deadline)
         except Exception as error:  # whatever it is, this holder gets its one end
             failure = error
         self._events.put_nowait(_end_of(holder.organization_id, answer, failure))
+
+    async def _asked(self, holder: Holder, answer: "_Answer", deadline: float) -> None:
+        """Asks; and again, as long as the node has no place and there will be time."""
+        while True:
+            try:
+                await self._pass_on(holder, answer, deadline)
+            except TooMuchAskedError as refused:
+                left = deadline - asyncio.get_running_loop().time()
+                pause = None if answer.began else pause_within(refused, self._chance(), left)
+                if pause is None:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause)
 
     async def _pass_on(self, holder: Holder, answer: "_Answer", deadline: float) -> None:
         slots = self._slots[holder.organization_id]
@@ -155,7 +189,11 @@ class FanOut(Generic[Frame]):
             while True:
                 # First the place, then the frame: what has no place yet stays with the node.
                 await slots.acquire()
-                piece = await anext(pieces, None)
+                try:
+                    piece = await anext(pieces, None)
+                except HomeroomError:
+                    slots.release()  # nothing came that could take it
+                    raise
                 if piece is None:
                     return
                 answer.take(piece.sequence, piece.outcome)
@@ -166,11 +204,13 @@ class _Answer:
     """How far one node's answer has come.
 
     Attributes:
+        began: whether any frame has come.
         outcome: the node's own word, once its last frame has come.
     """
 
     def __init__(self, first: int) -> None:
         self._next = first
+        self.began = False
         self.outcome: Outcome | None = None
 
     def take(self, sequence: int, outcome: Outcome | None) -> None:
@@ -179,6 +219,7 @@ class _Answer:
         Raises:
             EvidenceInvalidError: if it is not the next one, or one follows the last.
         """
+        self.began = True
         if self.outcome is not None or sequence != self._next:
             self.outcome = None
             raise EvidenceInvalidError("a node's frames are out of order")

@@ -31,6 +31,11 @@ from tests.unit.gateway.virtual_time import run
 HANG = 1_000_000.0
 
 
+def never_late() -> float:
+    """The chance that adds nothing to what a node says."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Send:
     """A node sends a frame, after some seconds."""
@@ -102,7 +107,9 @@ def ask(scripts: Mapping[str, Sequence[Step]], seconds: float = 10.0) -> Told:
     async def collect() -> Told:
         peers = ScriptedPeers(scripts)
         holders = [Holder(name, f"{name}:1") for name in scripts]
-        events = [event async for event in FanOut(peers, holders, seconds).events()]
+        events = [
+            event async for event in FanOut(peers, holders, seconds, chance=never_late).events()
+        ]
         return Told(events, asyncio.get_running_loop().time(), peers)
 
     return run(collect())
@@ -227,7 +234,7 @@ def test_a_caller_that_does_not_read_stops_the_node_after_a_few_frames() -> None
 
     async def read_one() -> tuple[int, int]:
         peers = ScriptedPeers({"ana": whole(100)})
-        events = FanOut(peers, [Holder("ana", "ana:1")], 10.0).events()
+        events = FanOut(peers, [Holder("ana", "ana:1")], 10.0, chance=never_late).events()
         await anext(events)
         await asyncio.sleep(1)
         before = peers.sent["ana"]
@@ -254,7 +261,9 @@ def test_a_slow_caller_of_one_node_does_not_keep_another_node_waiting() -> None:
 
     async def read_one() -> dict[str, int]:
         peers = ScriptedPeers({"ana": whole(100), "bo": whole(3, after=0.1)})
-        events = FanOut(peers, [Holder("ana", "ana:1"), Holder("bo", "bo:1")], 10.0).events()
+        events = FanOut(
+            peers, [Holder("ana", "ana:1"), Holder("bo", "bo:1")], 10.0, chance=never_late
+        ).events()
         await anext(events)
         await asyncio.sleep(1)
         sent = dict(peers.sent)
@@ -268,7 +277,7 @@ def test_a_caller_that_goes_away_ends_every_call() -> None:
     async def leave() -> list[str]:
         peers = ScriptedPeers({"ana": [Hang()], "bo": whole(100), "cy": [Send(0), Hang()]})
         holders = [Holder(name, f"{name}:1") for name in peers.scripts]
-        events = FanOut(peers, holders, 10.0).events()
+        events = FanOut(peers, holders, 10.0, chance=never_late).events()
         await anext(events)
         await events.aclose()
         return sorted(peers.closed)
@@ -281,7 +290,9 @@ def test_giving_up_from_outside_ends_every_call() -> None:
 
     async def give_up() -> list[str]:
         peers = ScriptedPeers({"ana": [Send(0), Hang()], "bo": [Hang()]})
-        fan_out = FanOut(peers, [Holder("ana", "ana:1"), Holder("bo", "bo:1")], 10.0)
+        fan_out = FanOut(
+            peers, [Holder("ana", "ana:1"), Holder("bo", "bo:1")], 10.0, chance=never_late
+        )
         events = fan_out.events()
         await anext(events)
         fan_out.cancel()

@@ -97,8 +97,8 @@ async def test_the_last_outcome_waits_for_the_entry_and_the_others_do_not() -> N
     passage = await log.passed(ASKED, HOLDERS)
     disk.open.clear()
     places = FakePlaces(len(HOLDERS))
-    share = Share(places, len(HOLDERS))
-    responses = _told(FanOut[answer_pb2.AnswerFrame](Both(), HOLDERS, 30), passage, share)
+    fan_out = FanOut[answer_pb2.AnswerFrame](Both(), HOLDERS, 30, chance=lambda: 0.5)
+    responses = _told(fan_out, passage, Share(places, len(HOLDERS)))
     seen: list[pb.QueryResponse] = []
 
     async def read() -> None:

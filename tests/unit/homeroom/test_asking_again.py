@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeroom.asking_again import pause_before_asking_again
 from homeroom.errors import TooMuchAskedError
-from homeroom.exchange import pause_before_asking_again
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 
