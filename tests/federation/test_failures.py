@@ -1,5 +1,6 @@
 """Parts that fail: nothing is released then, the failure has its right name, and it heals."""
 
+import datetime as dt
 import resource
 import shutil
 import signal
@@ -14,6 +15,8 @@ import pytest
 
 from deploy.local.layout import LOCAL_POLICY
 from homeroom import Answer, AsyncClient, Client, Outcome
+from homeroom.clock import utc_now
+from homeroom.errors import ClockSkewedError
 from homeroom.exchange import open_exchange
 from homeroom.federation import FederationState
 from homeroom.gathering import Checks, Gathering
@@ -200,6 +203,30 @@ def test_a_node_survives_changes_that_come_while_its_disk_is_full(federation: Fe
 
     assert refs_in(answer) == everyone(federation) | {consent.subject_ref}
     require_healed(federation)
+
+
+def test_a_clock_that_is_off_is_named_by_whoever_sees_it(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that accepts less than the asker's clock is off says so; so does the gateway."""
+    federation.restart(HARBOR, max_clock_skew_seconds="2")
+    eventually(federation.attendance, lambda found: found.complete)
+    try:
+        _shift_own_clock(monkeypatch, dt.timedelta(seconds=15))
+        a_little_off = federation.attendance()
+        _shift_own_clock(monkeypatch, dt.timedelta(minutes=10))
+        with pytest.raises(ClockSkewedError):
+            federation.attendance()
+    finally:
+        monkeypatch.undo()
+        federation.restart(HARBOR)
+
+    require_undecided(federation, a_little_off, "CLOCK_SKEWED")
+    require_healed(federation)
+
+
+def _shift_own_clock(monkeypatch: pytest.MonkeyPatch, by: dt.timedelta) -> None:
+    monkeypatch.setattr("homeroom.exchange.utc_now", lambda: utc_now() + by)
 
 
 def test_a_policy_that_gives_no_decision_releases_nothing(impatient: Federation) -> None:

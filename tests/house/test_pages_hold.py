@@ -147,6 +147,42 @@ def test_every_threat_has_a_test_or_says_that_it_has_none() -> None:
     assert [claim for _, claim, proof in claims if proof == _NOT_YET] == [], "say what is missing"
 
 
+def test_every_failure_has_a_test_and_something_to_see() -> None:
+    """The page cites what plays each state, names no alert without a runbook, and each outcome."""
+    page = _DOCS / "failures.md"
+    states = [cells for cells in rows(page) if len(cells) == 4]
+    runbooks = {path.stem for path in (_DOCS / "operations" / "runbooks").glob("*.md")}
+    alerts = set(re.findall(r"`(Homeroom\w+)`", page.read_text("utf-8")))
+    outcomes = [cells[0].strip("`") for cells in rows(page) if len(cells) == 3]
+
+    assert [state for state, _, _, proof in states if not cited_tests(proof)] == []
+    assert [state for state, told, seen, _ in states if not (told and seen)] == []
+    assert alerts - runbooks == set()
+    assert outcomes == [str(outcome) for outcome in Outcome]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "refused",
+        "hung",
+        "slow",
+        "killed in the middle",
+        "half-open",
+        "wrong certificate",
+        "clock skew",
+        "OPA dead",
+        "disk full",
+        "replica stale",
+        "gateway restarted",
+        "too much asked",
+    ],
+)
+def test_every_state_that_a_part_may_be_in_is_on_the_page_about_failures(state: str) -> None:
+    """None is left out that Homeroom promises to name rightly."""
+    assert [cells for cells in rows(_DOCS / "failures.md") if cells[0].startswith(state)]
+
+
 @pytest.mark.parametrize(
     "compromised",
     [
