@@ -62,10 +62,18 @@ def _read_key(written: Any) -> Any:
     return written
 
 
-class Service(_Frozen):
-    """Where a service answers, and the organization that runs it."""
+_HOST = r"(?:[^\s:,]+|\[[0-9a-fA-F:]+\]):\d{1,5}"
 
-    address: Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+
+class Service(_Frozen):
+    """Where a service answers, and the organization that runs it.
+
+    Attributes:
+        address: host:port; where there are replicas, dns:///host:port or ipv4:host:port,host:port,
+            over which calls take turns.
+    """
+
+    address: Annotated[str, Field(pattern=rf"^(?:dns:///)?{_HOST}$|^ipv4:{_HOST}(?:,{_HOST})*$")]
     organization_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
 

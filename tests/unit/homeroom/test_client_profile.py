@@ -62,6 +62,24 @@ def test_the_environment_overrides_and_chooses(profile_file: Path) -> None:
     assert profile.gateway.address == "gateway:443"
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["gateway:443", "[::1]:7003", "dns:///gateway:443", "ipv4:192.0.2.1:443,192.0.2.2:443"],
+)
+def test_a_service_may_have_replicas(profile_file: Path, address: str) -> None:
+    """A name whose addresses take turns, or the addresses themselves."""
+    profile = load_profile(profile_file, {"HOMEROOM_PROFILE_GATEWAY_ADDRESS": address})
+
+    assert profile.gateway is not None
+    assert profile.gateway.address == address
+
+
+@pytest.mark.parametrize("address", ["gateway", "dns:///gateway", "a:1,b:2", "ipv4:", "a b:1"])
+def test_what_is_no_address_is_refused(profile_file: Path, address: str) -> None:
+    with pytest.raises(RequestInvalidError, match=r"gateway\.address"):
+        load_profile(profile_file, {"HOMEROOM_PROFILE_GATEWAY_ADDRESS": address})
+
+
 def test_every_problem_is_told_at_once(profile_file: Path) -> None:
     """A malformed key, an unknown field, a missing file and an unknown variable: four lines."""
     text = profile_file.read_text().replace("07" * 32, "07").replace("[gateway]", "[portal]")
