@@ -185,6 +185,7 @@ class FakeRecords:
         before: what happens before a batch is handed out, by the batch's number.
         opening: what happens after the coverage was read, before the rows are.
         together: how many batches are read at once, after the first.
+        stalled: where set, no batch after the first comes before it.
     """
 
     batches: Sequence[Sequence[Row]]
@@ -194,6 +195,7 @@ class FakeRecords:
     before: dict[int, Step] = field(default_factory=dict)
     opening: Step = lambda: None
     together: int = 1
+    stalled: asyncio.Event | None = None
     opened: list[Selection] = field(default_factory=list)
     closed: int = 0
 
@@ -234,9 +236,20 @@ class FakeReader:
     selection: Selection
     covered: Covered
     _next: int = 0
+    _reading: bool = False
 
     async def next_batches(self) -> Sequence[pa.RecordBatch]:
-        await asyncio.sleep(0)
+        self._reading = True
+        try:
+            await asyncio.sleep(0)
+            if self._next and self.records.stalled is not None:
+                await self.records.stalled.wait()
+        except asyncio.CancelledError:
+            # As a store's thread: it is stopped, and its end is awaited.
+            await asyncio.sleep(0.01)
+            raise
+        finally:
+            self._reading = False
         # As before a batch: between the last and the end much may happen.
         self.records.before.get(self._next, lambda: None)()
         most = self.records.together if self._next else 1
@@ -246,6 +259,7 @@ class FakeReader:
         return [batch_of(self.selection, some, self.covered) for some in rows]
 
     async def close(self) -> None:
+        assert not self._reading, "the read was ended while a thread was still at it"
         self.records.closed += 1
 
 

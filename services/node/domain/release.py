@@ -95,6 +95,7 @@ class Release:
         self._before_end: tuple[int, bytes] | None = None
         self.began = 0
         self._runs = self._ended = self._read_all = self._read_closed = False
+        self._stopping = False
         self._runner: object = None
         self._one_at_a_time = asyncio.Lock()
         self._step: asyncio.Future[Any] | None = None
@@ -161,7 +162,11 @@ class Release:
         """Ends the read, finished or not; of an answer that broke off, records that it was cut."""
         self._runner = None
         if self._step is not None:
-            self._step.cancel()
+            # Its caller may have left it at work: the read is not ended under its hands.
+            # It is told once: told twice, it would not wait for its own end.
+            if not self._stopping:
+                self._stopping = self._step.cancel()
+            await asyncio.wait({self._step})
         async with self._one_at_a_time:
             self._ended = True
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,6 +115,25 @@ class Requester:
 
 def resumed(node: Node) -> list[Any]:
     return [said for kind, _, said in node.log.entries if kind is AuditKind.RESUMED]
+
+
+async def test_a_read_that_is_still_at_work_ends_before_it_is_let_go_of() -> None:
+    """Its caller left it in the middle of a batch; the node stops, once and once more."""
+    node = node_that_waits()
+    node.records.stalled = asyncio.Event()
+    pieces = node.answerer().answer(small.asked())
+    await anext(pieces)
+    waiting = asyncio.ensure_future(anext(pieces))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
+    await pieces.aclose()  # type: ignore[attr-defined]  # a generator
+    assert node.records.closed == 0
+    await asyncio.gather(node.waiting.close(), node.waiting.close())
+
+    assert node.records.closed == 1
+    assert node.log.content_of(AuditKind.RELEASED)["cut"]
 
 
 # The whole answer, whatever breaks.
