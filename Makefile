@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak wan clean
+	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak wan pods clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,9 @@ soak: setup ## kill a node and cut its power KILLS=10000 times in the middle of 
 
 wan: setup ## ask over a network of 40 ms each way that loses 2 %, cut it and heal it; needs root and /dev/net/tun; SEED=1
 	@$(PYTHON) -m tools.wan --seed $(SEED)
+
+pods: setup opa ## play a hub and two organizations from our manifests as containers, and break them; needs root and mmdebstrap
+	@tools/install_kustomize.sh && $(PYTHON) -m tools.pods
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

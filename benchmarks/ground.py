@@ -86,14 +86,16 @@ def ground(
         with Processes(layout, sites.begins) as processes:
             processes.start("registry", "consent", "gateway")
             asyncio.run(register_all(layout))
-            asyncio.run(sign_agreement(layout, _agreement(names, askers)))
+            asyncio.run(sign_agreement(layout, agreement_text(names, askers)))
             codes = [pair for name in names for pair in _records(layout, name, students, days)]
             processes.start(*names, ASKER)
             write_user_tokens(
                 layout, [trained_user(asker, "ana", "case_manager") for asker in askers]
             )
             with Client(layout.profile(ASKER)) as client:
-                consents = client.consents.record_many(_form(name, code) for name, code in codes)
+                consents = client.consents.record_many(
+                    signed_form(name, code) for name, code in codes
+                )
             yield Ground(layout, processes, layout.profile(ASKER), consents)
 
 
@@ -104,7 +106,24 @@ def _with_gateway(layout: Layout, told: Mapping[str, str]) -> Layout:
 
 
 def _records(layout: Layout, name: str, students: int, days: int) -> Iterator[tuple[str, str]]:
-    folder = layout.folder / f"{name}-records"
+    records_url, state_url = layout.records_url(name), layout.state_url(name)
+    for code in bring_records(
+        layout.folder / f"{name}-records", (records_url, state_url), students, days
+    ):
+        yield name, code
+
+
+def bring_records(
+    folder: Path, databases: tuple[str, str], students: int, days: int
+) -> Iterator[str]:
+    """Has made-up records imported from a new folder; a link code of each student.
+
+    Args:
+        folder: where the files are written.
+        databases: that of the records and that of the state, as SQLAlchemy URLs.
+        students: how many there are.
+        days: how many attendance rows each has.
+    """
     folder.mkdir()
     _write(folder / "school.csv", ["school_id", "name"], [["s1", "School"]])
     _write(
@@ -121,10 +140,10 @@ def _records(layout: Layout, name: str, students: int, days: int) -> Iterator[tu
             for day in range(days)
         ),
     )
-    ingest("record_csv", folder, layout.records_url(name))
-    stores = open_stores(layout.records_url(name), layout.state_url(name))
+    ingest("record_csv", folder, databases[0])
+    stores = open_stores(*databases)
     for form in stores.state.issue_link_codes(None):
-        yield name, form.link_code
+        yield form.link_code
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> None:
@@ -134,7 +153,8 @@ def _write(path: Path, header: Sequence[str], rows: Iterator[list[str]] | list[l
         written.writerows(rows)
 
 
-def _form(holder: str, link_code: str) -> SignedForm:
+def signed_form(holder: str, link_code: str) -> SignedForm:
+    """A parent's consent to what the agreement is for, from today on."""
     today = dt.datetime.now(dt.UTC).date()
     return SignedForm(
         holder=holder,
@@ -150,7 +170,8 @@ def _form(holder: str, link_code: str) -> SignedForm:
     )
 
 
-def _agreement(holders: Sequence[str], askers: Sequence[str]) -> str:
+def agreement_text(holders: Sequence[str], askers: Sequence[str]) -> str:
+    """The agreement of these holders and askers, as a steward writes it."""
     today = dt.datetime.now(dt.UTC).date()
     parties = ", ".join(f"{name}: discloser" for name in holders)
     recipients = ", ".join(f"{asker}: recipient" for asker in askers)

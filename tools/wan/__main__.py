@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(wide: Network) -> int:
     # From here on this process asks where the asker is; what opens connections comes after that.
-    enter(wide.places["asker"])
+    enter(wide.places["asker"].process)
     from benchmarks.ground import Sites  # noqa: PLC0415  # gRPC has threads: they must be there too
     from tools.wan.events import course  # noqa: PLC0415
 

@@ -95,9 +95,9 @@ def network(names: Sequence[str], weather: Weather, seed: int) -> Iterator[Netwo
         yield Network(places, orders)
 
 
-def enter(place: Place) -> None:
-    """Puts this thread, and all that it starts from now on, into a place."""
-    with Path(f"/proc/{place.process}/ns/net").open("rb") as namespace:
+def enter(process: int) -> None:
+    """Puts this thread, and all that it starts from now on, onto the network of a process."""
+    with Path(f"/proc/{process}/ns/net").open("rb") as namespace:
         _set_namespace(namespace.fileno())
 
 
@@ -132,7 +132,7 @@ def _place(name: str, number: int) -> Iterator[Place]:
 def _device(place: Place) -> int:
     """The file of a TUN device that is the place's way out."""
     with Path("/proc/self/ns/net").open("rb") as own:
-        enter(place)
+        enter(place.process)
         try:
             end = os.open(_TUN, os.O_RDWR)
             asked = struct.pack("16sH22s", _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI, b"")
