@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"https?://([\w.-]+)")
 # Public pages that explain, names of formats, and names that nobody can have.
 _KNOWN_HOSTS = re.compile(
     r"(?:www\.)?(?:ecfr\.gov|openpolicyagent\.org|sqlite\.org|semver\.org|keepachangelog\.com"
-    r"|json-schema\.org|pypi\.org|kubernetes\.io|apache\.org|github\.com|ceds\.ed\.gov|ed-fi\.org)"
+    r"|json-schema\.org|pypi\.org|kubernetes\.io|apache\.org|github\.com|ceds\.ed\.gov|ed-fi\.org|postgresql\.org)"
     r"|purl\.imsglobal\.org|127\.0\.0\.1|localhost|host|issuer|[\w.-]*\.(?:example|invalid|test)"
 )
 _PINNED = re.compile(

@@ -1,6 +1,7 @@
 """The course of events in pods, and what must come of each."""
 
 import asyncio
+import datetime as dt
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.ground import AGREEMENT_ID, PURPOSE, agreement_text, bring_records, signed_form
+from benchmarks.ground import (
+    AGREEMENT_ID,
+    FIRST_DAY,
+    PURPOSE,
+    agreement_text,
+    bring_records,
+    signed_form,
+)
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
 from homeroom import Answer, AsyncClient, Client, Outcome
 from homeroom.errors import HomeroomError, NotPermittedError
@@ -78,10 +86,28 @@ async def _course(made: Federation, came: Came) -> None:
 class _Asking:
     client: AsyncClient
 
-    async def ask(self, purpose: str = PURPOSE, seconds: float = _DEADLINE_SECONDS) -> Answer:
-        """What both organizations say of everyone."""
+    async def ask(
+        self,
+        purpose: str = PURPOSE,
+        seconds: float = _DEADLINE_SECONDS,
+        days: int = _DAYS,
+    ) -> Answer:
+        """What both organizations say of everyone.
+
+        Args:
+            purpose: for what.
+            seconds: how long the answer may take.
+            days: from the first on that there is a record of; more days bring no more rows, and
+                make another question, which nobody has decided before.
+        """
+        period = (FIRST_DAY, FIRST_DAY + dt.timedelta(days=days))
         return await self.client.query(
-            AGREEMENT_ID, purpose, "attendance", ["daily_attendance"], timeout=seconds
+            AGREEMENT_ID,
+            purpose,
+            "attendance",
+            ["daily_attendance"],
+            period=period,
+            timeout=seconds,
         )
 
     async def until_whole(self) -> float:
@@ -166,7 +192,7 @@ async def _broken(
     breaks, heals = acts
     await asyncio.to_thread(breaks)
     began = time.monotonic()
-    answer = await asking.ask()
+    answer = await asking.ask(days=_DAYS + len(came.told))
     seconds = time.monotonic() - began
     await asyncio.to_thread(heals)
     told = {name: one.outcome for name, one in answer.sources.items()}

@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from services.node.store.database import available
 from services.node.store.stopping import reading_now
+from services.runtime.database import heeding_loss
 
 _KEPT_OPEN = 8
 
@@ -121,7 +122,7 @@ class ReadDatabases:
         # A node on SQLite never needs it; where pandas is installed, it brings that along.
         import adbc_driver_postgresql.dbapi  # noqa: PLC0415
 
-        uri = self._records_url.set(drivername="postgresql")
+        uri = heeding_loss(self._records_url.set(drivername="postgresql"))
         return adbc_driver_postgresql.dbapi.connect(uri.render_as_string(hide_password=False))
 
     def _sqlite_connection(self) -> sqlite3.Connection:
