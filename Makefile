@@ -16,7 +16,7 @@ ORG ?= my_district
 export GOGC ?= 400
 
 .PHONY: help setup demo up down certs test check static format lint types imports proto proto-check breaking \
-	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak wan pods clean
+	test-policy mutate-policy k8s-check vm-check image sbom opa only-down law bench plots fuzz soak wan pods mixed clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -115,6 +115,9 @@ wan: setup ## ask over a network of 40 ms each way that loses 2 %, cut it and he
 
 pods: setup opa ## play a hub and two organizations from our manifests as containers, and break them; needs root and mmdebstrap
 	@tools/install_kustomize.sh && $(PYTHON) -m tools.pods
+
+mixed: setup ## run the nodes of PREVIOUS, a commit or tag, with this tree's hub, and the other way round
+	@$(PYTHON) -m tools.mixed $(PREVIOUS)
 
 clean: ## remove what the verbs made
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

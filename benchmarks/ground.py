@@ -124,6 +124,15 @@ def bring_records(
         students: how many there are.
         days: how many attendance rows each has.
     """
+    write_records(folder, students, days)
+    ingest("record_csv", folder, databases[0])
+    stores = open_stores(*databases)
+    for form in stores.state.issue_link_codes(None):
+        yield form.link_code
+
+
+def write_records(folder: Path, students: int, days: int) -> None:
+    """Makes up records and writes them into a new folder, as `record_csv` has them."""
     folder.mkdir()
     _write(folder / "school.csv", ["school_id", "name"], [["s1", "School"]])
     _write(
@@ -140,10 +149,6 @@ def bring_records(
             for day in range(days)
         ),
     )
-    ingest("record_csv", folder, databases[0])
-    stores = open_stores(*databases)
-    for form in stores.state.issue_link_codes(None):
-        yield form.link_code
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> None:
