@@ -1,7 +1,6 @@
 """The course of events in pods, and what must come of each."""
 
 import asyncio
-import datetime as dt
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -9,18 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.ground import (
-    AGREEMENT_ID,
-    FIRST_DAY,
-    PURPOSE,
-    agreement_text,
-    bring_records,
-    signed_form,
-)
+from benchmarks.ground import AGREEMENT_ID, PURPOSE, agreement_text, bring_records, signed_form
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
 from homeroom import Answer, AsyncClient, Client, Outcome
 from homeroom.errors import HomeroomError, NotPermittedError
 from homeroom.profile import load_profile
+from services.node.policy.remembering import LONGEST
 from tools.pods.federation import ASKER, GATEWAYS, HOLDERS, Federation
 
 _STUDENTS, _DAYS = 20, 20
@@ -29,6 +22,7 @@ _AT_ONCE = 4
 _DEADLINE_SECONDS = 3.0
 _OVERRUN_SECONDS = 0.05
 _PATIENCE_SECONDS = 120.0
+_REMEMBERED_SECONDS = LONGEST.total_seconds() + 1
 _AWAY = {Outcome.TIMED_OUT, Outcome.UNREACHABLE}
 _BROKEN = HOLDERS[0]
 _POD = f"{_BROKEN}-node-0"
@@ -86,28 +80,10 @@ async def _course(made: Federation, came: Came) -> None:
 class _Asking:
     client: AsyncClient
 
-    async def ask(
-        self,
-        purpose: str = PURPOSE,
-        seconds: float = _DEADLINE_SECONDS,
-        days: int = _DAYS,
-    ) -> Answer:
-        """What both organizations say of everyone.
-
-        Args:
-            purpose: for what.
-            seconds: how long the answer may take.
-            days: from the first on that there is a record of; more days bring no more rows, and
-                make another question, which nobody has decided before.
-        """
-        period = (FIRST_DAY, FIRST_DAY + dt.timedelta(days=days))
+    async def ask(self, purpose: str = PURPOSE, seconds: float = _DEADLINE_SECONDS) -> Answer:
+        """What both organizations say of everyone."""
         return await self.client.query(
-            AGREEMENT_ID,
-            purpose,
-            "attendance",
-            ["daily_attendance"],
-            period=period,
-            timeout=seconds,
+            AGREEMENT_ID, purpose, "attendance", ["daily_attendance"], timeout=seconds
         )
 
     async def until_whole(self) -> float:
@@ -172,7 +148,7 @@ def _breakages(made: Federation) -> Sequence[tuple[str, _Act, _Act, set[Outcome]
         ),
         (
             "without_policy",
-            lambda: made.podman("pause", f"{_POD}-opa-federation"),
+            lambda: _forgotten(made.podman("pause", f"{_POD}-opa-federation")),
             lambda: made.podman("unpause", f"{_POD}-opa-federation"),
             {Outcome.CANNOT_DECIDE},
         ),
@@ -185,6 +161,12 @@ def _breakages(made: Federation) -> Sequence[tuple[str, _Act, _Act, set[Outcome]
     ]
 
 
+def _forgotten(done: str) -> str:
+    """Waits until no node remembers what was permitted before."""
+    time.sleep(_REMEMBERED_SECONDS)
+    return done
+
+
 async def _broken(
     asking: _Asking, came: Came, what: str, acts: tuple[_Act, _Act], outcomes: set[Outcome]
 ) -> None:
@@ -192,7 +174,7 @@ async def _broken(
     breaks, heals = acts
     await asyncio.to_thread(breaks)
     began = time.monotonic()
-    answer = await asking.ask(days=_DAYS + len(came.told))
+    answer = await asking.ask()
     seconds = time.monotonic() - began
     await asyncio.to_thread(heals)
     told = {name: one.outcome for name, one in answer.sources.items()}
