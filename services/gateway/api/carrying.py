@@ -1,5 +1,8 @@
 """Carries between apps and holders what is not a question; all of it is sealed to one of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from structlog.contextvars import bind_contextvars
 
 from homeroom.api.gateway.v1 import account_service_pb2, destruction_service_pb2
@@ -18,8 +21,8 @@ from services.runtime.account_admission import admit_account_request
 from services.runtime.identity import ServicerContext, current_caller
 
 
-class AccountServicer(AccountServiceServicer):
-    """Carries requests for accounts of holders' logs; what comes back is sealed to who asked."""
+class _Carrying:
+    """What is the same whatever is carried: who calls, how often, and for how long."""
 
     def __init__(
         self, view: FederationView, nodes: Nodes, limits: Limits, log: QuestionLog
@@ -28,82 +31,58 @@ class AccountServicer(AccountServiceServicer):
         self._nodes = nodes
         self._limits = limits
         self._log = log
+
+    @contextmanager
+    def _admission(self) -> Iterator[str]:
+        """The caller's organization; whoever is refused within it is noted as turned away."""
+        caller_id = current_caller().organization_id
+        bind_contextvars(caller=caller_id)
+        try:
+            self._limits.rate.take(caller_id)
+            yield caller_id
+        except HomeroomError as refusal:
+            self._log.turned_away(caller_id, refusal.reason)
+            raise
+
+    def _seconds(self, context: ServicerContext) -> float:
+        return self._limits.deadlines.for_nodes(context.time_remaining())
+
+
+class AccountServicer(_Carrying, AccountServiceServicer):
+    """Carries requests for accounts of holders' logs; what comes back is sealed to who asked."""
 
     async def GetAccount(
         self, request: account_service_pb2.GetAccountRequest, context: ServicerContext
     ) -> account_service_pb2.GetAccountResponse:
-        caller_id = current_caller().organization_id
-        bind_contextvars(caller=caller_id)
-        try:
-            holder = await self._holder(request, caller_id)
-        except HomeroomError as refusal:
-            self._log.turned_away(caller_id, refusal.reason)
-            raise
-        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
-        sealed = await self._nodes.account(
-            holder, node_account_pb2.GetAccountRequest(request=request.request), seconds
-        )
+        with self._admission() as caller_id:
+            state = await self._view.fresh()
+            asked, _ = admit_account_request(request.request, state, self._view.clock(), caller_id)
+            holder = _node_of(asked.holder, state)
+        carried = node_account_pb2.GetAccountRequest(request=request.request)
+        sealed = await self._nodes.account(holder, carried, self._seconds(context))
         return account_service_pb2.GetAccountResponse(sealed_account=sealed)
 
-    async def _holder(
-        self, request: account_service_pb2.GetAccountRequest, caller_id: str
-    ) -> Holder:
-        """Whose log it is about.
 
-        Raises:
-            HomeroomError: if the request is not to be passed on.
-        """
-        self._limits.rate.take(caller_id)
-        state = await self._view.fresh()
-        asked, _ = admit_account_request(request.request, state, self._view.clock(), caller_id)
-        return _node_of(asked.holder, state)
-
-
-class DestructionServicer(DestructionServiceServicer):
+class DestructionServicer(_Carrying, DestructionServiceServicer):
     """Carries certificates of destruction to holders; it can open none of them."""
-
-    def __init__(
-        self, view: FederationView, nodes: Nodes, limits: Limits, log: QuestionLog
-    ) -> None:
-        self._view = view
-        self._nodes = nodes
-        self._limits = limits
-        self._log = log
 
     async def CertifyDestruction(
         self,
         request: destruction_service_pb2.CertifyDestructionRequest,
         context: ServicerContext,
     ) -> destruction_service_pb2.CertifyDestructionResponse:
-        caller_id = current_caller().organization_id
-        bind_contextvars(caller=caller_id)
-        try:
-            holder = await self._holder(request, caller_id)
-        except HomeroomError as refusal:
-            self._log.turned_away(caller_id, refusal.reason)
-            raise
+        with self._admission() as caller_id:
+            if request.ByteSize() > MAX_CERTIFICATE_BYTES:
+                limit = f"{MAX_CERTIFICATE_BYTES} bytes"
+                raise TooMuchAskedError("the certificate is too large", limit=limit)
+            holder = _node_of(request.holder, await self._view.fresh())
         carried = node_destruction_pb2.CertifyDestructionRequest(
             recipient=caller_id,
             sealed_certificate=request.sealed_certificate,
             request_id=request.request_id,
         )
-        seconds = self._limits.deadlines.for_nodes(context.time_remaining())
-        sealed = await self._nodes.certify(holder, carried, seconds)
+        sealed = await self._nodes.certify(holder, carried, self._seconds(context))
         return destruction_service_pb2.CertifyDestructionResponse(sealed_receipt=sealed)
-
-    async def _holder(
-        self, request: destruction_service_pb2.CertifyDestructionRequest, caller_id: str
-    ) -> Holder:
-        """Whom it is for.
-
-        Raises:
-            HomeroomError: if the certificate is not to be passed on.
-        """
-        self._limits.rate.take(caller_id)
-        if request.ByteSize() > MAX_CERTIFICATE_BYTES:
-            limit = f"{MAX_CERTIFICATE_BYTES} bytes"
-            raise TooMuchAskedError("the certificate is too large", limit=limit)
-        return _node_of(request.holder, await self._view.fresh())
 
 
 def _node_of(organization_id: str, state: FederationState) -> Holder:
