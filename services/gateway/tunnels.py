@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import grpc
 
@@ -88,8 +87,9 @@ class Tunnels:
         writer.close()
 
     def over(self, connection: Connection) -> None:
-        """A connection was carried to its end."""
+        """A connection was carried to its end, and is closed."""
         self._carried.discard(connection.writer)
+        connection.writer.close()
 
     def drain(self, is_idle: Callable[[], bool]) -> None:
         """Takes no more streams, and closes what is carried as soon as nobody asks any more."""
@@ -122,17 +122,8 @@ class TunnelServicer(TunnelServiceServicer):
     ) -> None:
         del request_iterator
         connection = await self._tunnels.connection(current_caller().organization_id)
-
-        async def receive() -> bytes:
-            said: Any = await context.read()
-            return b"" if said is grpc.aio.EOF else said.data
-
-        async def send(data: bytes) -> None:
-            await context.write(pb.OpenTunnelResponse(data=data))
-
         try:
-            await send(b"")
-            await connection.carry(receive, send)
+            await context.write(pb.OpenTunnelResponse())
+            await connection.carry(context, pb.OpenTunnelResponse)
         finally:
-            connection.writer.close()
             self._tunnels.over(connection)

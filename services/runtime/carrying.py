@@ -1,9 +1,9 @@
 """Carries the bytes of one connection over a stream of messages, both ways, until either ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 
@@ -13,32 +13,33 @@ _ENDS = (OSError, grpc.aio.AioRpcError, asyncio.InvalidStateError)
 """What a connection or a stream says that is over."""
 
 
+class Stream(Protocol):
+    """Either end of a call whose messages go both ways, as grpc.aio has it."""
+
+    async def read(self) -> Any:
+        """The next message; EOF when the other end says no more."""
+
+    async def write(self, message: Any, /) -> None:
+        """Returns when the stream takes more."""
+
+
 class Connection(NamedTuple):
     """Both directions of a connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def _out(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        while data := await self.reader.read(PIECE_BYTES):
-            await send(data)
-
-    async def _into(self, receive: Callable[[], Awaitable[bytes]]) -> None:
-        while data := await receive():
-            self.writer.write(data)
-            # Whoever reads slowly is sent no more than its buffers take.
-            await self.writer.drain()
-
-    async def carry(
-        self, receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        """Carries what comes, and closes the connection in the end.
+    async def carry(self, stream: Stream, message: Callable[..., Any]) -> None:
+        """Carries what comes; who made the connection closes it.
 
         Args:
-            receive: the next bytes of the stream; none when it has ended.
-            send: puts bytes on the stream, and returns when it takes more.
+            stream: what each of its messages carries is its `data`.
+            message: the kind that this end writes.
         """
-        ways = [asyncio.create_task(self._out(send)), asyncio.create_task(self._into(receive))]
+        ways = [
+            asyncio.create_task(self._out(stream, message)),
+            asyncio.create_task(self._into(stream)),
+        ]
         try:
             ended, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ended:
@@ -48,4 +49,13 @@ class Connection(NamedTuple):
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            self.writer.close()
+
+    async def _out(self, stream: Stream, message: Callable[..., Any]) -> None:
+        while data := await self.reader.read(PIECE_BYTES):
+            await stream.write(message(data=data))
+
+    async def _into(self, stream: Stream) -> None:
+        while (said := await stream.read()) is not grpc.aio.EOF and said.data:
+            self.writer.write(said.data)
+            # Whoever reads slowly is sent no more than its buffers take.
+            await self.writer.drain()

@@ -7,8 +7,8 @@ and the node admits no other calls than from outside.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -141,19 +141,12 @@ class DiallingOut:
         task.add_done_callback(self._carrying.discard)
 
     async def _carry(self, call: Any) -> None:
-        async def receive() -> bytes:
-            said = await call.read()
-            return b"" if said is grpc.aio.EOF else said.data
-
-        def send(data: bytes) -> Awaitable[None]:
-            written: Awaitable[None] = call.write(pb.OpenTunnelRequest(data=data))
-            return written
-
         try:
             # A server that has stopped is away: the stream ends, and the gateway sees it.
             with suppress(OSError):
                 reader, writer = await asyncio.open_connection(*self._own(), limit=PIECE_BYTES)
-                await Connection(reader, writer).carry(receive, send)
+                with closing(writer):
+                    await Connection(reader, writer).carry(call, pb.OpenTunnelRequest)
         finally:
             call.cancel()
 
