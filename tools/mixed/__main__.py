@@ -6,7 +6,6 @@ misunderstands the other.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.layout import PROJECT
+from tools.found import Found
 from tools.mixed.course import course
 
 _BEFORE = 40
@@ -25,20 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mixed", description=__doc__)
     parser.add_argument("previous", nargs="?", default="", help="a commit or a tag")
     previous = parser.parse_args(arguments).previous or _previous()
-    told, wrong = {"previous": _git("rev-parse", "--short", previous)}, []
+    found = Found({"previous": _git("rev-parse", "--short", previous)})
     with (
         tempfile.TemporaryDirectory(prefix="homeroom-mixed-") as folder,
         _tree(previous, Path(folder) / "tree") as tree,
     ):
         for hub, nodes in ((PROJECT, tree), (tree, PROJECT)):
             name = "older_nodes" if nodes is tree else "older_hub"
-            found = course(Path(folder) / name, hub, nodes)
-            told |= {f"{name}_{what}": value for what, value in found.told.items()}
-            wrong += [f"{name}: {one}" for one in found.wrong]
-    print(f"RESULT {json.dumps(told)}")
-    for one in wrong:
-        print(f"WRONG {one}")
-    return 1 if wrong else 0
+            found.add(name, course(Path(folder) / name, hub, nodes))
+    return found.say()
 
 
 def _previous() -> str:

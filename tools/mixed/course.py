@@ -5,9 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ground import (
     AGREEMENT_ID,
@@ -24,25 +22,13 @@ from homeroom import Answer, Client
 from homeroom.consents import RecordedConsent
 from homeroom.errors import HomeroomError, NotPermittedError
 from homeroom.profile import load_profile
+from tools.found import Found
 
 _HERE = Path(__file__).parent
 _HOLDERS = ("harbor", "mill_river")
 _HUB = ("registry", "consent", "gateway")
 _STUDENTS, _DAYS = 20, 20
 _PATIENCE_SECONDS = 60.0
-
-
-@dataclass(slots=True)
-class Found:
-    """What was seen, and what was not as it has to be."""
-
-    told: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    def require(self, holds: bool, what: str) -> None:
-        """Notes what does not hold."""
-        if not holds:
-            self.wrong.append(what)
 
 
 def course(folder: Path, hub: Path, nodes: Path) -> Found:

@@ -6,22 +6,18 @@ Needs root, mmdebstrap and Debian's packages; where a machine has not, it says s
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from services.runtime.policy import find_opa
+from tools.found import Found
 from tools.manifests.rendering import find_kustomize
 from tools.pods.debian import Debian, NoPodsError, debian
 from tools.pods.images import make_images
 from tools.wan.network import enter
-
-if TYPE_CHECKING:
-    from tools.pods.events import Came
 
 _CACHE = Path("~/.cache/homeroom/pods").expanduser()
 
@@ -42,13 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except NoPodsError as impossible:
             print(f"NOT CHECKED: pods were not played: {impossible}")
             return 2
-    print(f"RESULT {json.dumps(came.told)}")
-    for wrong in came.wrong:
-        print(f"WRONG {wrong}")
-    return 1 if came.wrong else 0
+    return came.say()
 
 
-def _play(inside: Debian, kustomize: Sequence[str]) -> "Came":
+def _play(inside: Debian, kustomize: Sequence[str]) -> Found:
     # From here on this process is on the pods' network; what opens connections comes after that.
     enter(inside.process)
     from tools.pods.events import course  # noqa: PLC0415  # gRPC has threads: they must be there too

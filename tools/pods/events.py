@@ -5,8 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from benchmarks.ground import AGREEMENT_ID, PURPOSE, agreement_text, bring_records, signed_form
 from deploy.local.founding import register_all, sign_agreement, trained_user, write_user_tokens
@@ -14,6 +13,7 @@ from homeroom import Answer, AsyncClient, Client, Outcome
 from homeroom.errors import HomeroomError, NotPermittedError
 from homeroom.profile import load_profile
 from services.node.policy.remembering import LONGEST
+from tools.found import Found
 from tools.pods.federation import ASKER, GATEWAYS, HOLDERS, Federation
 
 _STUDENTS, _DAYS = 20, 20
@@ -28,25 +28,12 @@ _BROKEN = HOLDERS[0]
 _POD = f"{_BROKEN}-node-0"
 
 
-@dataclass(slots=True)
-class Came:
-    """What was measured, and what was not as it has to be."""
-
-    told: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    def require(self, holds: bool, what: str) -> None:
-        """Notes what does not hold."""
-        if not holds:
-            self.wrong.append(what)
-
-
-def course(made: Federation) -> Came:
+def course(made: Federation) -> Found:
     """Records are imported, families consent, an app asks; then one thing after another breaks."""
-    came = Came()
+    found = Found()
     _begin(made)
-    asyncio.run(_course(made, came))
-    return came
+    asyncio.run(_course(made, found))
+    return found
 
 
 def _begin(made: Federation) -> None:
@@ -65,15 +52,15 @@ def _begin(made: Federation) -> None:
         list(client.consents.record_many(signed_form(name, code) for name, code in codes))
 
 
-async def _course(made: Federation, came: Came) -> None:
+async def _course(made: Federation, found: Found) -> None:
     async with AsyncClient(load_profile(made.layout.profile(ASKER))) as client:
         asking = _Asking(client)
-        came.told["first_whole_s"] = round(await asking.until_whole(), 1)
-        await _permitted(asking, came)
-        await _denied(asking, came)
+        found.told["first_whole_s"] = round(await asking.until_whole(), 1)
+        await _permitted(asking, found)
+        await _denied(asking, found)
         for what, breaks, heals, outcomes in _breakages(made):
-            await _broken(asking, came, what, (breaks, heals), outcomes)
-        await _restarted(made, asking, came)
+            await _broken(asking, found, what, (breaks, heals), outcomes)
+        await _restarted(made, asking, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +88,24 @@ def _is_whole(answer: Answer) -> bool:
     return answer.complete and answer.table.num_rows == len(HOLDERS) * _STUDENTS * _DAYS
 
 
-async def _permitted(asking: _Asking, came: Came) -> None:
+async def _permitted(asking: _Asking, found: Found) -> None:
     took = []
     for _ in range(_SMALL):
         began = time.monotonic()
-        came.require(_is_whole(await asking.ask()), "a permitted answer is not whole")
+        found.require(_is_whole(await asking.ask()), "a permitted answer is not whole")
         took.append(time.monotonic() - began)
-    came.told["permitted_p50_ms"] = round(statistics.median(took) * 1000)
+    found.told["permitted_p50_ms"] = round(statistics.median(took) * 1000)
 
 
-async def _denied(asking: _Asking, came: Came) -> None:
+async def _denied(asking: _Asking, found: Found) -> None:
     try:
         answer = await asking.ask(purpose="research")
     except NotPermittedError:
-        came.told["denied"] = "NOT_PERMITTED"
+        found.told["denied"] = "NOT_PERMITTED"
     else:
-        came.told["denied"] = sorted({str(one.outcome) for one in answer.sources.values()})
-        came.require(answer.table.num_rows == 0, "rows came for a purpose that nobody agreed to")
-        came.require(not answer.complete, "a denied answer calls itself complete")
+        found.told["denied"] = sorted({str(one.outcome) for one in answer.sources.values()})
+        found.require(answer.table.num_rows == 0, "rows came for a purpose that nobody agreed to")
+        found.require(not answer.complete, "a denied answer calls itself complete")
 
 
 _Act = Callable[[], object]
@@ -168,7 +155,7 @@ def _forgotten(done: str) -> str:
 
 
 async def _broken(
-    asking: _Asking, came: Came, what: str, acts: tuple[_Act, _Act], outcomes: set[Outcome]
+    asking: _Asking, found: Found, what: str, acts: tuple[_Act, _Act], outcomes: set[Outcome]
 ) -> None:
     """The other's answer is whole and in time, and this one's is named."""
     breaks, heals = acts
@@ -179,21 +166,21 @@ async def _broken(
     await asyncio.to_thread(heals)
     told = {name: one.outcome for name, one in answer.sources.items()}
     reason = answer.sources[_BROKEN].error_reason
-    came.told[what] = {
+    found.told[what] = {
         "outcome": f"{told[_BROKEN]} {reason}".strip(),
         "ms": round(seconds * 1000),
         "healed_s": round(await asking.until_whole(), 1),
     }
     others = [outcome for name, outcome in told.items() if name != _BROKEN]
-    came.require(told[_BROKEN] in outcomes, f"{what}: it is called {told[_BROKEN]}")
-    came.require(others == [Outcome.ANSWERED], f"{what}: the other one's answer did not come")
+    found.require(told[_BROKEN] in outcomes, f"{what}: it is called {told[_BROKEN]}")
+    found.require(others == [Outcome.ANSWERED], f"{what}: the other one's answer did not come")
     rows = answer.table.num_rows
-    came.require(rows == _STUDENTS * _DAYS, f"{what}: {rows} rows came")
+    found.require(rows == _STUDENTS * _DAYS, f"{what}: {rows} rows came")
     in_time = seconds <= _DEADLINE_SECONDS + _OVERRUN_SECONDS
-    came.require(in_time, f"{what}: the answer took {seconds:.2f} s")
+    found.require(in_time, f"{what}: the answer took {seconds:.2f} s")
 
 
-async def _restarted(made: Federation, asking: _Asking, came: Came) -> None:
+async def _restarted(made: Federation, asking: _Asking, found: Found) -> None:
     """Each replica of the gateway is stopped and started in its turn, while questions go on."""
     ended, asked, lost = False, 0, []
 
@@ -218,7 +205,7 @@ async def _restarted(made: Federation, asking: _Asking, came: Came) -> None:
         await asyncio.sleep(3)
     ended = True
     await asyncio.gather(*tasks)
-    came.told["rolling_restart"] = {"asked": asked, "lost": len(lost)}
-    came.require(
+    found.told["rolling_restart"] = {"asked": asked, "lost": len(lost)}
+    found.require(
         not lost, f"rolling restart: {len(lost)} of {asked} were lost: {sorted(set(lost))}"
     )

@@ -6,7 +6,6 @@ root and /dev/net/tun; where a machine has neither, it says so and ends with 2.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
@@ -47,11 +46,7 @@ def _run(wide: Network) -> int:
         hosts={name: place.address for name, place in placed.items()},
         begins={name: place.command for name, place in placed.items()},
     )
-    found = course(wide, sites)
-    print(f"RESULT {json.dumps(found.told)}")
-    for wrong in found.wrong:
-        print(f"WRONG {wrong}")
-    return 1 if found.wrong else 0
+    return course(wide, sites).say()
 
 
 if __name__ == "__main__":

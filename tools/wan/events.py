@@ -4,12 +4,12 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from benchmarks.ground import AGREEMENT_ID, PURPOSE, Ground, Sites, ground
 from homeroom import Answer, AsyncClient, Outcome
 from homeroom.errors import DeadlinePassedError
+from tools.found import Found
 from tools.wan.network import Network
 
 _STUDENTS, _DAYS = 200, 180
@@ -21,19 +21,6 @@ _OVERRUN_SECONDS = 0.05
 _DEADLINE_SECONDS = 3.0
 _PATIENCE_SECONDS = 60.0
 _AWAY = {Outcome.TIMED_OUT, Outcome.UNREACHABLE}
-
-
-@dataclass(slots=True)
-class Found:
-    """What was measured, and what was not as it has to be."""
-
-    told: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    def require(self, holds: bool, what: str) -> None:
-        """Notes what does not hold."""
-        if not holds:
-            self.wrong.append(what)
 
 
 def course(wide: Network, sites: Sites) -> Found:
