@@ -176,9 +176,7 @@ joining:
     text = agreement_text("joining-2026", ASKER, DISTRICTS) + offer
     asyncio.run(sign_agreement(federation.layout, text))
     schools = {HARBOR: (K8, HIGH), MILL_RIVER: (MILL_SCHOOL,)}
-    _, sequence = federation.steward(
-        STRANGER, lambda s: s.join("joining-2026", [PURPOSE], schools)
-    )
+    _, sequence = federation.steward(STRANGER, lambda s: s.join("joining-2026", [PURPOSE], schools))
     with Client(federation.layout.profile(STRANGER)) as joiner, ExitStack() as forms:
         nobody = _seen(joiner, sequence)
         _, sequence = federation.steward(
