@@ -2,14 +2,16 @@
 
 import datetime as dt
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pyarrow as pa
+import pytest
 
+from homeroom import AsyncClient
 from homeroom.agreement import AgreementDocument
 from homeroom.api.common.v1 import answer_pb2, evidence_pb2, query_pb2
 from homeroom.api.consent.v1.consent_service_pb2_grpc import (
@@ -333,7 +335,21 @@ def _credentials(folder: Path, role: Role) -> grpc.ServerCredentials:
     )
 
 
-async def start(folder: Path) -> tuple[ScriptedFederation, grpc.aio.Server]:
+@pytest.fixture
+async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
+    federation, server = await _start(tmp_path)
+    yield federation
+    await server.stop(None)
+
+
+@pytest.fixture
+async def client(federation: ScriptedFederation) -> AsyncIterator[AsyncClient]:
+    """The requester's."""
+    async with AsyncClient(federation.profile) as client:
+        yield client
+
+
+async def _start(folder: Path) -> tuple[ScriptedFederation, grpc.aio.Server]:
     """Writes every key and profile and starts the services, each on a port of its own."""
     authority = DevelopmentAuthority.create(folder, FEDERATION, now())
     hub = authority.make_organization("hub", HUB_ROLES, now())

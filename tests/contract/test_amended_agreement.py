@@ -4,8 +4,13 @@ import pytest
 
 from homeroom import AsyncClient, Outcome
 from homeroom.errors import ChangedMeanwhileError
-from tests.contract.scripted_federation import AGREEMENT, ScriptedFederation
-from tests.contract.test_client import ask, client, federation
+from tests.contract.scripted_federation import (
+    AGREEMENT,
+    ScriptedFederation,
+    client,
+    federation,
+)
+from tests.contract.test_client import ask
 
 __all__ = ["client", "federation"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from homeroom import BlockingSteward, Steward
-from tests.contract.scripted_federation import AGREEMENT, ScriptedFederation
-from tests.contract.test_command import AGREEMENT_FILE, federation
+from tests.contract.scripted_federation import AGREEMENT, ScriptedFederation, federation
+from tests.contract.test_command import AGREEMENT_FILE
 
 __all__ = ["federation"]
 

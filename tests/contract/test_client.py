@@ -2,8 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -27,28 +26,18 @@ from tests.contract.scripted_federation import (
     STUDENT,
     ScriptedFederation,
     attendance,
+    client,
     ended,
+    federation,
     framed,
     plan,
-    start,
 )
+
+__all__ = ["client", "federation"]
 
 ELEMENTS = ("school_of_enrollment", "daily_attendance")
 ANSWERED = answer_pb2.OUTCOME_ANSWERED
 Source = Callable[[bytes], list[Any]]
-
-
-@pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
-    federation, server = await start(tmp_path)
-    yield federation
-    await server.stop(None)
-
-
-@pytest.fixture
-async def client(federation: ScriptedFederation) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(federation.profile) as client:
-        yield client
 
 
 async def ask(client: AsyncClient, **scope: Any) -> Answer:

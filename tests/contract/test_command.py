@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,16 @@ from tests.contract.scripted_federation import (
     STUDENT,
     ScriptedFederation,
     ended,
-    start,
+    federation,
 )
+
+__all__ = ["federation"]
 
 QUERY = (
     *("query", "attendance", "school_of_enrollment", "daily_attendance"),
     *("-a", AGREEMENT, "-p", "direct_service"),
 )
 Run = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
-    federation, server = await start(tmp_path)
-    yield federation
-    await server.stop(None)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,9 @@ from homeroom.sealing import SealingKey
 from homeroom.signing import Domain, SigningKey, digest_of, key_id_of
 from homeroom.snapshot import read_organization
 from homeroom.steward import Steward
-from tests.contract.scripted_federation import AGREEMENT, REQUESTER, ScriptedFederation, start
+from tests.contract.scripted_federation import AGREEMENT, REQUESTER, ScriptedFederation, federation
 
-
-@pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
-    federation, server = await start(tmp_path)
-    yield federation
-    await server.stop(None)
+__all__ = ["federation"]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import multiprocessing
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,14 @@ from tests.contract.scripted_federation import (
     ScriptedFederation,
     attendance,
     ended,
+    federation,
     framed,
-    start,
 )
+
+__all__ = ["federation"]
 
 ELEMENTS = ("daily_attendance", "school_of_enrollment")
 ANSWERED = answer_pb2.OUTCOME_ANSWERED
-
-
-@pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
-    federation, server = await start(tmp_path)
-    yield federation
-    await server.stop(None)
 
 
 def kept_by(federation: ScriptedFederation) -> list[Kept]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from homeroom.api.registry.v1 import registry_service_pb2 as registry_pb
 from homeroom.cli.exits import ExitCode
-from tests.contract.scripted_federation import ScriptedFederation
-from tests.contract.test_command import AGREEMENT_FILE, Run, federation, run
+from tests.contract.scripted_federation import ScriptedFederation, federation
+from tests.contract.test_command import AGREEMENT_FILE, Run, run
 
 __all__ = ["federation", "run"]
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +21,15 @@ from tests.contract.scripted_federation import (
     HOLDERS,
     ScriptedFederation,
     attendance,
+    client,
     ended,
+    federation,
     framed,
     pieces_of,
     plan,
-    start,
 )
+
+__all__ = ["client", "federation"]
 
 ELEMENTS = ("school_of_enrollment", "daily_attendance")
 ANSWERED = answer_pb2.OUTCOME_ANSWERED
@@ -35,19 +37,6 @@ REFUSED = answer_pb2.OUTCOME_NO_PERMITTED_ANSWER
 UNREACHABLE = answer_pb2.OUTCOME_UNREACHABLE
 CANNOT_DECIDE = answer_pb2.OUTCOME_CANNOT_DECIDE
 Events = AsyncIterator[gateway_pb.QueryResponse]
-
-
-@pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[ScriptedFederation]:
-    federation, server = await start(tmp_path)
-    yield federation
-    await server.stop(None)
-
-
-@pytest.fixture
-async def client(federation: ScriptedFederation) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(federation.profile) as client:
-        yield client
 
 
 @dataclass
