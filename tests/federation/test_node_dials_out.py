@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.local.founding import register
 from deploy.local.layout import HUB
 from homeroom import Outcome
-from homeroom.development import development_issuer
 from homeroom.federation import DIALS_OUT
-from homeroom.steward import Steward
 from tests.federation.records import ATTENDANCE_ALLOWED, HARBOR
 from tests.federation.running import Federation, eventually, refs_in
 
@@ -18,22 +17,8 @@ pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
 
 def register_at(federation: Federation, address: str) -> None:
     """The district's own record says where its node is reached."""
-    layout = federation.layout
-    member = next(one for one in layout.members if one.organization_id == HARBOR)
-    issuer = development_issuer(layout.organization(HARBOR), layout.federation).public()
-
-    async def register() -> None:
-        async with Steward(layout.profile(HARBOR)) as steward:
-            await steward.register(
-                display_name=member.display_name,
-                kind=member.kind,
-                node_address=address,
-                datasets=member.datasets,
-                user_issuer=issuer.name,
-                user_keys=issuer.keys,
-            )
-
-    asyncio.run(register())
+    member = next(one for one in federation.layout.members if one.organization_id == HARBOR)
+    asyncio.run(register(federation.layout, member, address))
 
 
 @pytest.fixture
