@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from deploy.local.founding import sign_agreement
-from homeroom import AsyncClient, Client, NotPermittedError, Outcome, Source, Steward
-from homeroom.client import _in_memory
-from homeroom.exchange import open_exchange
-from homeroom.gathering import Checks, Finished, Gathering
+from homeroom import Client, NotPermittedError, Outcome, Source, Steward
 from homeroom.question import Question
 from homeroom.vocabulary import Element
+from tests.federation import midway
 from tests.federation.records import (
     ATTENDANCE,
     HARBOR,
@@ -232,17 +230,7 @@ def run_through(
     federation: Federation, agreement_id: str, sequence: int, act: Callable[[], object]
 ) -> Source:
     """Asks for the long record, acts when it has begun to come, and reads the rest."""
-    finished = asyncio.run(_read_through(federation, agreement_id, sequence, act))
-    source = next(one.source for one in finished if one.source.holder == MILL_RIVER)
-    rows = sum(batch.num_rows for one in finished for batch in one.batches())
-    assert rows == (source.row_count if source.outcome is Outcome.ANSWERED else 0)
-    return source
-
-
-async def _read_through(
-    federation: Federation, agreement_id: str, sequence: int, act: Callable[[], object]
-) -> list[Finished]:
-    question = Question(
+    asked = Question(
         agreement_id=agreement_id,
         purpose=WARNING,
         dataset="attendance",
@@ -251,10 +239,7 @@ async def _read_through(
         holders=(MILL_RIVER,),
         min_consent_sequence=sequence,
     )
-    async with AsyncClient(federation.layout.profile(ASKER)) as client:
-        session = client._session
-        known = asyncio.ensure_future(session.registry_view.state())
-        exchange = await open_exchange(session, question, 60)
-        await asyncio.to_thread(act)
-        gathering = Gathering(exchange, Checks(session.registry_view), _in_memory)
-        return [finished async for finished in gathering.finished(known)]
+    finished = midway.run_through(federation, asked, act)[MILL_RIVER]
+    rows = sum(batch.num_rows for batch in finished.batches())
+    assert rows == (finished.source.row_count if finished.source.outcome is Outcome.ANSWERED else 0)
+    return finished.source

@@ -1,6 +1,5 @@
 """A download whose connection breaks goes on where it was: over real processes, sockets and TLS."""
 
-import asyncio
 import json
 import signal
 import sqlite3
@@ -14,12 +13,10 @@ import pytest
 
 from benchmarks.ways import WELL, Fault, Ways
 from deploy.local.addresses import free_addresses
-from homeroom import Answer, AsyncClient, Client, Outcome
+from homeroom import Answer, Client, Outcome
 from homeroom.answer import Source
-from homeroom.exchange import open_exchange
-from homeroom.gathering import Checks, Finished, Gathering
-from homeroom.keeping import MemoryKeeper
 from homeroom.profile import Profile, load_profile
+from tests.federation import midway
 from tests.federation.records import ATTENDANCE, LONG_RECORD, MILL_RIVER
 from tests.federation.running import AGREEMENT, ASKER, WARNING, Federation
 from tests.federation.test_reconciliation import next_second
@@ -79,27 +76,14 @@ def run_through(
     federation: Federation, sequence: int, act: Callable[[], object]
 ) -> tuple[Source, int]:
     """Asks for the long record, acts when it has begun to come, and reads the rest."""
-    (finished,) = asyncio.run(_read_through(federation, sequence, act))
-    return finished.source, sum(batch.num_rows for batch in finished.batches())
-
-
-async def _read_through(
-    federation: Federation, sequence: int, act: Callable[[], object]
-) -> list[Finished]:
     asked = question(
         purpose=WARNING,
         elements=(ATTENDANCE,),
         holders=(MILL_RIVER,),
         min_consent_sequence=sequence,
     )
-    async with AsyncClient(federation.layout.profile(ASKER)) as client:
-        session = client._session
-        known = asyncio.ensure_future(session.registry_view.state())
-        exchange = await open_exchange(session, asked, 60)
-        await asyncio.to_thread(act)
-        checks = Checks(session.registry_view)
-        gathering = Gathering(exchange, checks, lambda *_: MemoryKeeper())
-        return [finished async for finished in gathering.finished(known)]
+    finished = midway.run_through(federation, asked, act)[MILL_RIVER]
+    return finished.source, sum(batch.num_rows for batch in finished.batches())
 
 
 def test_a_download_whose_connection_is_cut_in_the_middle_is_whole(

@@ -14,13 +14,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.layout import LOCAL_POLICY
-from homeroom import Answer, AsyncClient, Client, Outcome
+from homeroom import Answer, Client, Outcome
 from homeroom.clock import utc_now
 from homeroom.errors import ClockSkewedError
-from homeroom.exchange import open_exchange
-from homeroom.federation import FederationState
-from homeroom.gathering import Checks, Gathering
-from homeroom.keeping import MemoryKeeper
+from tests.federation.midway import run_through
 from tests.federation.records import (
     ATTENDANCE,
     ATTENDANCE_ALLOWED,
@@ -157,23 +154,18 @@ def test_a_hung_node_delays_nobody_past_the_deadline(federation: Federation) -> 
     require_healed(federation)
 
 
-async def test_a_node_that_is_killed_in_the_middle_gives_no_rows(federation: Federation) -> None:
+def test_a_node_that_is_killed_in_the_middle_gives_no_rows(federation: Federation) -> None:
     """The source is unreachable, and what had come of its answer is not used."""
     with federation.allowed(LONG_RECORD, [ATTENDANCE], WARNING) as consent:
         asked = question(
             purpose=WARNING, elements=(ATTENDANCE,), min_consent_sequence=consent.sequence
         )
-        async with AsyncClient(federation.layout.profile(ASKER)) as client:
-            session = client._session
-            state = await session.registry_view.state()
-            exchange = await open_exchange(session, asked, 20)
+
+        def kill() -> None:
             federation.processes.signal(MILL_RIVER, signal.SIGKILL)
-            gathering = Gathering(
-                exchange, Checks(session.registry_view), lambda *_: MemoryKeeper()
-            )
-            finished = [one async for one in gathering.finished(_known(state))]
+
+        killed = run_through(federation, asked, kill, seconds=20)[MILL_RIVER]
         federation.restart(MILL_RIVER)
-    killed = next(one for one in finished if one.source.holder == MILL_RIVER)
 
     assert killed.source.outcome is Outcome.UNREACHABLE
     assert list(killed.batches()) == []
@@ -270,10 +262,6 @@ def test_many_clients_at_once_are_all_answered(federation: Federation) -> None:
     assert [refs_in(answer) for answer in answers] == [everyone(federation)] * 10
     assert federation.log_size(HARBOR) == size + 20
     assert federation.log_is_whole(HARBOR)
-
-
-async def _known(state: FederationState) -> FederationState:
-    return state
 
 
 @contextmanager
