@@ -104,10 +104,14 @@ def test_nothing_is_lost_when_the_consent_service_restarts(federation: Federatio
         # A node that takes no old state needs a moment.
         kept = refs_in(eventually(federation.attendance, lambda found: found.complete))
         with federation.allowed(SPARE, ["course_grades"]):
-            grades = federation.client.query(
-                AGREEMENT, PURPOSE, "course_grades", ["course_grades"], holders=[HARBOR]
+            # So does one that is dialling the new service: until it hears of the form, it says so.
+            grades = eventually(
+                lambda: federation.client.query(
+                    AGREEMENT, PURPOSE, "course_grades", ["course_grades"], holders=[HARBOR]
+                ),
+                lambda found: found.complete,
             )
-    after = refs_in(federation.attendance())
+    after = refs_in(eventually(federation.attendance, lambda found: found.complete))
 
     assert kept == everyone(federation) | {before.subject_ref}
     assert grades.table.num_rows > 0
