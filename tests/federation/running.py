@@ -177,6 +177,17 @@ class Federation:
             )
         return document
 
+    def until_known(self) -> None:
+        """Waits until the gateway and the districts know all that the registry has by now."""
+        state, _ = self.steward(HARBOR, lambda steward: steward.federation())
+        eventually(
+            lambda: self.client.explain(
+                *(AGREEMENT, PURPOSE, "attendance", [ATTENDANCE]),
+                min_registry_sequence=state.sequence,
+            ),
+            lambda found: found.complete,
+        )
+
     # Processes.
 
     def restart(self, name: str, **settings: str) -> None:

@@ -149,8 +149,10 @@ def test_a_proposal_changes_nothing_until_the_last_party_has_signed(
     asked = ("slow-2026", PURPOSE, "attendance", [ATTENDANCE])
     proposed, sequence = federation.steward(HARBOR, propose)
     before = federation.client.query(*asked, min_registry_sequence=sequence)
-    federation.steward(MILL_RIVER, lambda steward: steward.sign("slow-2026", 2, proposed.statement))
-    half = federation.client.query(*asked)
+    _, sequence = federation.steward(
+        MILL_RIVER, lambda steward: steward.sign("slow-2026", 2, proposed.statement)
+    )
+    half = federation.client.query(*asked, min_registry_sequence=sequence)
     _, sequence = federation.steward(
         ASKER, lambda steward: steward.sign("slow-2026", 2, proposed.statement)
     )
@@ -229,7 +231,15 @@ def _allowed(federation: Federation, client: Client, forms: ExitStack, child: Ch
 def run_through(
     federation: Federation, agreement_id: str, sequence: int, act: Callable[[], object]
 ) -> Source:
-    """Asks for the long record, acts when it has begun to come, and reads the rest."""
+    """Asks for the long record, acts when it has begun to come, and reads the rest.
+
+    What is read no sooner than the holder knows of the act is what the act leaves of it.
+    """
+
+    def act_until_known() -> None:
+        act()
+        federation.until_known()
+
     asked = Question(
         agreement_id=agreement_id,
         purpose=WARNING,
@@ -239,7 +249,7 @@ def run_through(
         holders=(MILL_RIVER,),
         min_consent_sequence=sequence,
     )
-    finished = midway.run_through(federation, asked, act)[MILL_RIVER]
+    finished = midway.run_through(federation, asked, act_until_known)[MILL_RIVER]
     rows = sum(batch.num_rows for batch in finished.batches())
     assert rows == (finished.source.row_count if finished.source.outcome is Outcome.ANSWERED else 0)
     return finished.source
