@@ -8,7 +8,7 @@ network: whoever else held a stream open could neither read nor say anything.
 import asyncio
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,14 @@ class Tunnels:
         """Where an organization's node is reached, as gRPC is told it."""
         return f"unix:{self._folder / organization_id}"
 
-    async def connection(self, organization_id: str) -> Connection:
+    async def connection(
+        self, organization_id: str, in_line: Callable[[], Awaitable[None]]
+    ) -> Connection:
         """The next connection of the gateway to an organization's node, once it makes one.
+
+        Args:
+            organization_id: whose node it leads to.
+            in_line: is called as soon as the next connection may be the caller's.
 
         Raises:
             ServiceUnreachableError: if newer streams wait, or the gateway is stopping.
@@ -57,7 +63,13 @@ class Tunnels:
         while len(line) > MOST_WAITING:
             line.popleft().set_exception(ServiceUnreachableError("newer tunnels wait here"))
         try:
+            await in_line()
             connection: Connection = await waiting
+        except BaseException:
+            # It may have come at the very moment that the caller left.
+            if not (waiting.cancel() or waiting.cancelled() or waiting.exception()):
+                self.over(waiting.result())
+            raise
         finally:
             with suppress(ValueError):
                 line.remove(waiting)
@@ -121,7 +133,12 @@ class TunnelServicer(TunnelServiceServicer):
         self, request_iterator: AsyncIterator[pb.OpenTunnelRequest], context: TunnelContext
     ) -> None:
         del request_iterator
-        connection = await self._tunnels.connection(current_caller().organization_id)
+
+        async def in_line() -> None:
+            await context.send_initial_metadata(())
+
+        caller_id = current_caller().organization_id
+        connection = await self._tunnels.connection(caller_id, in_line)
         try:
             await context.write(pb.OpenTunnelResponse())
             await connection.carry(context, pb.OpenTunnelResponse)

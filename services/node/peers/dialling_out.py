@@ -123,14 +123,17 @@ class DiallingOut:
     async def _taken(self, stub: "TunnelServiceAsyncStub") -> Any:
         """A stream, once the gateway connects over it."""
         call = stub.OpenTunnel()
-        self.waiting += 1
         try:
-            said = await call.read()
+            # The gateway says so once it could connect.
+            await call.initial_metadata()
+            self.waiting += 1
+            try:
+                said = await call.read()
+            finally:
+                self.waiting -= 1
         except BaseException:
             call.cancel()
             raise
-        finally:
-            self.waiting -= 1
         if said is grpc.aio.EOF:
             raise ServiceUnreachableError("the gateway ended the stream")
         return call

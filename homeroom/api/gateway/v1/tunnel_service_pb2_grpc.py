@@ -48,7 +48,8 @@ class TunnelServiceServicer:
 
     def OpenTunnel(self, request_iterator, context):
         """OpenTunnel waits until the gateway connects to the caller's node, and is then that one connection: the bytes of
-        TLS between the two, which neither side reads here. The caller opens another for the next.
+        TLS between the two, which neither side reads here. The caller opens another for the next. Initial metadata comes as
+        soon as the gateway could connect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class TunnelServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TunnelServiceAsyncStub: ...
     OpenTunnel: _grpc.StreamStreamMultiCallable[_tunnel_service_pb2.OpenTunnelRequest, _tunnel_service_pb2.OpenTunnelResponse]
     """OpenTunnel waits until the gateway connects to the caller's node, and is then that one connection: the bytes of
-    TLS between the two, which neither side reads here. The caller opens another for the next.
+    TLS between the two, which neither side reads here. The caller opens another for the next. Initial metadata comes as
+    soon as the gateway could connect.
     """
 
 @_typing.type_check_only
@@ -45,7 +46,8 @@ class TunnelServiceAsyncStub(TunnelServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenTunnel: _aio.StreamStreamMultiCallable[_tunnel_service_pb2.OpenTunnelRequest, _tunnel_service_pb2.OpenTunnelResponse]  # type: ignore[assignment]
     """OpenTunnel waits until the gateway connects to the caller's node, and is then that one connection: the bytes of
-    TLS between the two, which neither side reads here. The caller opens another for the next.
+    TLS between the two, which neither side reads here. The caller opens another for the next. Initial metadata comes as
+    soon as the gateway could connect.
     """
 
 class TunnelServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +60,8 @@ class TunnelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tunnel_service_pb2.OpenTunnelResponse], _abc.AsyncIterator[_tunnel_service_pb2.OpenTunnelResponse]]:
         """OpenTunnel waits until the gateway connects to the caller's node, and is then that one connection: the bytes of
-        TLS between the two, which neither side reads here. The caller opens another for the next.
+        TLS between the two, which neither side reads here. The caller opens another for the next. Initial metadata comes as
+        soon as the gateway could connect.
         """
 
 def add_TunnelServiceServicer_to_server(servicer: TunnelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
