@@ -51,9 +51,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def Query(
         self, request: pb.QueryRequest, context: ServicerContext
     ) -> AsyncIterator[pb.QueryResponse]:
-        caller_id = current_caller().organization_id
-        bind_contextvars(caller=caller_id)
-        admitted = await self._admit(request, caller_id)
+        admitted = await self._admit(request)
         with await self._turn(admitted, admitted.sources, context) as turn:
             asked, holders = await self._plan(admitted)
             passage = await self._log.passed(asked, holders)
@@ -68,9 +66,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ResumeQuery(
         self, request: pb.ResumeQueryRequest, context: ServicerContext
     ) -> AsyncIterator[pb.ResumeQueryResponse]:
-        caller_id = current_caller().organization_id
-        bind_contextvars(caller=caller_id)
-        admitted = await self._admit(request, caller_id)
+        admitted = await self._admit(request)
         positions = _positions(request)
         with await self._turn(admitted, len(positions), context) as turn:
             asked, planned = await self._plan(admitted)
@@ -122,7 +118,9 @@ class GatewayServicer(GatewayServiceServicer):
             await self._log.refused(asked, refusal.reason, codes)
             raise
 
-    async def _admit(self, request: QueryToAdmit, caller_id: str) -> Admitted:
+    async def _admit(self, request: QueryToAdmit) -> Admitted:
+        caller_id = current_caller().organization_id
+        bind_contextvars(caller=caller_id)
         try:
             self._limits.rate.take(caller_id)
             if request.ByteSize() > _MAX_REQUEST_BYTES:
