@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -52,10 +53,16 @@ async def federation(tmp_path: Path) -> AsyncIterator[NodeFederation]:
         yield made
 
 
-async def left(work: "asyncio.Future[Any]") -> None:
-    """Goes away a little after the work has begun, and waits for its end."""
+async def left(work: "asyncio.Future[Any]", then: Callable[[], object] = lambda: None) -> None:
+    """Goes away a little after the work has begun, and waits for its end.
+
+    Args:
+        work: what is left.
+        then: is done a little later, while the work is stopped.
+    """
     await asyncio.sleep(0.3)
     work.cancel()
+    asyncio.get_running_loop().call_later(0.3, then)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(asyncio.CancelledError):
             await work
@@ -124,12 +131,13 @@ async def test_a_reader_that_is_left_gives_its_connection_back(databases: ReadDa
 async def test_what_is_opened_for_nobody_is_let_go_of(databases: ReadDatabases) -> None:
     """The caller left while the thread was at its last step."""
     given: list[str] = []
+    alone = threading.Event()
 
     def work() -> str:
-        time.sleep(0.6)
+        alone.wait(PATIENCE)
         return "made"
 
-    await left(asyncio.ensure_future(read(work, undo=given.append)))
+    await left(asyncio.ensure_future(read(work, undo=given.append)), alone.set)
 
     assert given == ["made"]
 
@@ -138,15 +146,16 @@ async def test_another_statement_on_a_connection_given_back_is_not_broken_off(
     databases: ReadDatabases,
 ) -> None:
     """To be stopped touches only what the work still reads on."""
+    alone = threading.Event()
 
     def work() -> None:
         databases.give_back(databases.borrow())
-        time.sleep(0.6)
+        alone.wait(PATIENCE)
 
     going = asyncio.ensure_future(read(work))
     connection = databases.borrow()
     databases.give_back(connection)
-    await left(going)
+    await left(going, alone.set)
 
     assert databases.fetch(Compiled("SELECT 1", ())) == [(1,)]
 

@@ -34,6 +34,8 @@ from tests.contract.node_federation import (
 from tests.contract.test_left_answers import ENDLESS, endings, made_long, until
 
 ROWS = 12 * ROWS_PER_BATCH
+SKEW_SECONDS = 3
+"""Longer than a busy machine needs to ask, short enough to wait for."""
 
 
 @pytest.fixture
@@ -202,21 +204,21 @@ async def test_a_node_lets_go_on_only_as_its_settings_say(
     federation: NodeFederation, changed: dict[str, int], error: type[Exception]
 ) -> None:
     """For as long as a query lives; if some may wait; and only of what it keeps copies."""
-    await federation.restart_node(max_clock_skew_seconds=1, **changed)
+    await federation.restart_node(max_clock_skew_seconds=SKEW_SECONDS, **changed)
     await federation.until_known(1)
     download = Download(federation, federation.asker.request())
     await download.ask(2)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(SKEW_SECONDS + 0.5)
     with pytest.raises(error):
         await download.go_on()
 
 
 async def test_a_query_lives_longer_than_clocks_may_be_apart(federation: NodeFederation) -> None:
-    await federation.restart_node(max_clock_skew_seconds=1)
+    await federation.restart_node(max_clock_skew_seconds=SKEW_SECONDS)
     await federation.until_known(1)
     download = Download(federation, federation.asker.request())
     await download.ask(2)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(SKEW_SECONDS + 0.5)
     await download.go_on()
 
     assert download.rows() == ROWS
