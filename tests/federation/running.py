@@ -8,7 +8,7 @@ import datetime as dt
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from homeroom import Answer, Client, Steward
 from homeroom.agreement import AgreementDocument
 from homeroom.consents import RecordedConsent, SignedForm
 from homeroom.development import development_issuer
+from homeroom.errors import StateBehindError
 from homeroom.federation import Standing
 from homeroom.identity import Role
 from homeroom.profile import load_profile
@@ -167,26 +168,24 @@ class Federation:
 
     def agree(self, agreement_id: str, recipient: str = ASKER) -> AgreementDocument:
         """Has the districts and a recipient sign a further agreement; returns once all know it."""
-        document = asyncio.run(
-            sign_agreement(self.layout, agreement_text(agreement_id, recipient, self._districts()))
-        )
-        _, sequence = self.steward(HARBOR, lambda steward: steward.agreement(agreement_id))
-        with Client(self.layout.profile(recipient)) as client:
-            client.explain(
-                agreement_id, PURPOSE, "attendance", [ATTENDANCE], min_registry_sequence=sequence
-            )
+        text = agreement_text(agreement_id, recipient, self._districts())
+        document = asyncio.run(sign_agreement(self.layout, text))
+        self.until_known()
         return document
 
     def until_known(self) -> None:
         """Waits until the gateway and the districts know all that the registry has by now."""
         state, _ = self.steward(HARBOR, lambda steward: steward.federation())
-        eventually(
-            lambda: self.client.explain(
-                *(AGREEMENT, PURPOSE, "attendance", [ATTENDANCE]),
-                min_registry_sequence=state.sequence,
-            ),
-            lambda found: found.complete,
-        )
+
+        def is_known() -> bool:
+            with suppress(StateBehindError):
+                return self.client.explain(
+                    *(AGREEMENT, PURPOSE, "attendance", [ATTENDANCE]),
+                    min_registry_sequence=state.sequence,
+                ).complete
+            return False
+
+        eventually(is_known, bool)
 
     # Processes.
 

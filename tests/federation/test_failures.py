@@ -1,5 +1,6 @@
 """Parts that fail: nothing is released then, the failure has its right name, and it heals."""
 
+import asyncio
 import datetime as dt
 import resource
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.founding import sign_agreement
 from deploy.local.layout import LOCAL_POLICY
 from homeroom import Answer, Client, Outcome
 from homeroom.clock import utc_now
@@ -32,6 +34,7 @@ from tests.federation.running import (
     PURPOSE,
     WARNING,
     Federation,
+    agreement_text,
     eventually,
     refs_in,
 )
@@ -192,7 +195,8 @@ def test_a_node_survives_changes_that_come_while_its_disk_is_full(federation: Fe
     with ExitStack() as mending:
         with _full_disk(federation.processes.process_id(HARBOR)):
             consent = mending.enter_context(federation.allowed(SPARE, [ATTENDANCE]))
-            federation.agree("while-the-disk-is-full")
+            text = agreement_text("while-the-disk-is-full", ASKER, [HARBOR, MILL_RIVER])
+            asyncio.run(sign_agreement(federation.layout, text))
             federation.attendance()
             time.sleep(1)
         answer = eventually(federation.attendance, lambda found: found.complete)
