@@ -389,3 +389,21 @@ async def test_an_answer_reads_no_table_of_consents_from_end_to_end(
         assert not [
             step for step in plan if "SCAN" in step and ("consent" in step or "subject_ref" in step)
         ]
+
+
+@pytest.mark.parametrize("urls", ["sqlite"], indirect=True)
+async def test_whether_a_grant_is_for_some_days_is_not_found_by_reading_all_grants(
+    two: Holding,
+) -> None:
+    """It is asked with every question, and most grants are for all days."""
+    two.grant("ana", *ATTENDANCE)
+    chosen = selection()
+    for statement, values in (
+        two.store._statements.limited(chosen),
+        two.store._statements.windows(chosen),
+    ):
+        with two.store._databases.lent() as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        (step,) = [step for step in plan if "consent_grant" in step]
+
+        assert "ix_consent_grant_record_from (recipient=? AND purpose=?" in step

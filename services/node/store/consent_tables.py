@@ -16,10 +16,13 @@ _KEY = BigInteger().with_variant(Integer, "sqlite")
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
 
-def _few(table: str, column: str, where: str) -> Index:
-    """An index of the few rows that are looked for by this column."""
+def _few(table: str, column: str, where: str, *columns: str) -> Index:
+    """An index of the few rows that are looked for by this column, or as it says by others."""
     return Index(
-        f"ix_{table}_{column}", column, sqlite_where=text(where), postgresql_where=text(where)
+        f"ix_{table}_{column}",
+        *columns or (column,),
+        sqlite_where=text(where),
+        postgresql_where=text(where),
     )
 
 
@@ -115,7 +118,11 @@ class ConsentGrantRow(StateTable, table=True):
     __table_args__: ClassVar[Any] = (
         Index("ix_consent_grant_consent_key", "consent_key"),
         Index("ix_consent_grant_student_key", "student_key"),
-        _few("consent_grant", "record_from", "record_from IS NOT NULL"),
+        # Whether there is any is asked with every question: not by going through all grants.
+        _few(
+            *("consent_grant", "record_from", "record_from IS NOT NULL"),
+            *("recipient", "purpose", "record_from"),
+        ),
         _CLUSTERED,
     )
 

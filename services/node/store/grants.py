@@ -4,6 +4,7 @@ A grant serves its recipient, or every organization of its class; while the stud
 that the grant asks for, by the birth date in the records at this moment.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,10 @@ from services.node.store.shapes import (
 
 _STUDENT = RecordTable.metadata.tables["student"]
 _GRANT = CONSENT_GRANT.c
+
+# Any day at all: said as a range, for SQLite looks into the index of these few grants only then,
+# and else goes through every grant that the recipient has.
+_FOR_SOME_DAYS = _GRANT.record_from >= literal(dt.date.min)
 
 
 def valid_for(recipients: Sequence[Recipient]) -> list[ColumnElement[bool]]:
@@ -70,7 +75,7 @@ def limited_by_period(shape: Shape) -> Select[Any]:
     """Whether any grant that may count is for the records of some days only."""
     return select(
         exists().where(
-            _GRANT.record_from.is_not(None),
+            _FOR_SOME_DAYS,
             _GRANT.recipient.in_([*shape.recipients, *sorted(shape.onward_to)]),
             _GRANT.purpose == PURPOSE,
         )
@@ -93,7 +98,7 @@ def windows_of(shape: Shape) -> Select[Any]:
         .join(_STUDENT, _STUDENT.c.student_key == _GRANT.student_key)
         .where(
             *valid_for([*recipients, *onward]),
-            _GRANT.record_from.is_not(None),
+            _FOR_SOME_DAYS,
             _GRANT.elements.bitwise_and(needed) != 0,
             of_age(),
         )

@@ -131,7 +131,10 @@ def _create_consents() -> None:
     )
     op.create_index("ix_consent_grant_consent_key", "consent_grant", ["consent_key"])
     op.create_index("ix_consent_grant_student_key", "consent_grant", ["student_key"])
-    _create_index("consent_grant", "record_from", "record_from IS NOT NULL")
+    _create_index(
+        *("consent_grant", "record_from", "record_from IS NOT NULL"),
+        *("recipient", "purpose", "record_from"),
+    )
 
 
 def _create_subject_refs() -> None:
@@ -284,12 +287,12 @@ def _create_approvals() -> None:
     )
 
 
-def _create_index(table: str, column: str, where: str) -> None:
-    """An index of the few rows that are looked for by this column."""
+def _create_index(table: str, column: str, where: str, *columns: str) -> None:
+    """An index of the few rows that are looked for by this column, or as it says by others."""
     op.create_index(
         f"ix_{table}_{column}",
         table,
-        [column],
+        columns or [column],
         sqlite_where=sa.text(where),
         postgresql_where=sa.text(where),
     )
