@@ -29,6 +29,7 @@ from homeroom.vocabulary import Element, ReasonCode
 from services.node.domain.arrow_stream import END
 from services.node.domain.ending import Closing, Ending, SealedRows
 from services.node.domain.resuming import MOST_RESUMES, OpenAnswers, Whence
+from services.node.domain.ruling import Asked
 from tests.organizations import Member
 from tests.unit.node import federation as small
 from tests.unit.node.answering import Node, event
@@ -402,6 +403,40 @@ async def test_one_organization_has_half_of_the_places_and_its_oldest_answer_mak
 
     assert [node.records.closed for node in nodes] == [1, 0]
     await waiting.close()
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(2, 4), (None, 4)], ids=["broken", "told"])
+async def test_however_many_answers_are_lost_a_node_keeps_a_few(
+    frames: int | None, kept: int
+) -> None:
+    """What 200 of them hold is what a few hold: the reads of the others end, and nothing stays."""
+    waiting, all_asked = OpenAnswers(8), []
+    nodes = [Node(BATCHES, waiting=waiting) for _ in range(200)]
+    for number, node in enumerate(nodes):
+        asked = replace(small.asked(), digest=bytes([number]) * 32)
+        all_asked.append(asked)
+        pieces: Any = node.answerer().answer(asked)
+        while frames is None and await anext(pieces, None) is not None:
+            pass
+        for _ in range(frames or 0):
+            await anext(pieces)
+        await pieces.aclose()
+    await asyncio.sleep(0.05)
+
+    assert sum(not node.records.closed for node in nodes) == (kept if frames else 0)
+    assert [can_go_on(waiting, asked) for asked in all_asked] == [False] * (200 - kept) + [
+        True
+    ] * kept
+    await waiting.close()
+    assert not any(can_go_on(waiting, asked) for asked in all_asked)
+
+
+def can_go_on(waiting: OpenAnswers, asked: Asked) -> bool:
+    try:
+        waiting.find(asked)
+    except QueryReplayedError:
+        return False
+    return True
 
 
 async def test_without_copies_nothing_waits() -> None:
