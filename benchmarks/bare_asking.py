@@ -12,6 +12,7 @@ import grpc
 import pyarrow as pa
 
 from benchmarks.bare_node import METHOD, READY, BareNode, BareQuestion
+from benchmarks.ground import databases_of
 from deploy.local.addresses import free_addresses
 from deploy.local.layout import PROJECT, Layout
 
@@ -50,7 +51,7 @@ def bare_nodes(
     Up to ten holders have a process each; beyond that, a process has ten of them, for memory.
     """
     nodes = [
-        BareNode(address, layout.records_url(name), layout.state_url(name))
+        BareNode(address, *databases_of(layout, name))
         for name, address in zip(holders, free_addresses(len(holders)), strict=True)
     ]
     each = 1 if len(nodes) <= _NODES_PER_PROCESS else _NODES_PER_PROCESS

@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,40 +68,40 @@ def run(students: int = 1852, nodes: int = 100, runs: int = 5, days: int = _DAYS
 
 def _large(students: int, days: int, runs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with ground(3, students, days) as at, _both(at, 3) as sides:
-        refs = _refs(at, 3)
+    with ground(3, students, days) as at, both(at, 3) as sides:
+        refs = refs_of(at, 3)
         for name, some in (("_2k", 11), ("_20k", 111), ("", None)):
             asked = None if some is None else [ref for of in refs for ref in of[:some]]
             rows = 3 * days * (some or students)
             case = Case(f"sqlite{name}", 3, asked, rows, 1 if some is None else 200 // some)
             bare, full = asyncio.run(sides.measure(case, runs))
-            found[f"bulk_sqlite{name}_ratio"] = _ratio(full.cpu, bare.cpu)
+            found[f"bulk_sqlite{name}_ratio"] = ratio(full.cpu, bare.cpu)
             # Processes keep what they once had: so before the large answer, not after it.
             found |= {} if "gateway_mb" in found else sides.grown(3 * days * students)
         found["extraction_us"] = round(_extraction_us(at), 2)
         sides.from_memory()
         case = Case("memory", 3, None, 3 * days * students, from_memory=True)
         bare, full = asyncio.run(sides.measure(case, runs))
-        found["bulk_memory_ratio"] = _ratio(full.cpu, bare.cpu)
+        found["bulk_memory_ratio"] = ratio(full.cpu, bare.cpu)
         found["rows_s"] = round(case.rows / statistics.median(full.wall))
     return found
 
 
 def _small(nodes: int, runs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with ground(nodes, 10, 1) as at, _both(at, nodes) as sides:
-        refs = _refs(at, nodes)
+    with ground(nodes, 10, 1) as at, both(at, nodes) as sides:
+        refs = refs_of(at, nodes)
         of_each = {}
         for some in (count for count in (1, 3, 10, 100) if count <= nodes):
             asked = [ref for of in refs[:some] for ref in of]
             case = Case("small", some, asked, 10 * some, max(100 // some, 5))
             bare, full = asyncio.run(sides.measure(case, runs))
-            found[f"small_ratio_{some}"] = _ratio(full.wall, bare.wall)
+            found[f"small_ratio_{some}"] = ratio(full.wall, bare.wall)
             found[f"small_p50_ms_{some}"] = round(statistics.median(full.wall) * 1000, 1)
             found[f"small_p99_ms_{some}"] = round(_p99(full.wall) * 1000, 1)
             of_each[some] = statistics.median(full.cpu) / some
             found[f"cpu_ms_{some}x10"] = round(statistics.median(full.cpu) * 1000, 1)
-            found[f"cpu_ratio_{some}x10"] = _ratio(full.cpu, bare.cpu)
+            found[f"cpu_ratio_{some}x10"] = ratio(full.cpu, bare.cpu)
         if nodes >= 100:
             found["linear"] = round(of_each[100] / of_each[10], 2)
         asked = [ref for of in refs[:3] for ref in of]
@@ -116,12 +116,14 @@ class Sides:
     Attributes:
         at: the federation; its client asks in full.
         bare: the numbers of the bare nodes' processes.
+        servers: those of the database servers that both ways read from.
     """
 
     at: Ground
     holders: Sequence[str]
     asker: Callable[[], BareAsker]
     bare: Sequence[int]
+    servers: Sequence[int] = ()
 
     def from_memory(self) -> None:
         """Has the federation's nodes tell rows from memory from now on."""
@@ -171,7 +173,8 @@ class Sides:
             for number in range(runs + 1):
                 for took, ask, processes in ways[:: 1 if number % 2 else -1]:
                     # The first run warms both.
-                    await _timed(case, took if number else Measured(), ask, processes)
+                    kept = took if number else Measured()
+                    await _timed(case, kept, ask, processes, self.servers)
         await asker.close()
         _tell(case, bare, full)
         return bare, full
@@ -207,34 +210,53 @@ class Sides:
 
 
 @contextmanager
-def _both(at: Ground, nodes: int) -> Iterator[Sides]:
+def both(at: Ground, nodes: int, servers: Sequence[int] = ()) -> Iterator[Sides]:
+    """Bare nodes beside the federation's first so many, over the same databases."""
     holders = [f"holder_{number}" for number in range(nodes)]
     with bare_nodes(at.layout, holders) as (bare, processes):
-        yield Sides(at, holders, lambda: BareAsker(bare), processes)
+        yield Sides(at, holders, lambda: BareAsker(bare), processes, servers)
 
 
 async def _timed(
-    case: Case, took: Measured, ask: Callable[[], Awaitable[int]], processes: Sequence[int]
+    case: Case,
+    took: Measured,
+    ask: Callable[[], Awaitable[int]],
+    processes: Sequence[int],
+    servers: Sequence[int],
 ) -> None:
-    before = cpu_seconds(processes)
+    before = cpu_seconds(processes, servers)
     for _ in range(case.questions):
         began = time.perf_counter()
         rows = await ask()
         took.wall.append(time.perf_counter() - began)
         assert rows == case.rows, f"{rows} rows for {case.rows}"
-    took.cpu.append((cpu_seconds(processes) - before) / case.questions)
+    took.cpu.append((cpu_seconds(processes, servers) - before) / case.questions)
 
 
-def cpu_seconds(processes: Sequence[int]) -> float:
-    """What some processes and this one have used of the processor."""
-    ticks = 0
-    for process in processes:
-        fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
-        ticks += sum(map(int, fields[11:13]))
+def cpu_seconds(processes: Sequence[int], servers: Sequence[int] = ()) -> float:
+    """What some processes and this one have used of the processor.
+
+    Args:
+        processes: each alone.
+        servers: each with all that it began, such as PostgreSQL has one for every connection.
+    """
+    ticks = sum(sum(_ticks(process)[:2]) for process in processes)
+    for server in servers:
+        begun = Path(f"/proc/{server}/task/{server}/children").read_text("utf-8").split()
+        ticks += sum(_ticks(server))
+        for process in begun:
+            with suppress(OSError):
+                ticks += sum(_ticks(process)[:2])
     return ticks / _TICKS + time.process_time()
 
 
-def _refs(at: Ground, nodes: int) -> list[list[str]]:
+def _ticks(process: int | str) -> list[int]:
+    """User and system time of a process, then of those it began and that have ended."""
+    fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return [int(one) for one in fields[11:15]]
+
+
+def refs_of(at: Ground, nodes: int) -> list[list[str]]:
     """The students' names, holder by holder: consents were recorded in that order."""
     refs = [consent.subject_ref for consent in at.consents]
     each = len(refs) // nodes
@@ -250,7 +272,8 @@ def _extraction_us(at: Ground) -> float:
     )
 
 
-def _ratio(full: Sequence[float], bare: Sequence[float]) -> float:
+def ratio(full: Sequence[float], bare: Sequence[float]) -> float:
+    """How many times as much the one took as the other, by their medians."""
     return round(statistics.median(full) / statistics.median(bare), 2)
 
 

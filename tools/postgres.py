@@ -66,9 +66,10 @@ class Cluster:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://{USER}@/{database}?host={self.folder}"
 
-    def run(self, statement: str) -> None:
+    def run(self, statement: str, database: str = "postgres") -> None:
         """Runs one statement as its administrator."""
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+        reached = f"host={self.folder} user={USER} dbname={database}"
+        with psycopg.connect(reached, autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def start(self) -> None:
