@@ -154,16 +154,20 @@ async def open_exchange(session: Session, question: Question, timeout: float) ->
 async def _open(session: Session, question: Question, deadline: float) -> Exchange:
     """Asks, and later again where the gateway has no place now and says when to come.
 
+    With less than half of its time left a question is not asked again. A gateway that is asked too
+    much would refuse it once more: nobody's turn comes later than after half of their time.
+
     Raises:
         HomeroomError: what the last try raised.
     """
     clock = asyncio.get_running_loop().time
+    last = (clock() + deadline) / 2
     while True:
         try:
             return await while_unreachable(lambda: _ask_once(session, question, deadline))
         except TooMuchAskedError as refused:
             pause = pause_before_asking_again(refused, SystemRandom().random())
-            if pause is None or clock() + pause >= deadline:
+            if pause is None or clock() + pause >= last:
                 raise
         await asyncio.sleep(pause)
 

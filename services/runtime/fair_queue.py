@@ -30,7 +30,7 @@ class Ticket:
 
     Attributes:
         cost: how many places it takes.
-        begin_by: when it is too late to begin.
+        begin_by: when it is too late to begin; that may be before it came.
     """
 
     organization: str
@@ -121,13 +121,17 @@ class FairQueue:
         """
         ticket = Ticket(organization, min(max(cost, 1), self._most_each), begin_by)
         line = self._line(organization)
+        # With half of its places free it begins even late: it may be quicker than was thought, and
+        # if none began, nobody would ever learn so.
+        late = begin_by < now and line.at_work > self._most_each // 2
         line.waiting.append(ticket)
-        self._serve(now)
+        if not late:
+            self._serve(now)
         if ticket.at_work:
             return ticket
         # It waits already: what is foreseen has it in its place among the others.
         wait = self._foreseen(line)
-        if len(line.waiting) > self._waiting_each or now + wait > begin_by:
+        if late or len(line.waiting) > self._waiting_each or now + wait > begin_by:
             self._remove(line, ticket)
             raise self._refusal(wait)
         return ticket

@@ -219,6 +219,9 @@ class Turns:
     ) -> Turn:
         """Waits for a question's turn; whoever has it gives it back.
 
+        Where answers like it take longer than it has, it begins only if there is plenty of room:
+        amid others its work would be lost.
+
         Args:
             organization: who asks; it is proved.
             question: what is asked.
@@ -233,7 +236,7 @@ class Turns:
         now = _now()
         wait = self._wait_seconds
         if seconds is not None:
-            wait = max(min(wait, seconds / 2, seconds - load.seconds), 0)
+            wait = min(wait, seconds / 2, seconds - load.seconds)
         ticket = queue.ask(organization, load.cost, now, now + wait)
         if not ticket.at_work:
             await self._begun(queue, ticket)

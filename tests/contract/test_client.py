@@ -13,9 +13,7 @@ from homeroom.api.common.v1 import answer_pb2
 from homeroom.errors import (
     EvidenceInvalidError,
     NotPermittedError,
-    PolicyUnavailableError,
     RequestInvalidError,
-    ServiceUnreachableError,
     StateStaleError,
 )
 from homeroom.query import read_question
@@ -409,41 +407,6 @@ async def test_frames_of_a_holder_nobody_asked_are_not_used(
 
     assert answer.table["source"].to_pylist() == ["bps"]
     assert list(answer.sources) == ["bps"]
-
-
-async def test_a_retry_asks_with_a_new_query_id(
-    federation: ScriptedFederation, client: AsyncClient
-) -> None:
-    """A gateway that is not ready is asked again; no two queries have the same id."""
-    federation.says(federation.honest("bps"), federation.honest("cambridge"))
-    federation.wire.unready = 1
-
-    answer = await ask(client)
-
-    assert answer.complete
-    assert len({query.query_id for query in federation.wire.queries}) == 2
-
-
-async def test_only_silence_is_tried_again(
-    federation: ScriptedFederation, client: AsyncClient
-) -> None:
-    """A policy that is unavailable, or a refusal, is told at once."""
-    federation.wire.refusal = PolicyUnavailableError("no decision")
-
-    with pytest.raises(PolicyUnavailableError):
-        await ask(client)
-
-    assert len(federation.wire.queries) == 1
-
-
-async def test_nobody_there_is_a_typed_error(
-    federation: ScriptedFederation, client: AsyncClient
-) -> None:
-    """A gateway that never becomes ready raises ServiceUnreachableError, not a gRPC error."""
-    federation.wire.unready = 100
-
-    with pytest.raises(ServiceUnreachableError):
-        await ask(client)
 
 
 async def test_explain_releases_no_row(federation: ScriptedFederation, client: AsyncClient) -> None:

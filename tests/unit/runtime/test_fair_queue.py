@@ -41,7 +41,7 @@ class Crowd(RuleBasedStateMachine):
     def began(self, tickets: list[Ticket]) -> None:
         assert all(ticket.at_work and ticket in self.here for ticket in tickets)
 
-    @rule(target=tickets, name=NAMES, cost=st.integers(0, 20), wait=st.floats(0, 5))
+    @rule(target=tickets, name=NAMES, cost=st.integers(0, 20), wait=st.floats(-1, 5))
     def ask(self, name: str, cost: int, wait: float) -> Ticket:
         waiting = {ticket for ticket in self.here if not ticket.at_work}
         try:
@@ -170,6 +170,24 @@ def test_a_question_that_could_not_begin_in_time_is_refused_at_once() -> None:
     assert refused.value.metadata == {"retry_after": "10.0"}
     assert queue.standing.waiting == 0
     assert not queue.ask("ana", 1, 20.0, 31.0).at_work
+
+
+@given(late=st.floats(0.001, 5), others=st.integers(0, 3))
+def test_amid_its_own_no_question_begins_late_and_with_half_of_them_free_it_does(
+    late: float, others: int
+) -> None:
+    queue = FairQueue(16, 100)
+    for _ in range(others):
+        queue.ask("ben", 1, 9.0, NEVER)
+    for _ in range(5):  # more than half of the eight that one may have
+        assert queue.ask("ana", 1, 9.0, 9.0 - late).at_work
+    with pytest.raises(TooMuchAskedError) as refused:
+        queue.ask("ana", 1, 9.0, 9.0 - late)
+
+    assert float(refused.value.metadata["retry_after"]) >= 0.1
+    assert queue.standing.waiting == 0
+    # Whoever is in time begins still.
+    assert queue.ask("ana", 1, 9.0, NEVER).at_work
 
 
 def test_a_line_is_short() -> None:

@@ -149,7 +149,11 @@ def test_a_question_waits_no_longer_than_half_of_its_callers_time() -> None:
 def test_no_question_begins_with_less_time_left_than_answers_like_it_take(
     took: list[float], seconds: float
 ) -> None:
-    """Its work would be lost: it is refused as soon as it can begin in time no more."""
+    """Its work would be lost: it is refused as soon as it can begin in time no more.
+
+    Amid others, that is: with more than half of its places free it begins all the same, or a time
+    once too long would be believed for good.
+    """
 
     async def crowd() -> None:
         turns = Turns(LIMITS)
@@ -166,7 +170,12 @@ def test_no_question_begins_with_less_time_left_than_answers_like_it_take(
             await turns.take("a", ONE, seconds)
         assert clock() - asked <= max(min(seconds / 2, seconds - thought), 0) + 0.001
         held.pop().leave()
-        # Where there is a place it begins, or a time once too long would be believed for good.
+        if seconds < thought:
+            with pytest.raises(TooMuchAskedError):
+                await turns.take("a", ONE, seconds)
+        else:
+            (await turns.take("a", ONE, seconds)).leave()
+        held.pop().leave()
         (await turns.take("a", ONE, 0.0)).leave()
 
     run(crowd())
