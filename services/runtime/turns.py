@@ -180,8 +180,8 @@ class TurnLimits:
     Attributes:
         small, large: how many small answers may be at work at once, and how many large ones.
         waiting_each: how many questions of one organization may wait, of each kind.
-        wait_seconds: how long at most; never longer than half of the caller's time, nor so long
-            that the answer could not come in what is left.
+        wait_seconds: how long at most; never longer than half of what the caller's time has beyond
+            the time that the answer takes, for in a crowd it may take longer.
     """
 
     small: int
@@ -236,7 +236,7 @@ class Turns:
         now = _now()
         wait = self._wait_seconds
         if seconds is not None:
-            wait = min(wait, seconds / 2, seconds - load.seconds)
+            wait = min(wait, (seconds - load.seconds) / 2)
         ticket = queue.ask(organization, load.cost, now, now + wait)
         if not ticket.at_work:
             await self._begun(queue, ticket)

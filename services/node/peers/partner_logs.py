@@ -5,6 +5,7 @@ import datetime as dt
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
 import grpc
@@ -97,7 +98,8 @@ class PartnerLogs:
         stub: WitnessServiceAsyncStub = WitnessServiceStub(channel)
         while True:
             await self.look(stub)
-            await asyncio.sleep(_EVERY_SECONDS)
+            # Nodes that were started together would all ask at the same moment, each of each.
+            await asyncio.sleep(_EVERY_SECONDS * SystemRandom().uniform(0.5, 1.5))
 
     async def look(self, stub: "WitnessServiceAsyncStub") -> None:
         """Follows every partner's log as far as it goes; one that cannot be, is tried again."""

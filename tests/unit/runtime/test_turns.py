@@ -124,6 +124,8 @@ def test_who_asks_once_waits_for_one_of_whoever_floods() -> None:
 
 
 def test_a_question_waits_no_longer_than_half_of_its_callers_time() -> None:
+    """Where nothing is known of what its answer takes."""
+
     async def crowd() -> None:
         turns = Turns(LIMITS)
         held = [await turns.take("a", ONE, None) for _ in range(LIMITS.small // 2)]
@@ -146,13 +148,13 @@ def test_a_question_waits_no_longer_than_half_of_its_callers_time() -> None:
 
 @given(took=st.lists(st.floats(0, 4), min_size=1, max_size=6), seconds=st.floats(0, 4))
 @settings(max_examples=60)
-def test_no_question_begins_with_less_time_left_than_answers_like_it_take(
+def test_a_question_waits_for_half_of_the_time_that_answers_like_it_leave_over(
     took: list[float], seconds: float
 ) -> None:
-    """Its work would be lost: it is refused as soon as it can begin in time no more.
+    """Later its work could be lost, so it is refused as soon as it can begin in time no more.
 
-    Amid others, that is: with more than half of its places free it begins all the same, or a time
-    once too long would be believed for good.
+    Amid others it does not begin at all with less time left than they take. With more than half of
+    its places free it begins all the same, or a time once too long would be believed for good.
     """
 
     async def crowd() -> None:
@@ -168,7 +170,7 @@ def test_no_question_begins_with_less_time_left_than_answers_like_it_take(
         asked = clock()
         with pytest.raises(TooMuchAskedError):
             await turns.take("a", ONE, seconds)
-        assert clock() - asked <= max(min(seconds / 2, seconds - thought), 0) + 0.001
+        assert clock() - asked <= max((seconds - thought) / 2, 0) + 0.001
         held.pop().leave()
         if seconds < thought:
             with pytest.raises(TooMuchAskedError):
