@@ -14,7 +14,12 @@ __all__ = ["client", "federation"]
 
 
 async def ask(client: AsyncClient, **scope: Any) -> Answer:
-    asked = (AGREEMENT, "direct_service", "attendance", ["daily_attendance"])
+    asked = (
+        AGREEMENT,
+        "direct_service",
+        "attendance",
+        ("school_of_enrollment", "daily_attendance"),
+    )
     return await client.query(*asked, **scope)
 
 
