@@ -8,6 +8,8 @@ file locks, and a commit can be lost (https://sqlite.org/howtocorrupt.html, 2.2.
 import datetime as dt
 import queue
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -59,6 +61,8 @@ class ReadDatabases:
         self._records_url = make_url(records_url)
         self._state_url = make_url(state_url)
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._first: Any = None
+        self._guard = threading.Lock()
         self.is_sqlite = self._records_url.get_backend_name() == "sqlite"
         self.dialect: Dialect = (
             sqlite.dialect(paramstyle="qmark")
@@ -119,6 +123,24 @@ class ReadDatabases:
         return Written(str(compiled), names, dict(compiled.params), self.is_sqlite)
 
     def _postgres_connection(self) -> Any:
+        """A session of its own, which knows the server's types by the first one.
+
+        To learn them takes ten times as long as to connect.
+        """
+        first = self._first or self._keep_first(self._first_connection())
+        return first.adbc_clone()
+
+    def _keep_first(self, made: Any) -> Any:
+        """The one that is kept for good: this one, or another thread's that was quicker."""
+        with self._guard:
+            if self._first is not None:
+                made.close()
+            else:
+                self._first = made
+                weakref.finalize(self, made.close)
+            return self._first
+
+    def _first_connection(self) -> Any:
         # A node on SQLite never needs it; where pandas is installed, it brings that along.
         import adbc_driver_postgresql.dbapi  # noqa: PLC0415
 
