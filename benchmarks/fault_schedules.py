@@ -97,6 +97,7 @@ class Place:
 
     Attributes:
         behind: each holder's own address; others look for it at the way that leads there.
+        stranger: the address of another organization's node, which nothing befalls.
         answer_bytes: a little more than one holder's answer, so that some faults come after it.
         whole: of each holder that is well, how many rows it answers with, and how many apart.
     """
@@ -104,6 +105,7 @@ class Place:
     processes: Processes
     ways: Ways
     behind: Mapping[str, str]
+    stranger: str
     ask: Ask
     answer_bytes: int
     whole: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -120,18 +122,26 @@ class Place:
 
 @contextmanager
 def relayed(
-    processes: Processes, holders: Sequence[str], ask: Ask, answer_bytes: int
+    processes: Processes, holders: Sequence[str], stranger: str, ask: Ask, answer_bytes: int
 ) -> Iterator[Place]:
     """Has others look for each holder's node at a way that leads there, as its record says.
 
     At the end each record is as it was.
+
+    Args:
+        processes: of the federation.
+        holders: whom troubles may befall.
+        stranger: another organization, whose node may answer in place of a holder's.
+        ask: asks the holders.
+        answer_bytes: a little more than one holder's answer.
     """
     before = {name: processes.layout.node_addresses[name] for name in holders}
     between = dict(zip(holders, free_addresses(len(holders)), strict=True))
     with Ways({name: (between[name], own) for name, own in before.items()}) as ways:
         asyncio.run(_looked_for_at(processes.layout, between))
         try:
-            yield Place(processes, ways, before, ask, answer_bytes)
+            away = processes.layout.node_addresses[stranger]
+            yield Place(processes, ways, before, away, ask, answer_bytes)
         finally:
             asyncio.run(_looked_for_at(processes.layout, before))
 
@@ -290,11 +300,6 @@ def _pace(place: Place, chance: random.Random) -> int:
     return place.answer_bytes * chance.choice([1, 10, 100]) // 10
 
 
-def _another(place: Place, name: str) -> Fault:
-    """Another holder's node answers in this one's place."""
-    return Fault(stranger=next(own for other, own in place.behind.items() if other != name))
-
-
 _NONE = Blow(Trouble("well", _WHOLE, _signal(signal.SIGCONT), _mend), random.Random(0))  # noqa: S311
 TROUBLES = [
     Trouble("refused", _LOST, _on_the_way(lambda _, __: Fault(refuse=True)), _mend),
@@ -320,7 +325,7 @@ TROUBLES = [
     Trouble(
         "stranger",
         _LOST,
-        lambda place, name, _: place.ways.become(name, _another(place, name)),
+        _on_the_way(lambda place, _: Fault(stranger=place.stranger)),
         _mend,
     ),
     Trouble("held still", _LATE, _signal(signal.SIGSTOP), _signal(signal.SIGCONT)),

@@ -43,7 +43,7 @@ def run(  # noqa: PLR0913, PLR0917 - the sizes that the command takes
         numbers = range(first, first + schedules)
         if schedules:
             answer_bytes = _BYTES_OF_NO_ROW + students * _DAYS * _BYTES_OF_A_ROW
-            with relayed(at.processes, names, ask, answer_bytes) as place:
+            with relayed(at.processes, names, ASKER, ask, answer_bytes) as place:
                 asyncio.run(_all(at, place, groups, numbers, milliseconds / 1000, found))
         seconds = time.perf_counter() - began
         crowded_out = asyncio.run(crowded(at, names)) if crowd else {}

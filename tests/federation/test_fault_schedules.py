@@ -32,7 +32,7 @@ async def ask(client: AsyncClient, holders: Sequence[str], seconds: float) -> An
 
 @pytest.fixture(scope="module")
 def place(federation: Federation) -> Iterator[Place]:
-    with relayed(federation.processes, HOLDERS, ask, ANSWER_BYTES) as made:
+    with relayed(federation.processes, HOLDERS, ASKER, ask, ANSWER_BYTES) as made:
         yield made
 
 
