@@ -124,9 +124,7 @@ class Place:
 def relayed(
     processes: Processes, holders: Sequence[str], stranger: str, ask: Ask, answer_bytes: int
 ) -> Iterator[Place]:
-    """Has others look for each holder's node at a way that leads there, as its record says.
-
-    At the end each record is as it was.
+    """Holders that others look for at ways that lead there.
 
     Args:
         processes: of the federation.
@@ -135,13 +133,24 @@ def relayed(
         ask: asks the holders.
         answer_bytes: a little more than one holder's answer.
     """
+    addresses = processes.layout.node_addresses
+    behind = {name: addresses[name] for name in holders}
+    with ways_to(processes, holders) as ways:
+        yield Place(processes, ways, behind, addresses[stranger], ask, answer_bytes)
+
+
+@contextmanager
+def ways_to(processes: Processes, holders: Sequence[str]) -> Iterator[Ways]:
+    """Has others look for each holder's node at a way that leads there, as its record says.
+
+    At the end each record is as it was.
+    """
     before = {name: processes.layout.node_addresses[name] for name in holders}
     between = dict(zip(holders, free_addresses(len(holders)), strict=True))
     with Ways({name: (between[name], own) for name, own in before.items()}) as ways:
         asyncio.run(_looked_for_at(processes.layout, between))
         try:
-            away = processes.layout.node_addresses[stranger]
-            yield Place(processes, ways, before, away, ask, answer_bytes)
+            yield ways
         finally:
             asyncio.run(_looked_for_at(processes.layout, before))
 

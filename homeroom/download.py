@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from homeroom.exchange import open_exchange
+from homeroom.asking import open_exchange
 from homeroom.gathering import Checks, Finished, Gathering, KeeperOf
 from homeroom.question import Question
 from homeroom.session import Session

@@ -1,9 +1,14 @@
-"""One signed query at the gateway: asks it, and tells what the gateway sends until it ends."""
+"""One signed query at the gateway: what comes of it, by one call after another or by several.
+
+A holder whose answer broke off goes on by a call of its own, beside those by which other holders'
+answers still come: else one that is silent would keep it waiting until nothing is left to go on
+with.
+"""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
@@ -11,24 +16,16 @@ import grpc
 
 from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.asking_again import pause_before_asking_again
-from homeroom.clock import utc_now
 from homeroom.errors import (
-    ChangedMeanwhileError,
-    DeadlinePassedError,
     EvidenceInvalidError,
     HomeroomError,
     NotPermittedError,
     ServiceUnreachableError,
     TooMuchAskedError,
 )
-from homeroom.evidence import signed
-from homeroom.federation import FederationState
 from homeroom.opening import Asking
-from homeroom.query import to_query
-from homeroom.question import Question
 from homeroom.remote import error_of
-from homeroom.session import Session, while_unreachable
-from homeroom.signing import Domain, digest_of
+from homeroom.session import Session
 
 _LEAST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -36,90 +33,193 @@ _PASSING = (ServiceUnreachableError, TooMuchAskedError)
 """What keeps an answer from going on for a while only."""
 
 
-@dataclass(slots=True)
-class Exchange:
-    """A query that the gateway has taken on.
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing more comes by a call.
 
     Attributes:
-        request: as it was signed.
-        planned: the holders it asks.
-        asked_at: when it was asked, by the event loop's clock.
-        deadline: until when, by the same clock.
-        first: the first event after the plan.
-        failure: why its events stopped early; None while they did not.
+        holders: whose answers came by it, or were to, and come by no other call now.
+        failure: why it ended early; None where the gateway ended it, or never took it on.
+        for_good: whether these answers cannot go on in the time that there is.
     """
 
-    session: Session
-    asking: Asking
-    request: pb.QueryRequest
+    holders: Sequence[str]
+    failure: HomeroomError | None = None
+    for_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that the gateway has taken on.
+
+    Attributes:
+        planned: the holders it asks.
+        first: the first event after the plan; None if there is none.
+        failure: what came in place of that event.
+    """
+
+    rpc: Any
     planned: tuple[str, ...]
-    asked_at: float
-    deadline: float
-    call: Any
     first: pb.QueryResponse | None = None
     failure: HomeroomError | None = None
 
-    async def events(self) -> AsyncIterator[pb.QueryResponse]:
-        """What follows the plan, until the gateway ends or fails."""
+    async def events(self) -> AsyncGenerator[pb.QueryResponse, None]:
+        """What follows the plan, until the gateway ends it.
+
+        Raises:
+            HomeroomError: if it fails.
+        """
         event = self.first
         try:
+            if self.failure is not None:
+                raise self.failure
             while event is not None:
                 yield event
-                event = await read_event(self.call)
-        except HomeroomError as failure:
-            self.failure = failure
+                event = await _read(self.rpc)
         finally:
-            self.call.cancel()
+            self.rpc.cancel()
+
+
+class Exchange:
+    """A query that the gateway has taken on."""
+
+    def __init__(
+        self,
+        session: Session,
+        asking: Asking,
+        request: pb.QueryRequest,
+        call: Call,
+        asked_at: float,
+        deadline: float,
+    ) -> None:
+        """Reads nothing yet.
+
+        Args:
+            session: of the app that asked.
+            asking: what it asked.
+            request: the same, as it was signed.
+            call: by which the answers come.
+            asked_at: when it was asked, by the event loop's clock, in seconds.
+            deadline: until when, by the same clock.
+        """
+        self.asking = asking
+        self.planned = call.planned
+        self.asked_at = asked_at
+        self._session = session
+        self._request = request
+        self._deadline = deadline
+        # What is not taken stays with the gateway, but for one event.
+        self._came: asyncio.Queue[tuple[int, pb.QueryResponse | Exception | None]]
+        self._came = asyncio.Queue(1)
+        self._calls = 0
+        self._call_of: dict[str, int] = {}
+        self._to_read: list[tuple[int, AsyncGenerator[pb.QueryResponse, None]]] = []
+        self._take_on(call.planned, call.events())
+
+    async def events(self) -> AsyncIterator[pb.QueryResponse | Over]:
+        """What comes by all calls, until each is over; others may begin in between."""
+        reading: dict[int, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for number, events in self._to_read:
+                    reading[number] = asyncio.create_task(self._read_on(number, events))
+                self._to_read.clear()
+                if not reading:
+                    return
+                number, event = await self._came.get()
+                if isinstance(event, pb.QueryResponse):
+                    yield event
+                else:
+                    del reading[number]
+                    yield self._over(number, event)
+        finally:
+            for task in reading.values():
+                task.cancel()
+            await asyncio.gather(*reading.values(), return_exceptions=True)
 
     def prolong(self, seconds: float) -> None:
-        """Has it go on for some seconds from now, if it can."""
-        self.deadline = asyncio.get_running_loop().time() + seconds
-        if isinstance(self.failure, DeadlinePassedError):
-            self.failure = None
+        """Gives it some seconds from now."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
 
-    async def resume(self, positions: Sequence[pb.SourcePosition], tries: int = 0) -> bool:
-        """Has holders go on, as soon as the gateway is there again; whether their events follow.
+    def go_on(self, positions: Sequence[pb.SourcePosition], tries: int = 0) -> None:
+        """Has holders go on, as soon as the gateway is there; `events` has what comes of it.
 
         Args:
             positions: how much came of each answer that broke off.
             tries: how often that was in vain by now.
         """
-        if self.failure is not None and not isinstance(self.failure, ServiceUnreachableError):
-            return False
+        holders = [position.holder for position in positions]
+        self._take_on(holders, self._going_on(positions, tries))
+
+    def _take_on(
+        self, holders: Sequence[str], events: AsyncGenerator[pb.QueryResponse, None]
+    ) -> None:
+        self._calls += 1
+        self._call_of.update(dict.fromkeys(holders, self._calls))
+        self._to_read.append((self._calls, events))
+
+    async def _read_on(self, number: int, events: AsyncGenerator[pb.QueryResponse, None]) -> None:
+        end: Exception | None = None
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    await self._came.put((number, event))
+        except Exception as failure:  # whatever it is, whoever reads `events` hears of it
+            end = failure
+        await self._came.put((number, end))
+
+    def _over(self, number: int, end: Exception | None) -> Over:
+        holders = [holder for holder, call in self._call_of.items() if call == number]
+        if isinstance(end, _CannotGoOnError):
+            return Over(holders, end.refusal, for_good=True)
+        if end is None or isinstance(end, HomeroomError):
+            return Over(holders, end)
+        raise end
+
+    async def _going_on(
+        self, positions: Sequence[pb.SourcePosition], tries: int
+    ) -> AsyncGenerator[pb.QueryResponse, None]:
         clock = asyncio.get_running_loop().time
         failure: HomeroomError | None = None
         while True:
             pause = _pause_before_try(tries, failure)
-            if pause is None or clock() + pause >= self.deadline:
-                return False
+            if pause is None or clock() + pause >= self._deadline:
+                raise _CannotGoOnError
             await asyncio.sleep(pause)
-            failure = await self._resumed_once(positions)
-            if failure is None:
-                self.failure = None
-                return True
-            if isinstance(failure, NotPermittedError):
-                self.failure = failure
-            if not isinstance(failure, _PASSING):
-                return False
+            try:
+                call = await self._resumed(positions)
+            except _PASSING as passing:
+                failure = passing
+            except HomeroomError as refused:
+                raise _CannotGoOnError(refused) from refused
+            else:
+                break
             tries += 1
+        async with aclosing(call.events()) as events:
+            async for event in events:
+                yield event
 
-    async def _resumed_once(self, positions: Sequence[pb.SourcePosition]) -> HomeroomError | None:
-        """Asks the gateway; why it did not begin, if it did not."""
+    async def _resumed(self, positions: Sequence[pb.SourcePosition]) -> Call:
         request = pb.ResumeQueryRequest(
-            query=self.request.query, user_token=self.request.user_token, positions=positions
+            query=self._request.query, user_token=self._request.user_token, positions=positions
         )
-        seconds = self.deadline - asyncio.get_running_loop().time()
-        self.call = self.session.gateway.ResumeQuery(request, timeout=seconds)
-        try:
-            await _plan(self.call)
-            self.first = await read_event(self.call)
-        except HomeroomError as failure:
-            self.call.cancel()
-            return failure
-        except BaseException:
-            self.call.cancel()
-            raise
-        return None
+        seconds = self._deadline - asyncio.get_running_loop().time()
+        call = await begun(self._session.gateway.ResumeQuery(request, timeout=seconds))
+        if call.failure is not None:
+            raise call.failure
+        return call
+
+
+class _CannotGoOnError(Exception):
+    """Answers that broke off cannot go on.
+
+    Attributes:
+        refusal: for what they may not; None where it is a matter of time, or of the gateway.
+    """
+
+    def __init__(self, failure: HomeroomError | None = None) -> None:
+        super().__init__()
+        self.refusal = failure if isinstance(failure, NotPermittedError) else None
 
 
 def _pause_before_try(tries: int, failure: HomeroomError | None) -> float | None:
@@ -131,108 +231,40 @@ def _pause_before_try(tries: int, failure: HomeroomError | None) -> float | None
     return min(_LEAST_PAUSE * 2**tries, _LONGEST_PAUSE) * (1 + chance) if tries else 0.0
 
 
-async def open_exchange(session: Session, question: Question, timeout: float) -> Exchange:
-    """Asks the gateway; returns when the first source says something.
-
-    It relies on the version of the agreement that is in force; if that has just changed, it reads
-    the registry again and asks once more. While nobody answers, and where the gateway has no place
-    now, it asks again, each time with a new query id: a holder answers an id once.
+async def begun(rpc: Any) -> Call:
+    """The call, once the gateway has taken it on and the first source says something.
 
     Raises:
-        HomeroomError: what the question was refused for, or why it could not be asked.
+        HomeroomError: if it is refused, or nobody is there.
     """
-    deadline = asyncio.get_running_loop().time() + timeout
-    state = await session.registry_view.state(session.seen.registry)
     try:
-        return await _open(session, _relying_on(state, session, question), deadline)
-    except ChangedMeanwhileError:
-        state = await session.registry_view.refreshed()
-    newest = replace(question, min_registry_sequence=state.sequence)
-    return await _open(session, _relying_on(state, session, newest), deadline)
-
-
-async def _open(session: Session, question: Question, deadline: float) -> Exchange:
-    """Asks, and later again where the gateway has no place now and says when to come.
-
-    With less than half of its time left a question is not asked again. A gateway that is asked too
-    much would refuse it once more: nobody's turn comes later than after half of their time.
-
-    Raises:
-        HomeroomError: what the last try raised.
-    """
-    clock = asyncio.get_running_loop().time
-    last = (clock() + deadline) / 2
-    while True:
+        planned = await _plan(rpc)
         try:
-            return await while_unreachable(lambda: _ask_once(session, question, deadline))
-        except TooMuchAskedError as refused:
-            pause = pause_before_asking_again(refused, SystemRandom().random())
-            if pause is None or clock() + pause >= last:
-                raise
-        await asyncio.sleep(pause)
-
-
-def _relying_on(state: FederationState, session: Session, question: Question) -> Question:
-    if not question.agreement_id:
-        return question
-    agreement = state.agreement_of_parties(question.agreement_id, session.organization_id)
-    # Without an agreement the question is refused; asking tells what for.
-    version = agreement.document.version if agreement else 1
-    return replace(question, agreement_version=version)
-
-
-async def _ask_once(session: Session, question: Question, deadline: float) -> Exchange:
-    asked_at = asyncio.get_running_loop().time()
-    if asked_at >= deadline:
-        raise DeadlinePassedError("the deadline passed")
-    asking, request = _signed_request(session, question)
-    if session.receipts is not None:
-        session.receipts.note_asked(asking)
-    call = session.gateway.Query(request, timeout=deadline - asked_at)
-    try:
-        planned = await _plan(call)
+            return Call(rpc, planned, await _read(rpc))
+        except ServiceUnreachableError:
+            raise
+        except HomeroomError as failure:
+            return Call(rpc, planned, failure=failure)
     except BaseException:
-        call.cancel()
+        rpc.cancel()
         raise
-    exchange = Exchange(session, asking, request, planned, asked_at, deadline, call)
-    try:
-        exchange.first = await read_event(call)
-    except ServiceUnreachableError:
-        raise
-    except HomeroomError as failure:
-        exchange.failure = failure
-    return exchange
 
 
-def _signed_request(session: Session, question: Question) -> tuple[Asking, pb.QueryRequest]:
-    token = session.profile.read_user_token()
-    query = to_query(question, session.organization_id, token, utc_now(), secrets.token_hex(16))
-    statement = query.SerializeToString(deterministic=True)
-    asking = Asking(
-        question=question,
-        requester=session.organization_id,
-        query_digest=digest_of(statement),
-        sealing_key=session.sealing_key,
-    )
-    evidence = signed(Domain.QUERY, statement, session.organization_id, session.asking_key)
-    return asking, pb.QueryRequest(query=evidence, user_token=token)
-
-
-async def _plan(call: Any) -> tuple[str, ...]:
-    event = await read_event(call)
+async def _plan(rpc: Any) -> tuple[str, ...]:
+    event = await _read(rpc)
     if event is None or not event.HasField("plan"):
         raise EvidenceInvalidError("the gateway did not say whom it asks")
     return tuple(dict.fromkeys(event.plan.holders))
 
 
-async def read_event(call: Any) -> pb.QueryResponse | None:
+async def _read(rpc: Any) -> pb.QueryResponse | None:
     """The gateway's next event; None after its last.
 
     Raises:
         HomeroomError: if the call failed.
     """
     try:
-        event = await call.read()
+        event = await rpc.read()
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from None
     if isinstance(event, pb.ResumeQueryResponse):

@@ -1,7 +1,7 @@
 """Gathers what the sources of a question answer; believes each only on its checked receipt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from homeroom.api.gateway.v1 import gateway_service_pb2 as pb
 from homeroom.clock import utc_now
 from homeroom.consent_log_view import ConsentLogView, LogState
 from homeroom.errors import EvidenceInvalidError, NotPermittedError, Reason
-from homeroom.exchange import Exchange
+from homeroom.exchange import Exchange, Over
 from homeroom.federation import FederationState, KnownAgreement, Standing
 from homeroom.keeping import Keeper
 from homeroom.opening import Asking, SourceOpening
+from homeroom.pending import Pending
 from homeroom.question import Question
 from homeroom.receipts import ReceiptFiles
 from homeroom.registry import RegistryView, holder_of
@@ -33,8 +34,6 @@ _OUTCOME = {
     answer_pb2.OUTCOME_UNREACHABLE: Outcome.UNREACHABLE,
     answer_pb2.OUTCOME_CANNOT_DECIDE: Outcome.CANNOT_DECIDE,
 }
-_MOST_IN_VAIN = 3
-"""How often in a row a stream may break before anything came of it."""
 _AFTER_FAILURE = {
     Reason.DEADLINE_PASSED: Outcome.TIMED_OUT,
     Reason.SERVICE_UNREACHABLE: Outcome.UNREACHABLE,
@@ -72,24 +71,6 @@ class Checks:
     receipts: ReceiptFiles | None = None
 
 
-@dataclass(slots=True)
-class _Pending:
-    """A source that has not finished.
-
-    Attributes:
-        problem: what was wrong with its evidence; then nothing of it is used.
-        late: whether it did not come in time; then it may go on later.
-        lost: whether the gateway said that it cannot be reached, and nothing came since.
-    """
-
-    opening: SourceOpening
-    keeper: Keeper
-    problem: EvidenceInvalidError | None = None
-    late: bool = False
-    lost: bool = False
-    receipt_kept: bool = False
-
-
 class Gathering:
     """The sources of one exchange, from the plan to the last outcome."""
 
@@ -106,14 +87,13 @@ class Gathering:
                 can go on later.
         """
         self._keeps = keeps
-        self._frames = 0
         self._exchange = exchange
         self._registry = checks.registry
         self._consent_log = checks.consent_log
         self._receipts = checks.receipts
         asking = exchange.asking
         self._pending = {
-            holder: _Pending(SourceOpening(asking, holder), keeper_of(asking, holder))
+            holder: Pending(SourceOpening(asking, holder), keeper_of(asking, holder))
             for holder in exchange.planned
         }
 
@@ -124,7 +104,7 @@ class Gathering:
             known: the registry's state, which says who should have been asked.
         """
         try:
-            async for finished in self._rounds():
+            async for finished in self._gathered():
                 yield finished
             for holder in await self._missing(await known):
                 yield Finished(Source(holder, Outcome.UNREACHABLE))
@@ -134,19 +114,23 @@ class Gathering:
     @property
     def broken(self) -> tuple[str, ...]:
         """The holders whose answers broke off and may be gone on with."""
-        failure = self._exchange.failure
-        if not self._keeps or (failure is not None and failure.reason not in _AFTER_FAILURE):
+        if not self._keeps:
             return ()
-        return tuple(holder for holder, one in self._pending.items() if one.problem is None)
+        return tuple(
+            holder
+            for holder, pending in self._pending.items()
+            if pending.problem is None
+            and (pending.failure is None or pending.failure.reason in _AFTER_FAILURE)
+        )
 
     async def resumed(self, seconds: float) -> AsyncIterator[Finished]:
         """Each source that broke off, as it finishes within some seconds, or does not."""
         self._exchange.prolong(seconds)
         for pending in self._pending.values():
-            pending.late = False
+            pending.prolonged()
+        self._go_on(tuple(self._pending))
         try:
-            begun = await self._go_on(0)
-            async for finished in self._rounds(begun=begun):
+            async for finished in self._gathered():
                 yield finished
         finally:
             self._note_left()
@@ -157,60 +141,44 @@ class Gathering:
             pending.keeper.forget()
         self._pending.clear()
 
-    async def _rounds(self, *, begun: bool = True) -> AsyncIterator[Finished]:
-        """Each source as it finishes, though the stream may break; then those that never did."""
-        in_vain = 0
-        while begun:
-            came = self._frames
-            async for event in self._exchange.events():
-                if (outcome := self._heard(event)) is not None:
-                    yield await self._end(outcome)
-            for outcome in self._without_outcome():
+    async def _gathered(self) -> AsyncIterator[Finished]:
+        """Each source as it finishes, though it may break off before; then those that never did."""
+        async for event in self._exchange.events():
+            for outcome in self._over(event) if isinstance(event, Over) else self._heard(event):
                 yield await self._end(outcome)
-            in_vain = in_vain + 1 if self._frames == came else 0
-            begun = in_vain <= _MOST_IN_VAIN and await self._go_on(in_vain)
         for holder in tuple(self._pending):
             yield Finished(self._unfinished(holder))
 
-    def _heard(self, event: pb.QueryResponse) -> pb.SourceOutcome | None:
+    def _heard(self, event: pb.QueryResponse) -> Sequence[pb.SourceOutcome]:
         """Takes a frame; gives the outcome of a source that finished with it."""
-        if event.HasField("frame"):
-            self._take(event.frame)
+        # A holder that nobody asked, or whose answer is lost already, is not listened to.
+        if event.HasField("frame") and event.frame.holder in self._pending:
+            self._pending[event.frame.holder].take(event.frame.frame)
         elif event.HasField("outcome") and event.outcome.holder in self._pending:
-            return None if self._broke_off(event.outcome) else event.outcome
-        return None
+            said = event.outcome
+            if not self._pending[said.holder].breaks_off(said.outcome, keeps=self._keeps):
+                return [said]
+            self._go_on([said.holder])
+        return []
 
-    def _without_outcome(self) -> list[pb.SourceOutcome]:
-        """The sources of which all came but the gateway's word on it."""
+    def _over(self, over: Over) -> Sequence[pb.SourceOutcome]:
+        """The sources of which all came but the gateway's word on it; the others go on."""
+        left = {holder: self._pending[holder] for holder in over.holders if holder in self._pending}
+        for pending in left.values():
+            pending.over(over)
+        self._go_on([h for h, pending in left.items() if not pending.opening.has_receipt])
         return [
             pb.SourceOutcome(holder=holder, outcome=pending.opening.outcome)
-            for holder, pending in self._pending.items()
+            for holder, pending in left.items()
             if pending.opening.has_receipt
         ]
 
-    def _broke_off(self, event: pb.SourceOutcome) -> bool:
-        """Whether this source's answer broke off in the middle, where it can go on."""
-        pending = self._pending[event.holder]
-        begun = pending.opening.next_sequence > 0 and not pending.opening.has_receipt
-        late = self._keeps and event.outcome == answer_pb2.OUTCOME_TIMED_OUT
-        if not begun or pending.problem is not None:
-            return False
-        pending.late = late
-        pending.lost = event.outcome == answer_pb2.OUTCOME_UNREACHABLE
-        return late or pending.lost
-
-    async def _go_on(self, in_vain: int) -> bool:
-        """Has every source go on that broke off; False if there is none, or none can."""
-        positions = [
-            pb.SourcePosition(
-                holder=holder,
-                next_sequence=pending.opening.next_sequence,
-                frames_digest=pending.opening.go_on(),
-            )
-            for holder, pending in self._pending.items()
-            if pending.problem is None and not pending.late
-        ]
-        return bool(positions) and await self._exchange.resume(positions, in_vain)
+    def _go_on(self, holders: Sequence[str]) -> None:
+        """Has those of some sources go on that may, by one call."""
+        going = {h: self._pending[h] for h in holders if self._pending[h].next_try()}
+        if going:
+            positions = [pending.position(holder) for holder, pending in going.items()]
+            self._exchange.go_on(positions, max(pending.tries for pending in going.values()))
 
     def _note_left(self) -> None:
         for holder, pending in self._pending.items():
@@ -222,18 +190,6 @@ class Gathering:
             with suppress(RuntimeError):  # the program ends, and begins nothing any more
                 _SYNCING.submit(self._receipts.sync)
 
-    def _take(self, event: pb.SourceFrame) -> None:
-        self._frames += 1
-        pending = self._pending.get(event.holder)
-        if pending is None or pending.problem is not None:
-            return  # nobody asked this holder, or its answer is lost already: nothing is used
-        pending.lost = False
-        try:
-            pending.keeper.keep(event.frame, pending.opening.take(event.frame))
-        except EvidenceInvalidError as problem:
-            pending.problem = problem
-            pending.keeper.forget()
-
     async def _end(self, event: pb.SourceOutcome) -> Finished:
         pending = self._pending[event.holder]
         source = await self._source(event, pending)
@@ -244,7 +200,7 @@ class Gathering:
         pending.keeper.forget()
         return Finished(source)
 
-    async def _source(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
+    async def _source(self, event: pb.SourceOutcome, pending: Pending) -> Source:
         claimed = _OUTCOME.get(event.outcome, Outcome.CANNOT_DECIDE)
         problem = pending.problem
         if problem is None and pending.opening.has_receipt:
@@ -259,9 +215,12 @@ class Gathering:
         if event.error_reason == Reason.QUERY_REPLAYED and pending.opening.has_gone_on:
             # The connection broke, and the holder keeps nothing to go on with.
             return self._silent(event.holder, Outcome.UNREACHABLE, "")
+        if pending.lost and claimed is Outcome.TIMED_OUT:
+            # Time that ran out while it was tried again says nothing more.
+            return self._silent(event.holder, Outcome.UNREACHABLE, "")
         return self._silent(event.holder, claimed, event.error_reason)
 
-    async def _receipted(self, event: pb.SourceOutcome, pending: _Pending) -> Source:
+    async def _receipted(self, event: pb.SourceOutcome, pending: Pending) -> Source:
         opening = pending.opening
         try:
             receipt = await self._checked(event, pending, await self._registry.state())
@@ -285,7 +244,7 @@ class Gathering:
         )
 
     async def _checked(
-        self, event: pb.SourceOutcome, pending: _Pending, state: FederationState
+        self, event: pb.SourceOutcome, pending: Pending, state: FederationState
     ) -> answer_pb2.Receipt:
         agreement_id = self._exchange.asking.question.agreement_id
         holder = holder_of(state, agreement_id, event.holder)
@@ -299,31 +258,29 @@ class Gathering:
             await self._consent_log.require(seen)
         return receipt
 
-    def _keep_receipt(self, holder: str, pending: _Pending) -> None:
+    def _keep_receipt(self, holder: str, pending: Pending) -> None:
         # The holder has signed it, whatever else may turn out to be wrong: then it is evidence.
         if self._receipts is not None and not pending.receipt_kept:
             self._receipts.keep(holder, pending.opening.receipt)
             pending.receipt_kept = True
 
-    def _note_silence(self, holder: str, pending: _Pending, outcome: Outcome) -> None:
+    def _note_silence(self, holder: str, pending: Pending, outcome: Outcome) -> None:
         if self._receipts is not None and not pending.receipt_kept:
             digest = self._exchange.asking.query_digest
             self._receipts.note_silent(holder, digest, str(outcome))
 
     def _unfinished(self, holder: str) -> Source:
-        failure = self._exchange.failure
-        if self._pending[holder].lost and not isinstance(failure, NotPermittedError):
-            # Time that ran out while it was tried again says nothing more.
-            return self._silent(holder, Outcome.UNREACHABLE, "")
-        if self._pending[holder].late:
-            return self._silent(holder, Outcome.TIMED_OUT, "")
-        if failure is None:
-            return self._silent(holder, Outcome.UNREACHABLE, "")
+        pending = self._pending[holder]
+        failure = pending.failure
         if isinstance(failure, NotPermittedError):
             codes = failure.codes
             return Source(
                 holder, Outcome.NO_PERMITTED_ANSWER, reason_codes=codes, seconds=self._seconds()
             )
+        if pending.late and not pending.lost:
+            return self._silent(holder, Outcome.TIMED_OUT, "")
+        if failure is None or pending.lost:
+            return self._silent(holder, Outcome.UNREACHABLE, "")
         outcome = _AFTER_FAILURE.get(failure.reason, Outcome.CANNOT_DECIDE)
         return self._silent(holder, outcome, str(failure.reason))
 

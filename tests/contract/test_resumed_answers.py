@@ -35,6 +35,7 @@ ELEMENTS = ("school_of_enrollment", "daily_attendance")
 ANSWERED = answer_pb2.OUTCOME_ANSWERED
 REFUSED = answer_pb2.OUTCOME_NO_PERMITTED_ANSWER
 UNREACHABLE = answer_pb2.OUTCOME_UNREACHABLE
+TIMED_OUT = answer_pb2.OUTCOME_TIMED_OUT
 CANNOT_DECIDE = answer_pb2.OUTCOME_CANNOT_DECIDE
 Events = AsyncIterator[gateway_pb.QueryResponse]
 
@@ -169,6 +170,73 @@ async def test_a_holder_that_was_lost_stays_so_though_time_runs_out_while_it_is_
 
     federation.wire.resumed = hangs
     answer = await ask(client, timeout=2)
+
+    assert answer.sources["bps"].outcome is Outcome.UNREACHABLE
+
+
+async def test_a_holder_that_is_silent_does_not_keep_another_from_going_on(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    """A node keeps an answer open for half a minute: the silent one may take longer than that."""
+    breaking = Breaking(federation, {"bps": 2}, {"bps": UNREACHABLE}, failure=None)
+    breaking.begin()
+    went_on = asyncio.Event()
+
+    async def silent_meanwhile(query: query_pb2.Query, digest: bytes) -> Events:
+        async for event in breaking._asked(query, digest):
+            if event.HasField("frame") and event.frame.holder == "cambridge":
+                await went_on.wait()
+            yield event
+
+    async def resumed(request: gateway_pb.ResumeQueryRequest) -> Events:
+        async for event in breaking._resumed(request):
+            yield event
+        went_on.set()
+
+    federation.wire.script, federation.wire.resumed = silent_meanwhile, resumed
+    answer = await ask(client, timeout=20)
+
+    assert answer.complete
+    assert answer.table["source"].to_pylist() == ["bps"] * 8 + ["cambridge"] * 8
+    assert len(federation.wire.resumes) == 1
+
+
+async def test_what_breaks_off_twice_goes_on_twice_beside_the_others(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    """Though the first call ends in between, nothing is asked for twice."""
+    breaking = Breaking(federation, {"bps": 1}, {"bps": UNREACHABLE}, failure=None)
+    breaking.begin()
+
+    async def breaks_once_more(request: gateway_pb.ResumeQueryRequest) -> Events:
+        if len(federation.wire.resumes) > 1:
+            async for event in breaking._resumed(request):
+                yield event
+            return
+        yield plan("bps")
+        yield framed("bps", breaking.frames["bps"][1])
+        await asyncio.sleep(0.2)  # by then all else has come
+        yield ended("bps", UNREACHABLE)
+
+    federation.wire.resumed = breaks_once_more
+    answer = await ask(client)
+
+    assert answer.complete
+    places = [[p.next_sequence for p in r.positions] for r in federation.wire.resumes]
+    assert places == [[1], [2]]
+
+
+async def test_a_holder_that_was_lost_and_then_came_too_late_was_lost(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    Breaking(federation, {"bps": 2}, {"bps": UNREACHABLE}, failure=None).begin()
+
+    async def late(request: gateway_pb.ResumeQueryRequest) -> Events:
+        yield plan(*(position.holder for position in request.positions))
+        yield ended("bps", TIMED_OUT)
+
+    federation.wire.resumed = late
+    answer = await ask(client)
 
     assert answer.sources["bps"].outcome is Outcome.UNREACHABLE
 
@@ -313,9 +381,6 @@ async def test_a_gateway_that_does_not_come_back_is_waited_for_no_longer_than_th
     assert answer.sources["bps"].seconds < 10  # the two, and what a busy machine needs
     assert answer.sources["cambridge"].outcome is Outcome.ANSWERED
     assert len(federation.wire.resumes) > 1
-
-
-TIMED_OUT = answer_pb2.OUTCOME_TIMED_OUT
 
 
 @pytest.mark.parametrize("late", [True, False])

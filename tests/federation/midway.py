@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from homeroom import AsyncClient
-from homeroom.exchange import open_exchange
+from homeroom.asking import open_exchange
 from homeroom.gathering import Checks, Finished, Gathering
 from homeroom.keeping import MemoryKeeper
 from homeroom.question import Question

@@ -5,6 +5,7 @@ What a test breaks it mends before it ends; consents that a test records it revo
 
 import asyncio
 import datetime as dt
+import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -188,6 +189,15 @@ class Federation:
         eventually(is_known, bool)
 
     # Processes.
+
+    @contextmanager
+    def held_still(self, name: str) -> Iterator[None]:
+        """A process that does nothing for a while."""
+        self.processes.signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.processes.signal(name, signal.SIGCONT)
 
     def restart(self, name: str, **settings: str) -> None:
         """Ends a process and starts it again, with some of its settings changed."""

@@ -4,20 +4,21 @@ import json
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.fault_schedules import ways_to
 from benchmarks.ways import WELL, Fault, Ways
 from deploy.local.addresses import free_addresses
 from homeroom import Answer, Client, Outcome
 from homeroom.answer import Source
 from homeroom.profile import Profile, load_profile
 from tests.federation import midway
-from tests.federation.records import ATTENDANCE, LONG_RECORD, MILL_RIVER
+from tests.federation.records import ATTENDANCE, HARBOR, LONG_RECORD, MILL_RIVER
 from tests.federation.running import AGREEMENT, ASKER, WARNING, Federation
 from tests.federation.test_reconciliation import next_second
 from tests.federation.wire import question
@@ -52,14 +53,16 @@ def profile(federation: Federation, tmp_path: Path) -> Profile:
     return own.model_copy(update={"receipts": tmp_path / "receipts"})
 
 
-def ask(client: Client, sequence: int, timeout: float = 30) -> Answer:
-    """Asks one district for the long record."""
+def ask(
+    client: Client, sequence: int, timeout: float = 30, holders: Sequence[str] = (MILL_RIVER,)
+) -> Answer:
+    """Asks one district, or more, for the long record."""
     return client.query(
         AGREEMENT,
         WARNING,
         "attendance",
         [ATTENDANCE],
-        holders=[MILL_RIVER],
+        holders=holders,
         min_consent_sequence=sequence,
         timeout=timeout,
     )
@@ -111,6 +114,27 @@ def test_a_download_whose_connection_is_cut_in_the_middle_is_whole(
     assert (reconciled.failure, reconciled.gaps) == ("", ())
     assert reconciled.receipts == reconciled.questions == 2
     assert federation.log_is_whole(MILL_RIVER)
+
+
+def test_a_broken_download_is_whole_before_a_silent_holder_is_given_up(
+    federation: Federation, long: int
+) -> None:
+    """A node keeps an answer open for half a minute; the others' time may be longer than that."""
+    whole = ask(federation.client, long).table.num_rows
+    with ways_to(federation.processes, [MILL_RIVER]) as ways:
+        assert ask(federation.client, long).complete  # by the new way
+        ways.become(MILL_RIVER, Fault(cut_after=SOME_BYTES))
+        mending = threading.Timer(1.5, ways.become, (MILL_RIVER, WELL))
+        mending.start()
+        with federation.held_still(HARBOR):
+            sources = ask(federation.client, long, 20, holders=[HARBOR, MILL_RIVER]).sources
+        mending.join()
+
+    assert sources[HARBOR].outcome in {Outcome.TIMED_OUT, Outcome.UNREACHABLE}
+    assert sources[MILL_RIVER].outcome is Outcome.ANSWERED
+    assert sources[MILL_RIVER].row_count == whole
+    assert sources[MILL_RIVER].seconds < sources[HARBOR].seconds
+    assert entries(federation, "resumed")[0]["from_piece"] > 0
 
 
 def test_an_app_goes_on_later_with_a_download_that_did_not_come_in_time(

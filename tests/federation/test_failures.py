@@ -147,13 +147,10 @@ def test_a_node_that_restarts_keeps_consents_and_revocations(federation: Federat
 def test_a_hung_node_delays_nobody_past_the_deadline(federation: Federation) -> None:
     """It is named as timed out, within the time allowed; the others' rows are there."""
     federation.attendance()
-    federation.processes.signal(HARBOR, signal.SIGSTOP)
-    try:
+    with federation.held_still(HARBOR):
         began = time.monotonic()
         answer = federation.attendance(timeout=5)
         seconds = time.monotonic() - began
-    finally:
-        federation.processes.signal(HARBOR, signal.SIGCONT)
 
     assert answer.sources[HARBOR].outcome is Outcome.TIMED_OUT
     assert refs_in(answer) == only(federation, MILL_RIVER)
@@ -226,7 +223,7 @@ def test_a_clock_that_is_off_is_named_by_whoever_sees_it(
 
 
 def _shift_own_clock(monkeypatch: pytest.MonkeyPatch, by: dt.timedelta) -> None:
-    monkeypatch.setattr("homeroom.exchange.utc_now", lambda: utc_now() + by)
+    monkeypatch.setattr("homeroom.asking.utc_now", lambda: utc_now() + by)
 
 
 def test_a_policy_that_gives_no_decision_releases_nothing(impatient: Federation) -> None:
