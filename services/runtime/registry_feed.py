@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.registry.v1 import registry_service_pb2 as pb
@@ -18,6 +17,7 @@ from homeroom.federation import FederationState
 from homeroom.histories import Histories
 from homeroom.snapshot import open_heartbeat, open_snapshot
 from services.runtime.logs import log
+from services.runtime.trying import keep_up
 
 if TYPE_CHECKING:
     from homeroom.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
@@ -112,14 +112,11 @@ class RegistryFeed:
     async def follow(self, channel: grpc.aio.Channel) -> None:
         """Watches the registry for as long as the service runs, reconnecting when it must."""
         stub: RegistryServiceAsyncStub = RegistryServiceStub(channel)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(
-                (grpc.aio.AioRpcError, EvidenceInvalidError, LogUnavailableError, TimeoutError)
-            ),
-            wait=wait_random_exponential(multiplier=0.2, max=2),
-        ):
-            with attempt:
-                await self._watch(stub)
+        failures = (
+            *(grpc.aio.AioRpcError, TimeoutError),
+            *(EvidenceInvalidError, LogUnavailableError),
+        )
+        await keep_up(lambda: self._watch(stub), failures)
 
     async def _watch(self, stub: "RegistryServiceAsyncStub") -> None:
         call = stub.WatchSnapshot(pb.WatchSnapshotRequest())

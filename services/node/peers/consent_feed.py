@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from homeroom.api.common.v1 import evidence_pb2
 from homeroom.api.consent.v1 import consent_service_pb2 as pb
@@ -38,6 +37,7 @@ from services.node.domain.replica import Freshness, SeenLog
 from services.node.peers.consent_readers import ConsentReaders
 from services.runtime.logs import log
 from services.runtime.registry_feed import RegistryFeed
+from services.runtime.trying import keep_up
 
 if TYPE_CHECKING:
     from homeroom.api.consent.v1.consent_service_pb2_grpc import ConsentServiceAsyncStub
@@ -128,12 +128,7 @@ class ConsentFeed:
     async def follow(self, channel: grpc.aio.Channel) -> None:
         """Watches the consent service for as long as the node runs, reconnecting when it must."""
         stub: ConsentServiceAsyncStub = ConsentServiceStub(channel)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(_PASSING),
-            wait=wait_random_exponential(multiplier=0.2, max=2),
-        ):
-            with attempt:
-                await self._watch(stub)
+        await keep_up(lambda: self._watch(stub), _PASSING)
 
     async def close(self) -> None:
         """Ends what reads for it."""

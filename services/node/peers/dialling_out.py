@@ -12,7 +12,6 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from homeroom.api.gateway.v1 import tunnel_service_pb2 as pb
 from homeroom.api.gateway.v1.tunnel_service_pb2_grpc import TunnelServiceStub
@@ -22,6 +21,7 @@ from services.node.settings import NodeSettings
 from services.runtime.carrying import PIECE_BYTES, Connection
 from services.runtime.channels import Channels
 from services.runtime.metrics import Reading
+from services.runtime.trying import keep_up
 
 if TYPE_CHECKING:
     from homeroom.api.gateway.v1.tunnel_service_pb2_grpc import TunnelServiceAsyncStub
@@ -112,13 +112,12 @@ class DiallingOut:
 
     async def _keep(self, address: str) -> None:
         stub = self._stub_of(address)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((grpc.aio.AioRpcError, ServiceUnreachableError)),
-            wait=wait_random_exponential(multiplier=0.2, max=2),
-        ):
-            with attempt:
-                while True:
-                    self._begin(await self._taken(stub))
+
+        async def take() -> None:
+            while True:
+                self._begin(await self._taken(stub))
+
+        await keep_up(take, (grpc.aio.AioRpcError, ServiceUnreachableError))
 
     async def _taken(self, stub: "TunnelServiceAsyncStub") -> Any:
         """A stream, once the gateway connects over it."""
