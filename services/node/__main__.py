@@ -28,7 +28,7 @@ from services.node.intake.rest import Access
 from services.node.intake.run import FORMATS, Choices, ingest
 from services.node.intake.telling import progress_told, show
 from services.node.opening import bring_tables_up_to_date, open_stores
-from services.node.server import build_server
+from services.node.replicas import build_replica
 from services.node.settings import IntakeSettings, NodeSettings
 from services.node.store.records import RecordStore
 from services.node.store.rights import RightsKind
@@ -55,7 +55,7 @@ def serve(context: typer.Context) -> None:
     """Serves, when no verb is given."""
     context.obj = os.environ
     if context.invoked_subcommand is None:
-        raise typer.Exit(run_service("node", NodeSettings, build_server))
+        raise typer.Exit(run_service("node", NodeSettings, build_replica))
 
 
 @app.command("migrate")

@@ -49,6 +49,7 @@ from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
 from services.runtime.audit.standing import LogStanding
 from services.runtime.database import bring_up_to_date, open_database
+from services.runtime.election import Term
 from services.runtime.policy import PolicyState
 
 # Consents by the thousand touch pages all over: what cannot be held is read and written again.
@@ -105,11 +106,22 @@ def bring_tables_up_to_date(records_url: str, state_url: str) -> None:
     bring_up_to_date(state_url, STATE, STATE_VERSION_TABLE)
 
 
-def open_stores(records_url: str, state_url: str, views: Views | None = None) -> Stores:
-    """Brings both databases up to date and opens them, with the views beside them."""
+def open_stores(
+    records_url: str, state_url: str, views: Views | None = None, term: Term | None = None
+) -> Stores:
+    """Brings both databases up to date and opens them, with the views beside them.
+
+    Args:
+        records_url: the database of records.
+        state_url: the database of the node's own state.
+        views: the organization's own database, where there is one.
+        term: in which alone the node may write; None for a node that is the only one.
+    """
     views = views or Views()
     bring_tables_up_to_date(records_url, state_url)
     state, records = open_database(state_url, _STATE_CACHE_MIB), open_database(records_url)
+    if term is not None:
+        term.fence(state)
     roster = RosterKeeper(records)
     return Stores(
         copies=partial(CopyStore, state),
@@ -138,10 +150,11 @@ def open_stores(records_url: str, state_url: str, views: Views | None = None) ->
     )
 
 
-async def open_from(settings: NodeSettings) -> Stores:
+async def open_from(settings: NodeSettings, term: Term | None = None) -> Stores:
     """What the settings name, opened; with the views that they name."""
     views = Views.open(settings.views_url, settings.views, settings.view_seconds)
-    return await asyncio.to_thread(open_stores, settings.records_url, settings.state_url, views)
+    urls = (settings.records_url, settings.state_url)
+    return await asyncio.to_thread(open_stores, *urls, views, term)
 
 
 def former_keys(folder: Path | None) -> Sequence[SealingKey]:

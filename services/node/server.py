@@ -62,9 +62,7 @@ from services.node.domain.resuming import OpenAnswers
 from services.node.domain.reviewing import Reviewing
 from services.node.domain.ruling import Holder, Judge
 from services.node.measuring import DecisionCounts, Measured, measured
-from services.node.migrations import (
-    STATE_VERSION_TABLE,
-)
+from services.node.migrations import STATE_VERSION_TABLE
 from services.node.opening import Counts, former_keys, open_from
 from services.node.peers import (
     ConsentFeed,
@@ -95,17 +93,21 @@ from services.runtime.metrics import measure_turns
 from services.runtime.metrics.log import CountedLog, measure_log
 from services.runtime.registry_feed import RegistryFeed
 from services.runtime.server import Server
+from services.runtime.standby import Seat
 from services.runtime.turns import Turns
 
 
-async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server:
+async def build_server(
+    settings: NodeSettings, clock: Clock = utc_now, seat: Seat | None = None
+) -> Server:
     """A node that listens once it is started, and is ready once it has started to follow.
 
     Args:
         settings: what it was told.
         clock: by which it decides; another than the machine's only where a case sets the time.
+        seat: of the one elected of several replicas.
     """
-    stores = await open_from(settings)
+    stores = await open_from(settings, seat.term if seat else None)
     log = CountedLog(stores.log, decisions := DecisionCounts())
     held = HeldKeys(SigningKey.load(settings.signing_key), keys_beside(settings.signing_key))
     policies, files = await open_policies(
@@ -122,7 +124,7 @@ async def build_server(settings: NodeSettings, clock: Clock = utc_now) -> Server
     stock = _stock(settings, stores, copies)
     judge = Judge(holder, policies, stores.on_file(holder))
     answerer = Answerer(holder, replica, judge, stock, log, clock)
-    server = Server(settings, ACCESS)
+    server = seat.server if seat else Server(settings, ACCESS)
     counts, door = Counts(stores, files, log.standing), _door(server, settings, log, clock)
     node = NodeApi(holder, held, replica, answerer, counts, door)
     own = (stores, log, consents, clock, copies, ReadingPolicy(policies.federation), counts.overdue)

@@ -131,6 +131,22 @@ class NodeSettings(TurnSettings, WitnessedSettings):
         "go on.",
     )
 
+    takeover_seconds: float | None = Field(
+        default=None,
+        ge=2,
+        le=60,
+        description="For replicas of one node over one PostgreSQL, which elect the one that "
+        "answers: after how many seconds of its silence another is elected. All replicas have the "
+        "same. Unset: this is the only one.",
+    )
+
+    @model_validator(mode="after")
+    def _replicas_share_a_server(self) -> Self:
+        urls = (self.records_url, self.state_url)
+        if self.takeover_seconds is not None and not all(u.startswith("postgres") for u in urls):
+            raise ValueError("TAKEOVER_SECONDS needs RECORDS_URL and STATE_URL of a PostgreSQL")
+        return self
+
     @model_validator(mode="after")
     def _gateway_is_known(self) -> Self:
         if bool(self.gateway_address) != bool(self.gateway_operator):

@@ -42,7 +42,7 @@ from sqlalchemy.types import TypeEngine
 from homeroom.errors import ServiceUnreachableError
 from services.runtime.logs import log
 
-_BEGIN = "homeroom_begin"
+BEGINS = "homeroom_begin"
 
 # Alembic keeps what it is working on in one place for the whole process.
 _UPGRADING = threading.Lock()
@@ -112,7 +112,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def connected_to_write(engine: Engine) -> Connection:
     """A connection whose transactions write, as those of `writing`."""
-    return engine.connect().execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+    return engine.connect().execution_options(**{BEGINS: "BEGIN IMMEDIATE"})
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -380,7 +380,7 @@ def _prepare_sqlite(engine: Engine, cache_mib: int) -> None:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        driven(connection, connection.get_execution_options().get(_BEGIN, "BEGIN"))
+        driven(connection, connection.get_execution_options().get(BEGINS, "BEGIN"))
 
 
 def _without_values(failure: ExceptionContext) -> None:

@@ -29,10 +29,12 @@ _M_ARENA_MAX = -8
 _ARENAS = 2
 
 
-def run_service(name: str, settings_type: type[S], build: Callable[[S], Awaitable[Server]]) -> int:
+def run_service(
+    name: str, settings_type: type[S], build: Callable[[S], Awaitable[Server | None]]
+) -> int:
     """Serves until told to stop; one line on standard output says where.
 
-    Settings come from `HOMEROOM_<NAME>_*`.
+    Settings come from `HOMEROOM_<NAME>_*`. Where `build` makes no server, it was asked to stop.
 
     Returns:
         2 when the settings are wrong, 1 when the service cannot start or go on, 0 after a stop.
@@ -102,8 +104,10 @@ def keep_few_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-async def _serve(settings: S, build: Callable[[S], Awaitable[Server]]) -> None:
+async def _serve(settings: S, build: Callable[[S], Awaitable[Server | None]]) -> None:
     server = await build(settings)
+    if server is None:
+        return
     server.stop_on_signals()
     try:
         port = await server.start()

@@ -6,8 +6,15 @@ end so that their callers go elsewhere, and what else is running has its time.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -18,6 +25,7 @@ from homeroom.channel import MAX_MESSAGE_BYTES
 from homeroom.errors import InternalError, ServiceUnreachableError
 from services.runtime.access import AccessTable, require_access
 from services.runtime.errors import translated_errors
+from services.runtime.gate import DeposedError, Gate
 from services.runtime.identity import ServicerContext, caller_of, remember_caller
 from services.runtime.logs import log
 from services.runtime.metrics import CallMeasures, Metrics, Reading
@@ -30,7 +38,12 @@ if TYPE_CHECKING:
 LIVE = "live"
 """The name under which health tells that the process runs, ready or not."""
 
+FIT = "fit"
+"""The name under which health tells that the service is ready, or stands by for one that is."""
+
 _READY = ""
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _WATCH = "Watch"
 _UNTRACED = nullcontext()
 _OPTIONS = (
@@ -50,8 +63,18 @@ class Guard(grpc.aio.ServerInterceptor):
         self._access = access
         self._calls = calls
         self.tracing: Tracing | None = None
+        self.gate: Gate | None = None
         self._watches: set[asyncio.Task[Any]] = set()
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._draining = False
+
+    async def until_idle(self, seconds: float) -> None:
+        """Waits until no call runs, but not for longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     def end_watches(self) -> None:
         """Ends the streams that would never end by themselves, now and from now on."""
@@ -92,14 +115,19 @@ class Guard(grpc.aio.ServerInterceptor):
         """Admits a call; what it is traced by, which is nothing where there are no traces."""
         caller = caller_of(context, self._federation)
         require_access(self._access, method, caller)
+        if self.gate is not None:
+            self.gate.admit()
         remember_caller(caller)
         return self.tracing.serving(method, caller, context) if self.tracing else _UNTRACED
 
     def _guard_awaited(self, behavior: Any, method: str) -> Any:
         async def guarded(request: Any, context: ServicerContext) -> Any:
             async with translated_errors(context, method):
-                with self._calls.begin(method), self._admit(context, method):
-                    return await behavior(request, context)
+                with self._calls.begin(method), self._admit(context, method), self._counted():
+                    response = await behavior(request, context)
+                    if self.gate is not None:
+                        self.gate.let_go()
+                    return response
 
         return guarded
 
@@ -108,12 +136,25 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def guarded(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
             async with translated_errors(context, method):
-                with self._calls.begin(method), self._admit(context, method):
+                with self._calls.begin(method), self._admit(context, method), self._counted():
                     async with self._until_draining() if is_watch else nullcontext():
                         async for response in behavior(request, context):
+                            if self.gate is not None:
+                                self.gate.let_go()
                             yield response
 
         return guarded
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     @asynccontextmanager
     async def _until_draining(self) -> AsyncIterator[None]:
@@ -149,7 +190,8 @@ class Server:
         self._stopping = asyncio.Event()
         self._failed = ""
         self._on_drain: list[Callable[[], None]] = []
-        self._started = False
+        self._watched_over = self._started = False
+        self._drain_seconds = settings.drain_seconds
         self._leaving = False
         self._serving = False
         self.resources = AsyncExitStack()
@@ -173,21 +215,54 @@ class Server:
 
     async def start(self) -> int:
         """Listens; returns the port. Health says NOT_SERVING until `ready_after` has come."""
-        self.port = self._listen()
-        if self._settings.health_address:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
-            self._health_server.add_insecure_port(self._settings.health_address)
-            await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
-            await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
-            await self._health_server.start()
-        if self._settings.metrics_address:
-            self.metrics_port = self.metrics.listen(self._settings.metrics_address)
+        self.port = self.listen_with(self.grpc)
+        if not self._watched_over:
+            await self.be_watched()
         await self.grpc.start()
         self._started = True
         self.in_background(self._become_ready(), "becoming ready")
         return self.port
 
-    def _listen(self) -> int:
+    async def be_watched(self) -> None:
+        """Answers probes, and Prometheus; `start` does it where it was not done before."""
+        self._watched_over = True
+        if self._settings.health_address:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            self._health_server.add_insecure_port(self._settings.health_address)
+            await self._health.set(LIVE, _SERVING)
+            await self._tell(ready=False, fit=False)
+            await self._health_server.start()
+        if self._settings.metrics_address:
+            self.metrics_port = self.metrics.listen(self._settings.metrics_address)
+
+    async def stand_by(self, *, fit: bool) -> None:
+        """Tells health probes whether this replica would serve if its turn came."""
+        await self._tell(ready=False, fit=fit)
+
+    def stands_behind(self, gate: Gate) -> None:
+        """Lets nobody in, and nothing out, that the gate does not; a stop drains behind it."""
+        self._guard.gate = gate
+
+    @property
+    def serving(self) -> bool:
+        """Whether all has come that must come before calls are served, and it is not leaving."""
+        return self._serving
+
+    @property
+    def asked_to_stop(self) -> asyncio.Event:
+        """Set once a signal has asked it to, or background work has failed."""
+        return self._stopping
+
+    async def _tell(self, *, ready: bool, fit: bool) -> None:
+        for name, told in ((_READY, ready), (FIT, fit)):
+            await self._health.set(name, _SERVING if told else _NOT_SERVING)
+
+    def listen_with(self, server: grpc.aio.Server) -> int:
+        """Has a gRPC server listen as the settings say; returns the port.
+
+        Raises:
+            ServiceUnreachableError: if it cannot listen there.
+        """
         settings = self._settings
         own, authorities = settings.certificate.read_bytes(), settings.authorities.read_bytes()
         credentials = grpc.ssl_server_credentials(
@@ -197,7 +272,7 @@ class Server:
         )
         self.metrics.read_certificates(own, authorities)
         try:
-            return self.grpc.add_secure_port(settings.address, credentials)
+            return server.add_secure_port(settings.address, credentials)
         except RuntimeError:
             raise ServiceUnreachableError("cannot listen there", address=settings.address) from None
 
@@ -218,7 +293,7 @@ class Server:
         """Tells health probes that calls will be served."""
         if self._leaving:
             return
-        await self._health.set(_READY, health_pb2.HealthCheckResponse.SERVING)
+        await self._tell(ready=True, fit=True)
         self._serving = True
         log.info("serving", address=f"port {self.port}")
 
@@ -234,21 +309,23 @@ class Server:
         except Exception as error:  # logged by type; a half-working server is worse
             log.error("background work failed", state=what, error_type=type(error).__name__)
             self._failed = what
+            if isinstance(error, DeposedError):
+                self._drain_seconds = 0  # nothing that still runs may go on here
             # A server that has not started cannot be stopped; whoever serves it sees this instead.
             self._stopping.set()
             if self._started:
                 self._guard.end_watches()
-                await self.grpc.stop(self._settings.drain_seconds)
+                await self.grpc.stop(self._drain_seconds)
 
     async def stop(self) -> None:
         """Finishes running calls within their time, then ends everything."""
         self._leaving, self._serving = True, False
-        await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._tell(ready=False, fit=False)
         if self._started:
             self._guard.end_watches()
             for act in self._on_drain:
                 act()
-            await self.grpc.stop(self._settings.drain_seconds)
+            await self.grpc.stop(self._drain_seconds)
         await self._health_server.stop(None)
         await self.metrics.close()
         for task in self._background:
@@ -284,8 +361,13 @@ class Server:
         if self._failed:
             return
         self._leaving, self._serving = True, False
-        await self._health.set(_READY, health_pb2.HealthCheckResponse.NOT_SERVING)
-        await asyncio.sleep(self._settings.leave_seconds)
+        await self._tell(ready=False, fit=False)
+        if self._guard.gate is None:
+            await asyncio.sleep(self._settings.leave_seconds)
+            return
+        # Whoever comes hears that another replica will answer soon, as long as this one listens.
+        self._guard.end_watches()
+        await self._guard.until_idle(self._drain_seconds)
 
 
 def _options(settings: ServiceSettings) -> tuple[tuple[str, int], ...]:

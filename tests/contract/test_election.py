@@ -1,0 +1,245 @@
+"""What an election promises: one replica is elected, and nobody else writes or answers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from homeroom.audit import AuditKind
+from homeroom.errors import HomeroomError, LogUnavailableError, RequestInvalidError
+from services.node.store.log import LogStore
+from services.runtime.database import open_database, writing
+from services.runtime.election import Election, Term, require_no_election
+from services.runtime.gate import DeposedError
+from tests.contract.node_stores import both_in_one
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.postgres
+
+SILENCE = 2.0
+LONG = 60.0
+NOTE = text("UPDATE policy_bundle SET sequence = sequence + 1")
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    return postgres.prepared_database(both_in_one)
+
+
+@contextmanager
+def a_term(url: str, silence: float = LONG) -> Iterator[Term]:
+    """This replica is elected, and its number raised."""
+    term = Election(url, silence).try_to_win()
+    if term is None:
+        raise AssertionError("another one is elected")
+    try:
+        term.begin()
+        yield term
+    finally:
+        term.end()
+
+
+@contextmanager
+def fenced(url: str, term: Term) -> Iterator[Engine]:
+    engine = open_database(url)
+    term.fence(engine)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def run(url: str, statement: str) -> None:
+    """As an operator does at the database itself."""
+    engine = open_database(url)
+    with writing(engine) as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def cut_off_lock(url: str) -> None:
+    """The server ends the session that has the lock."""
+    run(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+
+
+def eventually(found: Callable[[], object], seconds: float = 10) -> None:
+    patience = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+
+
+async def append(engine: Engine, number: int) -> None:
+    await LogStore(engine).append(AuditKind.DECIDED, bytes([number]) * 32, {"number": number})
+
+
+def test_of_two_only_one_is_elected_until_it_leaves(url: str) -> None:
+    with a_term(url) as first:
+        assert Election(url, LONG).try_to_win() is None
+    with a_term(url) as second:
+        assert second.epoch == first.epoch + 1
+        assert not first.holds()
+
+
+def test_nodes_of_other_databases_are_elected_apart(postgres: Postgres) -> None:
+    one, other = (postgres.prepared_database(both_in_one) for _ in range(2))
+    with a_term(one) as first, a_term(other) as second:
+        assert first.holds()
+        assert second.holds()
+
+
+async def test_who_was_deposed_appends_nothing(url: str) -> None:
+    """Also on connections that it had before, and whatever it believes of itself."""
+    with a_term(url) as deposed, fenced(url, deposed) as old:
+        await append(old, 1)
+        cut_off_lock(url)
+        with a_term(url) as elected, fenced(url, elected) as new:
+            with pytest.raises(LogUnavailableError):
+                await append(old, 2)
+            await append(new, 3)
+            assert [entry.said["number"] for entry in LogStore(new).entries()] == [1, 3]
+
+
+def test_who_was_deposed_writes_nothing_that_is_no_log(url: str) -> None:
+    with a_term(url) as deposed, fenced(url, deposed) as old:
+        with writing(old) as connection:
+            connection.execute(NOTE)
+        cut_off_lock(url)
+        with (
+            a_term(url),
+            pytest.raises(LogUnavailableError, match="elected"),
+            writing(old) as connection,
+        ):
+            connection.execute(NOTE)
+
+
+def test_nothing_is_written_beside_the_fence(url: str) -> None:
+    """A transaction that did not say that it writes only reads, by PostgreSQL's own hand."""
+    with (
+        a_term(url) as term,
+        fenced(url, term) as engine,
+        engine.connect() as connection,
+        pytest.raises(SQLAlchemyError, match="read-only"),
+    ):
+        connection.execute(NOTE)
+
+
+def test_a_write_that_is_held_still_is_cut_off_by_the_next_election(url: str) -> None:
+    """It would never end: its process may be held still in the middle of it."""
+    with ExitStack() as held, a_term(url) as deposed, fenced(url, deposed) as old:
+        connection = held.enter_context(closing(old.connect()))
+        connection = connection.execution_options(homeroom_begin="BEGIN")
+        connection.execute(NOTE)
+        cut_off_lock(url)
+        with a_term(url) as elected:
+            assert elected.epoch == deposed.epoch + 1
+            with pytest.raises(SQLAlchemyError):
+                connection.commit()
+
+
+def test_a_lock_that_is_cut_off_ends_the_term_within_a_beat(url: str) -> None:
+    with a_term(url, SILENCE) as term:
+        cut_off_lock(url)
+        eventually(lambda: not term.holds(), SILENCE / 2)
+        with pytest.raises(DeposedError):
+            asyncio.run(term.until_lost())
+
+
+def test_who_falls_silent_has_stopped_before_another_is_elected(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session is open and answers nobody: as of a process that is held still."""
+    monkeypatch.setattr(Term, "_beat", lambda _term: None)
+    with a_term(url, SILENCE) as silent:
+        while (next_one := Election(url, SILENCE).try_to_win()) is None:
+            time.sleep(0.02)
+        held = silent.holds()
+        next_one.end()
+
+    assert not held
+
+
+def test_a_term_goes_on_while_it_is_heard_of(url: str) -> None:
+    with a_term(url, SILENCE) as term:
+        time.sleep(1.5 * SILENCE)
+        assert term.holds()
+        assert Election(url, SILENCE).try_to_win() is None
+
+
+def test_the_tables_are_made_by_the_one_elected(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    term = Election(url, LONG).try_to_win()
+    assert term is not None
+    try:
+        term.begin(partial(both_in_one, url))
+        assert term.epoch == 1
+    finally:
+        term.end()
+
+
+def test_a_node_that_is_alone_does_not_start_beside_replicas(url: str) -> None:
+    require_no_election(url)
+    with a_term(url), pytest.raises(RequestInvalidError):
+        require_no_election(url)
+    require_no_election(url)
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["elect", "cut", "append", "note"]), st.integers(0, 2)),
+    max_size=14,
+)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(acts=ACTS)
+def test_whatever_happens_only_the_one_elected_last_writes(postgres: Postgres, acts: list) -> None:
+    """Three replicas; whatever is cut off when, and whoever still believes to be elected."""
+    url = postgres.prepared_database(both_in_one)
+    with ExitStack() as replicas:
+        engines: dict[int, Engine] = {}
+        last: int | None = None
+        for number, (act, replica) in enumerate(acts):
+            if act == "cut":
+                cut_off_lock(url)
+            elif act == "elect":
+                term = Election(url, LONG).try_to_win()
+                if term is not None:
+                    replicas.callback(term.end)
+                    term.begin()
+                    engines[replica] = replicas.enter_context(fenced(url, term))
+                    last = replica
+            elif replica in engines:
+                write = partial(_write, engines[replica], act, number)
+                assert _succeeds(write) is (replica == last)
+    engine = open_database(url)
+    assert LogStore(engine).first_broken() is None
+    engine.dispose()
+
+
+def _write(engine: Engine, act: str, number: int) -> None:
+    if act == "append":
+        asyncio.run(append(engine, number))
+    else:
+        with writing(engine) as connection:
+            connection.execute(NOTE)
+
+
+def _succeeds(write: Callable[[], None]) -> bool:
+    try:
+        write()
+    except HomeroomError:
+        return False
+    return True
