@@ -40,6 +40,11 @@ class ClientCredentials:
         return cls(certificate.read_bytes(), private_key.read_bytes(), authorities.read_bytes())
 
 
+def has_several(address: str) -> bool:
+    """Whether an address may be those of several replicas."""
+    return address.startswith(_SEVERAL)
+
+
 def open_channel(address: str, peer: Identity, credentials: ClientCredentials) -> grpc.aio.Channel:
     """A channel that TLS completes only if the peer's certificate names this peer.
 
@@ -49,7 +54,7 @@ def open_channel(address: str, peer: Identity, credentials: ClientCredentials) -
         peer: whom to reach.
         credentials: who calls.
     """
-    spread = _SPREAD if address.startswith(_SEVERAL) else ()
+    spread = _SPREAD if has_several(address) else ()
     return grpc.aio.secure_channel(
         address,
         grpc.ssl_channel_credentials(

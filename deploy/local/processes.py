@@ -75,6 +75,14 @@ class Processes:
         for name in names:
             self._wait_until_serving(name)
 
+    def launch(self, name: str) -> None:
+        """Starts a process and does not wait for it: it may stand by for another one."""
+        self._start(name)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a process that was started has not ended."""
+        return self._running[name].poll() is None
+
     def process_id(self, name: str) -> int:
         """The number of a running process."""
         return self._running[name].pid

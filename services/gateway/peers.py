@@ -24,6 +24,7 @@ from homeroom.api.node.v1 import node_service_pb2 as pb
 from homeroom.api.node.v1.account_service_pb2_grpc import AccountServiceStub
 from homeroom.api.node.v1.destruction_service_pb2_grpc import DestructionServiceStub
 from homeroom.api.node.v1.node_service_pb2_grpc import NodeServiceStub
+from homeroom.channel import has_several
 from homeroom.errors import DeadlinePassedError, EvidenceInvalidError, ServiceUnreachableError
 from homeroom.federation import DIALS_OUT
 from homeroom.identity import Identity, Role
@@ -52,6 +53,9 @@ RESUME_METHOD = "/homeroom.api.node.v1.NodeService/ResumeAnswer"
 AWAY_SECONDS = 1.0
 """How long nobody waits again for a node that could not be reached; the channel tries on."""
 
+TAKEOVER_SECONDS = 15.0
+"""How long another replica of a node may need to answer, after the one before was there last."""
+
 _OUTCOMES: dict[int, Outcome | None] = {
     answer_pb2.OUTCOME_UNSPECIFIED: None,
     answer_pb2.OUTCOME_ANSWERED: Outcome.ANSWERED,
@@ -77,13 +81,18 @@ class Nodes:
         self._federation = federation
         self._away_seconds = away_seconds
         self._away_until: dict[grpc.aio.Channel, float] = {}
+        self._there_at: dict[grpc.aio.Channel, float] = {}
 
     def channel_to(self, holder: Holder) -> grpc.aio.Channel:
         """The kept channel to a holder's node; TLS refuses whoever else answers there."""
         organization_id, address = holder.organization_id, holder.address
         if address == DIALS_OUT:
             address = self._tunnels.address(organization_id)
-        return self._channels.to(address, Identity(self._federation, organization_id, Role.NODE))
+        peer = Identity(self._federation, organization_id, Role.NODE)
+        channel = self._channels.to(address, peer)
+        if has_several(address):
+            self._there_at.setdefault(channel, -TAKEOVER_SECONDS)
+        return channel
 
     async def account(
         self, holder: Holder, request: account_service_pb2.GetAccountRequest, seconds: float
@@ -144,9 +153,15 @@ class Nodes:
         Raises:
             ServiceUnreachableError: if it is not.
         """
-        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-            return
         clock = asyncio.get_running_loop().time
+        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            if channel in self._there_at:
+                self._there_at[channel] = clock()
+            return
+        last = self._there_at.get(channel)
+        if last is not None and (left := last + TAKEOVER_SECONDS - clock()) > 0:
+            await _taken_over(channel, min(left, seconds / 2))
+            return
         if clock() < self._away_until.get(channel, 0):
             raise ServiceUnreachableError("the node could not be reached a moment ago")
         try:
@@ -227,6 +242,20 @@ async def _reach(channel: grpc.aio.Channel, seconds: float) -> None:
     ):
         with attempt:
             await _connected(channel)
+
+
+async def _taken_over(channel: grpc.aio.Channel, seconds: float) -> None:
+    """Waits until another replica of a node is there, which was there a moment ago.
+
+    Raises:
+        ServiceUnreachableError: if none is by then.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+        if clock() >= until:
+            raise ServiceUnreachableError("no replica of the node can be reached")
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _connected(channel: grpc.aio.Channel) -> None:

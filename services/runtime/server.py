@@ -188,7 +188,7 @@ class Server:
         self._background: list[asyncio.Task[None]] = []
         self._awaited: list[Callable[[], Awaitable[None]]] = []
         self._stopping = asyncio.Event()
-        self._failed = ""
+        self._failed = self._why = ""
         self._on_drain: list[Callable[[], None]] = []
         self._watched_over = self._started = False
         self._drain_seconds = settings.drain_seconds
@@ -216,6 +216,10 @@ class Server:
     async def start(self) -> int:
         """Listens; returns the port. Health says NOT_SERVING until `ready_after` has come."""
         self.port = self.listen_with(self.grpc)
+        settings = self._settings
+        self.metrics.read_certificates(
+            settings.certificate.read_bytes(), settings.authorities.read_bytes()
+        )
         if not self._watched_over:
             await self.be_watched()
         await self.grpc.start()
@@ -270,7 +274,6 @@ class Server:
             root_certificates=authorities,
             require_client_auth=True,
         )
-        self.metrics.read_certificates(own, authorities)
         try:
             return server.add_secure_port(settings.address, credentials)
         except RuntimeError:
@@ -308,8 +311,9 @@ class Server:
             raise
         except Exception as error:  # logged by type; a half-working server is worse
             log.error("background work failed", state=what, error_type=type(error).__name__)
-            self._failed = what
+            self._failed, self._why = what, "background work failed"
             if isinstance(error, DeposedError):
+                self._why = error.message
                 self._drain_seconds = 0  # nothing that still runs may go on here
             # A server that has not started cannot be stopped; whoever serves it sees this instead.
             self._stopping.set()
@@ -354,7 +358,7 @@ class Server:
         await self.stop()
         await ended
         if self._failed:
-            raise InternalError("background work failed", state=self._failed)
+            raise InternalError(self._why, state=self._failed)
 
     async def _leave(self) -> None:
         """Has probes send no more calls, and serves those that still come."""

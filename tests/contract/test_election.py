@@ -205,7 +205,9 @@ ACTS = st.lists(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(acts=ACTS)
-def test_whatever_happens_only_the_one_elected_last_writes(postgres: Postgres, acts: list) -> None:
+def test_whatever_happens_only_the_one_elected_last_writes(
+    postgres: Postgres, acts: list[tuple[str, int]]
+) -> None:
     """Three replicas; whatever is cut off when, and whoever still believes to be elected."""
     url = postgres.prepared_database(both_in_one)
     with ExitStack() as replicas:

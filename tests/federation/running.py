@@ -27,7 +27,9 @@ from homeroom.identity import Role
 from homeroom.profile import load_profile
 from homeroom.users import User
 from services.node.intake.run import ingest
-from services.node.opening import open_stores
+from services.node.opening import bring_tables_up_to_date, open_stores
+from services.node.store.state import StateStore
+from services.runtime.database import open_database
 from tests.federation.records import (
     ATTENDANCE,
     CHILDREN,
@@ -249,13 +251,14 @@ def start_federation(
     layout = make_layout(folder, members, engine)
     processes = Processes(layout)
     try:
-        return _started(layout, processes, districts)
+        return begin_federation(layout, processes, districts)
     except BaseException:
         processes.stop_all()
         raise
 
 
-def _started(layout: Layout, processes: Processes, districts: Sequence[str]) -> Federation:
+def begin_federation(layout: Layout, processes: Processes, districts: Sequence[str]) -> Federation:
+    """Imports, starts and founds what was laid out, and has every family's form recorded."""
     codes: dict[Child, str] = {}
     for district in districts:
         codes |= _import(layout, district)
@@ -285,13 +288,23 @@ def _import(layout: Layout, district: str) -> dict[Child, str]:
     report = ingest("record_csv", write_records(layout.folder, district), records_url)
     if report.rejections:
         raise AssertionError(report.rejections)
-    printed = open_stores(records_url, state_url).state.issue_link_codes(None)
-    by_id = {form.student_id: form.link_code for form in printed}
+    by_id = _print_forms(records_url, state_url)
     codes = {c: by_id[c.student_id] for c in CHILDREN if c.holder == district}
     if district == LATE.holder:
         codes[LATE] = codes[LATE][::-1]
     if district == LONG_RECORD.holder:
         _write_long_record(layout.organization(district) / "records.db")
+    return codes
+
+
+def _print_forms(records_url: str, state_url: str) -> Mapping[str, str]:
+    """The code on each student's form."""
+    bring_tables_up_to_date(records_url, state_url)
+    state, records = open_database(state_url), open_database(records_url)
+    printed = StateStore(state, records).issue_link_codes(None)
+    codes = {form.student_id: form.link_code for form in printed}
+    state.dispose()
+    records.dispose()
     return codes
 
 
