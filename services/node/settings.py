@@ -131,7 +131,7 @@ class NodeSettings(TurnSettings, WitnessedSettings):
         "go on.",
     )
 
-    takeover_seconds: float | None = Field(
+    takeover_seconds: int | None = Field(
         default=None,
         ge=2,
         le=60,

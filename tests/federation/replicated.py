@@ -22,7 +22,7 @@ from tests.federation.records import HARBOR
 from tests.federation.running import ASKER, STRANGER, Federation, begin_federation
 
 REPLICAS = (HARBOR, f"{HARBOR}-2", f"{HARBOR}-3")
-TAKEOVER_SECONDS = 3.0
+TAKEOVER_SECONDS = 3
 _PREFIX = "HOMEROOM_NODE_"
 _PATIENCE_SECONDS = 40.0
 
