@@ -49,7 +49,7 @@ from services.node.store.subject_refs import SubjectRefStore
 from services.node.store.views import Views
 from services.runtime.audit.standing import LogStanding
 from services.runtime.database import bring_up_to_date, open_database
-from services.runtime.election import Term
+from services.runtime.election import Tenure
 from services.runtime.policy import PolicyState
 
 # Consents by the thousand touch pages all over: what cannot be held is read and written again.
@@ -107,7 +107,7 @@ def bring_tables_up_to_date(records_url: str, state_url: str) -> None:
 
 
 def open_stores(
-    records_url: str, state_url: str, views: Views | None = None, term: Term | None = None
+    records_url: str, state_url: str, views: Views | None = None, tenure: Tenure | None = None
 ) -> Stores:
     """Brings both databases up to date and opens them, with the views beside them.
 
@@ -115,13 +115,13 @@ def open_stores(
         records_url: the database of records.
         state_url: the database of the node's own state.
         views: the organization's own database, where there is one.
-        term: in which alone the node may write; None for a node that is the only one.
+        tenure: in which alone the node may write; None for a node that is the only one.
     """
     views = views or Views()
     bring_tables_up_to_date(records_url, state_url)
     state, records = open_database(state_url, _STATE_CACHE_MIB), open_database(records_url)
-    if term is not None:
-        term.fence(state)
+    if tenure is not None:
+        tenure.fence(state)
     roster = RosterKeeper(records)
     return Stores(
         copies=partial(CopyStore, state),
@@ -150,11 +150,11 @@ def open_stores(
     )
 
 
-async def open_from(settings: NodeSettings, term: Term | None = None) -> Stores:
+async def open_from(settings: NodeSettings, tenure: Tenure | None = None) -> Stores:
     """What the settings name, opened; with the views that they name."""
     views = Views.open(settings.views_url, settings.views, settings.view_seconds)
     urls = (settings.records_url, settings.state_url)
-    return await asyncio.to_thread(open_stores, *urls, views, term)
+    return await asyncio.to_thread(open_stores, *urls, views, tenure)
 
 
 def former_keys(folder: Path | None) -> Sequence[SealingKey]:

@@ -9,7 +9,7 @@ from services.node.server import build_server
 from services.node.settings import NodeSettings
 from services.runtime.election import Election, require_no_election
 from services.runtime.server import Server
-from services.runtime.standby import asking_again, elected
+from services.runtime.standby import Standing, asking_again, elected
 
 
 async def build_replica(settings: NodeSettings) -> Server | None:
@@ -22,14 +22,16 @@ async def build_replica(settings: NodeSettings) -> Server | None:
     """
     if settings.takeover_seconds is None:
         await asyncio.to_thread(require_no_election, settings.state_url)
-        return await build_server(settings)
+        alone = await build_server(settings)
+        Standing(alone, alone=True)
+        return alone
     server = Server(settings, ACCESS)
     try:
         seat = await elected(server, Election(settings.state_url, settings.takeover_seconds))
         if seat is not None:
             tables = partial(bring_tables_up_to_date, settings.records_url, settings.state_url)
             async with asking_again(server):
-                await asyncio.to_thread(seat.term.begin, tables)
+                await asyncio.to_thread(seat.tenure.begin, tables)
                 return await build_server(settings, seat=seat)
     except BaseException:
         await server.stop()

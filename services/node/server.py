@@ -107,7 +107,7 @@ async def build_server(
         clock: by which it decides; another than the machine's only where a case sets the time.
         seat: of the one elected of several replicas.
     """
-    stores = await open_from(settings, seat.term if seat else None)
+    stores = await open_from(settings, seat.tenure if seat else None)
     log = CountedLog(stores.log, decisions := DecisionCounts())
     held = HeldKeys(SigningKey.load(settings.signing_key), keys_beside(settings.signing_key))
     policies, files = await open_policies(

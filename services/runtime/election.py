@@ -73,8 +73,8 @@ class Election:
         self._url = url
         self._silence = silence
 
-    def try_to_win(self) -> "Term | None":
-        """This replica's term; None while another one has its.
+    def try_to_win(self) -> "Tenure | None":
+        """This replica's tenure; None while another one has its.
 
         Raises:
             ServiceUnreachableError: if the database does not answer.
@@ -92,7 +92,7 @@ class Election:
             session.dispose()
             raise
 
-    def _won(self, session: Engine) -> "Term | None":
+    def _won(self, session: Engine) -> "Tenure | None":
         connection = session.connect().execution_options(isolation_level="AUTOCOMMIT")
         began = boot_time()
         if connection.scalar(_TIMEOUT) != str(self._silence_ms):
@@ -101,7 +101,7 @@ class Election:
             connection.close()
             session.dispose()
             return None
-        return Term(session, connection, self._silence, began)
+        return Tenure(session, connection, self._silence, began)
 
     @property
     def _silence_ms(self) -> int:
@@ -119,7 +119,7 @@ class Election:
         return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
-class Term:
+class Tenure:
     """The time in which this replica is the one elected.
 
     Attributes:
@@ -167,7 +167,7 @@ class Term:
         log.info("elected", sequence=self.epoch)
 
     def fence(self, engine: Engine) -> None:
-        """From now on a database is written only in this term; other transactions only read."""
+        """From now on a database is written only in this tenure; other transactions only read."""
 
         @event.listens_for(engine, "connect")
         def connected(connection: Any, _record: Any) -> None:

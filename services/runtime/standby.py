@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from homeroom.errors import HomeroomError, ServiceUnreachableError, TooMuchAskedError
-from services.runtime.election import Election, Term
+from services.runtime.election import Election, Tenure
 from services.runtime.errors import translated_errors
 from services.runtime.gate import DeposedError
 from services.runtime.identity import ServicerContext
@@ -31,40 +31,45 @@ class Seat:
     """What a replica that was elected answers with."""
 
     server: Server
-    term: Term
+    tenure: Tenure
 
 
 class ElectedGate:
     """Lets calls in while this replica serves, and responses out while it is the one elected."""
 
-    def __init__(self, server: Server, term: Term) -> None:
+    def __init__(self, server: Server, tenure: Tenure) -> None:
         self._server = server
-        self._term = term
+        self._tenure = tenure
 
     def admit(self) -> None:
-        if not self._server.serving or not self._term.holds():
+        if not self._server.serving or not self._tenure.holds():
             raise ask_again()
 
     def let_go(self) -> None:
-        if not self._term.holds():
+        if not self._tenure.holds():
             raise DeposedError("another replica may have been elected")
 
 
 class Standing:
-    """How a replica stands: what its page of numbers tells."""
+    """How a replica stands: what its page of numbers tells.
 
-    def __init__(self, server: Server) -> None:
-        self.term: Term | None = None
-        told = "1 while this replica is the one elected, 0 while it stands by."
+    Attributes:
+        tenure: its own, once it is elected.
+    """
+
+    def __init__(self, server: Server, *, alone: bool = False) -> None:
+        self.tenure: Tenure | None = None
+        self._alone = alone
+        told = "1 while this replica is the only one or the one elected, 0 while it stands by."
         server.metrics.read(Reading("homeroom_elected", told, self._elected))
-        told = "The number of the election that this replica won; 0 while it stands by."
+        told = "The number of the election that this replica won; 0 if it won none."
         server.metrics.read(Reading("homeroom_writer_epoch", told, self._epoch))
 
     def _elected(self) -> float:
-        return float(self.term is not None and self.term.holds())
+        return float(self._alone or (self.tenure is not None and self.tenure.holds()))
 
     def _epoch(self) -> float:
-        return self.term.epoch if self.term is not None else 0
+        return self.tenure.epoch if self.tenure is not None else 0
 
 
 async def elected(server: Server, election: Election) -> Seat | None:
@@ -79,15 +84,15 @@ async def elected(server: Server, election: Election) -> Seat | None:
     log.info("standing by")
     while not server.asked_to_stop.is_set():
         try:
-            term = await asyncio.to_thread(election.try_to_win)
+            tenure = await asyncio.to_thread(election.try_to_win)
         except ServiceUnreachableError:
             # Also a replica that finds no database can do nothing better than to wait for it.
             await server.stand_by(fit=False)
             log.warning("the election's database does not answer")
         else:
-            if term is not None:
-                standing.term = term
-                return _seat(server, term)
+            if tenure is not None:
+                standing.tenure = tenure
+                return _seat(server, tenure)
             await server.stand_by(fit=True)
         await _pause(server.asked_to_stop)
     return None
@@ -111,12 +116,12 @@ def ask_again() -> TooMuchAskedError:
     return TooMuchAskedError("ask again in a moment", retry_after=f"{_ASK_AGAIN_SECONDS:.2f}")
 
 
-def _seat(server: Server, term: Term) -> Seat:
-    server.stands_behind(ElectedGate(server, term))
+def _seat(server: Server, tenure: Tenure) -> Seat:
+    server.stands_behind(ElectedGate(server, tenure))
     # The last to end: until then nobody else is elected, and what is at work is written down.
-    server.resources.push_async_callback(asyncio.to_thread, term.end)
-    server.in_background(term.until_lost(), "being the replica elected")
-    return Seat(server, term)
+    server.resources.push_async_callback(asyncio.to_thread, tenure.end)
+    server.in_background(tenure.until_lost(), "being the replica elected")
+    return Seat(server, tenure)
 
 
 async def _pause(stopping: asyncio.Event) -> None:

@@ -16,7 +16,7 @@ from homeroom.audit import AuditKind
 from homeroom.errors import HomeroomError, LogUnavailableError, RequestInvalidError
 from services.node.store.log import LogStore
 from services.runtime.database import open_database, writing
-from services.runtime.election import Election, Term, require_no_election
+from services.runtime.election import Election, Tenure, require_no_election
 from services.runtime.gate import DeposedError
 from tests.contract.node_stores import both_in_one
 from tests.postgres import Postgres
@@ -34,22 +34,22 @@ def url(postgres: Postgres) -> str:
 
 
 @contextmanager
-def a_term(url: str, silence: float = LONG) -> Iterator[Term]:
+def a_tenure(url: str, silence: float = LONG) -> Iterator[Tenure]:
     """This replica is elected, and its number raised."""
-    term = Election(url, silence).try_to_win()
-    if term is None:
+    tenure = Election(url, silence).try_to_win()
+    if tenure is None:
         raise AssertionError("another one is elected")
     try:
-        term.begin()
-        yield term
+        tenure.begin()
+        yield tenure
     finally:
-        term.end()
+        tenure.end()
 
 
 @contextmanager
-def fenced(url: str, term: Term) -> Iterator[Engine]:
+def fenced(url: str, tenure: Tenure) -> Iterator[Engine]:
     engine = open_database(url)
-    term.fence(engine)
+    tenure.fence(engine)
     try:
         yield engine
     finally:
@@ -85,26 +85,26 @@ async def append(engine: Engine, number: int) -> None:
 
 
 def test_of_two_only_one_is_elected_until_it_leaves(url: str) -> None:
-    with a_term(url) as first:
+    with a_tenure(url) as first:
         assert Election(url, LONG).try_to_win() is None
-    with a_term(url) as second:
+    with a_tenure(url) as second:
         assert second.epoch == first.epoch + 1
         assert not first.holds()
 
 
 def test_nodes_of_other_databases_are_elected_apart(postgres: Postgres) -> None:
     one, other = (postgres.prepared_database(both_in_one) for _ in range(2))
-    with a_term(one) as first, a_term(other) as second:
+    with a_tenure(one) as first, a_tenure(other) as second:
         assert first.holds()
         assert second.holds()
 
 
 async def test_who_was_deposed_appends_nothing(url: str) -> None:
     """Also on connections that it had before, and whatever it believes of itself."""
-    with a_term(url) as deposed, fenced(url, deposed) as old:
+    with a_tenure(url) as deposed, fenced(url, deposed) as old:
         await append(old, 1)
         cut_off_lock(url)
-        with a_term(url) as elected, fenced(url, elected) as new:
+        with a_tenure(url) as elected, fenced(url, elected) as new:
             with pytest.raises(LogUnavailableError):
                 await append(old, 2)
             await append(new, 3)
@@ -112,12 +112,12 @@ async def test_who_was_deposed_appends_nothing(url: str) -> None:
 
 
 def test_who_was_deposed_writes_nothing_that_is_no_log(url: str) -> None:
-    with a_term(url) as deposed, fenced(url, deposed) as old:
+    with a_tenure(url) as deposed, fenced(url, deposed) as old:
         with writing(old) as connection:
             connection.execute(NOTE)
         cut_off_lock(url)
         with (
-            a_term(url),
+            a_tenure(url),
             pytest.raises(LogUnavailableError, match="elected"),
             writing(old) as connection,
         ):
@@ -127,8 +127,8 @@ def test_who_was_deposed_writes_nothing_that_is_no_log(url: str) -> None:
 def test_nothing_is_written_beside_the_fence(url: str) -> None:
     """A transaction that did not say that it writes only reads, by PostgreSQL's own hand."""
     with (
-        a_term(url) as term,
-        fenced(url, term) as engine,
+        a_tenure(url) as tenure,
+        fenced(url, tenure) as engine,
         engine.connect() as connection,
         pytest.raises(SQLAlchemyError, match="read-only"),
     ):
@@ -137,31 +137,31 @@ def test_nothing_is_written_beside_the_fence(url: str) -> None:
 
 def test_a_write_that_is_held_still_is_cut_off_by_the_next_election(url: str) -> None:
     """It would never end: its process may be held still in the middle of it."""
-    with ExitStack() as held, a_term(url) as deposed, fenced(url, deposed) as old:
+    with ExitStack() as held, a_tenure(url) as deposed, fenced(url, deposed) as old:
         connection = held.enter_context(closing(old.connect()))
         connection = connection.execution_options(homeroom_begin="BEGIN")
         connection.execute(NOTE)
         cut_off_lock(url)
-        with a_term(url) as elected:
+        with a_tenure(url) as elected:
             assert elected.epoch == deposed.epoch + 1
             with pytest.raises(SQLAlchemyError):
                 connection.commit()
 
 
 def test_a_lock_that_is_cut_off_ends_the_term_within_a_beat(url: str) -> None:
-    with a_term(url, SILENCE) as term:
+    with a_tenure(url, SILENCE) as tenure:
         cut_off_lock(url)
-        eventually(lambda: not term.holds(), SILENCE / 2)
+        eventually(lambda: not tenure.holds(), SILENCE / 2)
         with pytest.raises(DeposedError):
-            asyncio.run(term.until_lost())
+            asyncio.run(tenure.until_lost())
 
 
 def test_who_falls_silent_has_stopped_before_another_is_elected(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its session is open and answers nobody: as of a process that is held still."""
-    monkeypatch.setattr(Term, "_beat", lambda _term: None)
-    with a_term(url, SILENCE) as silent:
+    monkeypatch.setattr(Tenure, "_beat", lambda _tenure: None)
+    with a_tenure(url, SILENCE) as silent:
         while (next_one := Election(url, SILENCE).try_to_win()) is None:
             time.sleep(0.02)
         held = silent.holds()
@@ -171,26 +171,26 @@ def test_who_falls_silent_has_stopped_before_another_is_elected(
 
 
 def test_a_term_goes_on_while_it_is_heard_of(url: str) -> None:
-    with a_term(url, SILENCE) as term:
+    with a_tenure(url, SILENCE) as tenure:
         time.sleep(1.5 * SILENCE)
-        assert term.holds()
+        assert tenure.holds()
         assert Election(url, SILENCE).try_to_win() is None
 
 
 def test_the_tables_are_made_by_the_one_elected(postgres: Postgres) -> None:
     url = postgres.new_database()
-    term = Election(url, LONG).try_to_win()
-    assert term is not None
+    tenure = Election(url, LONG).try_to_win()
+    assert tenure is not None
     try:
-        term.begin(partial(both_in_one, url))
-        assert term.epoch == 1
+        tenure.begin(partial(both_in_one, url))
+        assert tenure.epoch == 1
     finally:
-        term.end()
+        tenure.end()
 
 
 def test_a_node_that_is_alone_does_not_start_beside_replicas(url: str) -> None:
     require_no_election(url)
-    with a_term(url), pytest.raises(RequestInvalidError):
+    with a_tenure(url), pytest.raises(RequestInvalidError):
         require_no_election(url)
     require_no_election(url)
 
@@ -217,11 +217,11 @@ def test_whatever_happens_only_the_one_elected_last_writes(
             if act == "cut":
                 cut_off_lock(url)
             elif act == "elect":
-                term = Election(url, LONG).try_to_win()
-                if term is not None:
-                    replicas.callback(term.end)
-                    term.begin()
-                    engines[replica] = replicas.enter_context(fenced(url, term))
+                tenure = Election(url, LONG).try_to_win()
+                if tenure is not None:
+                    replicas.callback(tenure.end)
+                    tenure.begin()
+                    engines[replica] = replicas.enter_context(fenced(url, tenure))
                     last = replica
             elif replica in engines:
                 write = partial(_write, engines[replica], act, number)
