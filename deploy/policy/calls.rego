@@ -129,6 +129,9 @@ broken contains tell("leaves_before_it_drains", one.owner, "calls come to it whi
 	not takes_leave(one)
 }
 
+# Callers of a node of several replicas are told to ask again, and another one answers them.
+takes_leave(one) if elects(one)
+
 takes_leave(one) if {
 	to_number(setting(one, "LEAVE_SECONDS")) >= 5
 	to_number(setting(one, "DRAIN_SECONDS")) >= 30
@@ -145,6 +148,28 @@ broken contains tell("one_writer", object, "two at a time would write one log") 
 	some object in objects_of("StatefulSet")
 	object.metadata.name in {"node", "registry", "consent"}
 	not object.spec.replicas == 1
+	not object.metadata.name in electing
+}
+
+elects(one) if to_number(setting(one, "TAKEOVER_SECONDS")) > 0
+
+electing contains one.owner.metadata.name if {
+	some one in ours
+	one.owner.kind == "StatefulSet"
+	elects(one)
+}
+
+broken contains tell("replicas_share_data", one.owner, "each would have data of its own") if {
+	some one in ours
+	elects(one)
+	count(object.get(one.owner.spec, "volumeClaimTemplates", [])) > 0
+}
+
+# A replica that stands by is never ready to answer: a rollout would wait for it for ever.
+broken contains tell("standby_is_ready", one.owner, "no rollout would end") if {
+	some one in ours
+	elects(one)
+	not one.container.readinessProbe.grpc.service == "fit"
 }
 
 broken contains tell("one_writer", object, "two at a time would write one log") if {

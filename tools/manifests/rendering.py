@@ -72,8 +72,14 @@ NODE = Side(
     },
     additions={
         "": (*_NODE_ADDED, "backup"),
-        "postgres-external": (*_NODE_ADDED, "external-secrets", "migrations/node", "intake"),
-        "postgres-cnpg/node": _NODE_ADDED,
+        "postgres-external": (
+            *_NODE_ADDED,
+            "external-secrets",
+            "migrations/node",
+            "intake",
+            "replicas",
+        ),
+        "postgres-cnpg/node": (*_NODE_ADDED, "replicas"),
         "postgres-dev": _NODE_ADDED,
     },
     settings={
