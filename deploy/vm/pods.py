@@ -7,7 +7,8 @@ Podman reads the manifests of Kubernetes, and not all of them, nor all as Kubern
 - a scratch in memory is each container's own, and root's: `/tmp` is left to podman, which gives one
   to every container whose root is read-only; another scratch is a volume;
 - a variable of `envFrom` wins over one of `env`: here all are written out, as Kubernetes has them;
-- a probe becomes a command inside the image, which has no shell: probes are left out;
+- a probe over gRPC becomes a command inside that asks the same, and less often, for each time it is
+  a process; one over HTTP would be a command that the image has not: it is left out;
 - a sidecar that is an init container with probes is refused: it is a plain container here.
 """
 
@@ -56,6 +57,10 @@ _ORGANIZATION_FORM = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _OF_A_CONTAINER = ("image", "args", "command", "resources", "securityContext", "workingDir")
 _OF_A_POD = ("terminationGracePeriodSeconds",)
 _OWNER_ALONE = 0o400
+PROBES = ("startupProbe", "livenessProbe")
+_PROBE = ("/usr/bin/python3", "-m", "services.runtime.probe")
+_PROBE_SECONDS = 15
+_PROBE_TIMEOUT_SECONDS = 10
 _SCRATCH = "/tmp"  # noqa: S108  # inside a container
 
 
@@ -142,7 +147,28 @@ def _container(one: Manifest, maps: Mapping[str, Mapping[str, str]]) -> Manifest
     kept = {key: one[key] for key in _OF_A_CONTAINER if key in one}
     written = {"name": one["name"], **kept, "env": [env[name] for name in sorted(env)]}
     mounts = [mount for mount in one.get("volumeMounts", ()) if mount["mountPath"] != _SCRATCH]
-    return {**written, "volumeMounts": mounts}
+    return {**written, **dict(_probes(one)), "volumeMounts": mounts}
+
+
+def _probes(one: Manifest) -> Iterator[tuple[str, Manifest]]:
+    """Those that podman can ask, which starts again what fails them."""
+    for kind in PROBES:
+        probe: Manifest = one.get(kind, {})
+        if "grpc" not in probe:
+            continue
+        seconds = max(probe["periodSeconds"], _PROBE_SECONDS)
+        patience = probe["failureThreshold"] * probe["periodSeconds"]
+        whom = probe["grpc"]
+        asked = [*_PROBE, f"127.0.0.1:{whom['port']}", whom.get("service", "")]
+        yield (
+            kind,
+            {
+                "exec": {"command": asked},
+                "periodSeconds": seconds,
+                "timeoutSeconds": _PROBE_TIMEOUT_SECONDS,
+                "failureThreshold": -(-patience // seconds),
+            },
+        )
 
 
 def _whose(containers: Sequence[Manifest]) -> str:

@@ -98,6 +98,9 @@ def _of_specification(spec: Mapping[str, Any]) -> Iterator[str]:
         yield "it runs as root"
     if spec.get("initContainers"):
         yield "something runs before its containers"
+    lasts = spec.get("restartPolicy", "Always") == "Always"
+    if lasts != any("livenessProbe" in container for container in spec["containers"]):
+        yield "what hangs is not started again, or what ends is"
 
 
 def _rights(container: Mapping[str, Any]) -> Iterator[str]:
@@ -118,8 +121,8 @@ def _fit(container: Mapping[str, Any]) -> Iterator[str]:
         yield "its memory has no limit"
     if container.get("ports"):
         yield "it has ports that podman may publish"
-    if any(probe in container for probe in _PROBES):
-        yield "its probes need a shell that the image has not"
+    if any("exec" not in container.get(probe, {"exec": ()}) for probe in _PROBES):
+        yield "it has a probe for which the image has no command"
     if container.get("envFrom"):
         yield "variables that stand elsewhere win over its own"
     for variable in container.get("env", ()):

@@ -3,7 +3,7 @@
 import yaml
 
 from deploy.vm.podman import GUARD
-from deploy.vm.pods import Manifest, NotForOneMachineError, Pod
+from deploy.vm.pods import PROBES, Manifest, NotForOneMachineError, Pod
 
 NODE_PORT = 50051
 SERVICE_USER = 65532
@@ -74,7 +74,8 @@ def _doctor(pod: Pod) -> Manifest:
     spec = pod.manifest["spec"]
     node = next(one for one in spec["containers"] if one["name"] == "node")
     mounted = {mount["name"] for mount in node["volumeMounts"]}
-    asked = {**node, "args": ["-m", "services.node", _DOCTOR]}
+    kept = {key: value for key, value in node.items() if key not in PROBES}
+    asked = {**kept, "args": ["-m", "services.node", _DOCTOR]}
     return {
         **pod.manifest,
         "metadata": {"name": f"{pod.organization}-{_DOCTOR}"},

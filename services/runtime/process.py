@@ -15,6 +15,7 @@ from homeroom.errors import HomeroomError
 from services.runtime.logs import configure_logs
 from services.runtime.server import Server
 from services.runtime.settings import ServiceSettings
+from services.runtime.systemd import Systemd
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -48,7 +49,7 @@ def run_service(
     gc.set_threshold(*_COLLECT_AFTER)
     keep_few_arenas()
     try:
-        asyncio.run(_serve(settings, build))
+        asyncio.run(_serve(settings, build, Systemd(os.environ)))
     except HomeroomError as failed:
         sys.stderr.write(f"{failed.message}\n")
         return EXIT_FAILED
@@ -104,11 +105,14 @@ def keep_few_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-async def _serve(settings: S, build: Callable[[S], Awaitable[Server | None]]) -> None:
+async def _serve(
+    settings: S, build: Callable[[S], Awaitable[Server | None]], systemd: Systemd
+) -> None:
     server = await build(settings)
     if server is None:
         return
     server.stop_on_signals()
+    server.on_drain(systemd.stopping)
     try:
         port = await server.start()
     except BaseException:
@@ -116,4 +120,5 @@ async def _serve(settings: S, build: Callable[[S], Awaitable[Server | None]]) ->
         raise
     sys.stdout.write(f"listening 127.0.0.1:{port}\n")
     sys.stdout.flush()
+    server.in_background(systemd.follow(), "telling systemd")
     await server.serve_until_stopped()

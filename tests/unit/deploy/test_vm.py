@@ -43,7 +43,8 @@ def node_of(organization: str = "anytown") -> Objects:
         "env": [],
         "volumeMounts": [{"name": "opa", "mountPath": "/run/opa"}],
     }
-    del sidecar["envFrom"]
+    del sidecar["envFrom"], sidecar["startupProbe"]
+    sidecar["livenessProbe"] = {"httpGet": {"path": "/health", "port": 8282}}
     template["spec"]["containers"].append(sidecar)
     template["spec"]["volumes"].append({"name": "opa", "emptyDir": {"sizeLimit": "1Mi"}})
     made = yaml.safe_load((_BASE / "kustomization.yaml").read_text("utf-8"))
@@ -170,8 +171,29 @@ def test_the_doctor_is_the_nodes_own_container_and_ends() -> None:
     doctor = pod_in(files, "anytown-doctor.yaml")
     (container,) = doctor["spec"]["containers"]
 
-    assert container == {**container_in(files, "node"), "args": ["-m", "services.node", "doctor"]}
+    node = container_in(files, "node")
+    assert container == {
+        **{key: value for key, value in node.items() if not key.endswith("Probe")},
+        "args": ["-m", "services.node", "doctor"],
+    }
     assert doctor["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_node_that_hangs_is_started_again() -> None:
+    """Podman does so where a command inside fails; it is given as long as on Kubernetes."""
+    files = files_of(node_of())
+    there = template_of(node_of())["containers"][0]
+    probes = {k: v for k, v in container_in(files, "node").items() if k.endswith("Probe")}
+
+    assert set(probes) == {"startupProbe", "livenessProbe"}
+    for kind, probe in probes.items():
+        assert probe["exec"]["command"] == [
+            *("/usr/bin/python3", "-m", "services.runtime.probe"),
+            *("127.0.0.1:50052", "live"),
+        ]
+        patience = there[kind]["periodSeconds"] * there[kind]["failureThreshold"]
+        assert patience <= probe["periodSeconds"] * probe["failureThreshold"] < patience + 15
+    assert "livenessProbe" not in container_in(files, "opa-local")
 
 
 @pytest.mark.parametrize("kind", [*INSTEAD, "DaemonSet"])
@@ -232,7 +254,11 @@ _BROKEN: dict[str, tuple[tuple[Any, ...], Any]] = {
     "node: it runs as root": ((*_RIGHTS, "runAsUser"), 0),
     "memory has no limit": (("containers", 0, "resources"), {}),
     "podman may publish": (("containers", 0, "ports"), [{"containerPort": 50052}]),
-    "probes need a shell": (("containers", 0, "livenessProbe"), {"grpc": {"port": 50052}}),
+    "a probe for which the image has no": (
+        ("containers", 0, "startupProbe"),
+        {"grpc": {"port": 50052}},
+    ),
+    "what ends is": (("restartPolicy",), "Never"),
     "win over its own": (("containers", 0, "envFrom"), [{"configMapRef": {"name": "x"}}]),
     "a secret is a file": (("containers", 0, "env"), [{"name": "KEY", "valueFrom": {}}]),
 }

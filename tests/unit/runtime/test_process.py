@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,13 @@ def run(tmp_path: Path) -> Run:
     right = {"federation": "test.example", "organization_id": "anytown", "address": "127.0.0.1:0"}
     right |= {name: str(file) for name, file in files.items()}
 
-    def run_it(how: str = "stopped", **changed: str) -> "subprocess.CompletedProcess[str]":
+    def run_it(
+        how: str = "stopped", of_systemd: Mapping[str, str] | None = None, **changed: str
+    ) -> "subprocess.CompletedProcess[str]":
         variables = {f"HOMEROOM_EXAMPLE_{k.upper()}": v for k, v in (right | changed).items()}
         return subprocess.run(
             [sys.executable, "-m", "tests.unit.runtime.example_service", how],
-            env={"PATH": os.environ["PATH"], **variables},
+            env={"PATH": os.environ["PATH"], **variables, **(of_systemd or {})},
             capture_output=True,
             text=True,
             timeout=60,
@@ -90,3 +93,63 @@ def test_a_service_whose_background_work_fails_ends_with_1_so_that_it_is_started
     assert done.stderr.splitlines()[-1] == "background work failed"
     assert "LookupError" in done.stderr
     assert "Zebulonia" not in done.stderr
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    """Where systemd would listen."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as there:
+        there.bind(str(tmp_path / "notify"))
+        there.setblocking(False)
+        yield there
+
+
+def heard(there: socket.socket) -> list[str]:
+    """All that was said by now."""
+    said = []
+    with suppress(BlockingIOError):
+        while True:
+            said.append(there.recv(4096).decode())
+    return said
+
+
+def told(tmp_path: Path, **more: str) -> Mapping[str, str]:
+    return {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "50000", **more}
+
+
+def test_systemd_is_told_of_the_start_of_each_moment_that_the_loop_turns_and_of_the_end(
+    run: Run, systemd: socket.socket, tmp_path: Path
+) -> None:
+    """A unit with a watchdog starts a service again that says nothing any more."""
+    done = run(of_systemd=told(tmp_path))
+    said = heard(systemd)
+
+    assert done.returncode == 0
+    assert [one for one in said if one != "WATCHDOG=1"] == ["READY=1", "STOPPING=1"]
+    assert said.count("WATCHDOG=1") > 2  # in 0.2 seconds, twice as often as it must
+
+
+def test_a_service_whose_loop_hangs_says_nothing_to_systemd(
+    run: Run, systemd: socket.socket, tmp_path: Path
+) -> None:
+    done = run("hanging", of_systemd=told(tmp_path))
+    said = heard(systemd)
+
+    assert done.returncode == 0
+    assert "READY=1" in said
+    assert said.count("WATCHDOG=1") < 20  # of the 40 and more that it would say in that second
+
+
+def test_a_child_of_the_watched_process_does_not_speak_for_it(
+    run: Run, systemd: socket.socket, tmp_path: Path
+) -> None:
+    run(of_systemd=told(tmp_path, WATCHDOG_PID="1"))
+
+    assert "WATCHDOG=1" not in heard(systemd)
+
+
+def test_nobody_is_told_where_systemd_did_not_start_it_and_nobody_there_is_no_matter(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run().returncode == 0
+    assert run(of_systemd=told(tmp_path)).returncode == 0
