@@ -2,6 +2,7 @@
 
 Two organizations of every combination of components that one machine can have are rendered side
 by side, held against the rules of `deploy/vm`, and given to quadlet, podman's own, where it is.
+Units for systemd itself, ours and the timers that were made, are read by systemd where it is.
 """
 
 import os
@@ -14,9 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from deploy.vm.pods import NotForOneMachineError
 from deploy.vm.render import rendered
 from deploy.vm.rules import broken, shared
+from deploy.vm.units import TIMER
 from tools.manifests.rendering import (
     NODE,
     PROJECT,
@@ -28,6 +32,8 @@ from tools.manifests.rendering import (
 )
 
 EXAMPLE = PROJECT / "deploy" / "vm" / "example"
+UNITS = PROJECT / "deploy" / "vm" / "systemd"
+INSTALLED = "/opt/homeroom/.venv/bin/python"
 MACHINE = replace(
     NODE,
     choices={
@@ -35,11 +41,12 @@ MACHINE = replace(
         "certificates": ("mtls-files",),
         "database": ("", "postgres-external"),
     },
-    additions={"": ("monitoring/node",), "postgres-external": ()},
+    additions={"": ("monitoring/node", "backup"), "postgres-external": ("intake",)},
 )
 """What one machine can have; anything else, the renderer refuses."""
 
 _QUADLET = Path("/usr/libexec/podman/quadlet")
+_SYSTEMD = "systemd-analyze"
 # One's name goes on where the other's ends.
 _NEIGHBOURS = ("anytown", "anytown_node")
 _LISTEN = "192.0.2.17:50051"
@@ -54,10 +61,13 @@ def main() -> int:
         return 0
     every = dict(_renderings(kustomize[0]))
     wrong = [fault for name, objects in every.items() for fault in faults_of(name, objects)]
+    wrong += refused_by_systemd(_units_of(every["example"]))
     for line in wrong:
         sys.stderr.write(f"vm: {line}\n")
     if _quadlet() is None:
         sys.stdout.write(f"vm: NOT CHECKED by quadlet: there is no {_QUADLET}\n")
+    if shutil.which(_SYSTEMD) is None:
+        sys.stdout.write(f"vm: NOT CHECKED by systemd: there is no {_SYSTEMD}\n")
     seconds = time.monotonic() - began
     sys.stdout.write(f"vm: {len(every)} renderings: {len(wrong)} faults, {seconds:.0f} s\n")
     return 1 if wrong else 0
@@ -118,6 +128,41 @@ def refused_by_quadlet(several: Mapping[str, Mapping[str, str]]) -> Iterator[str
     for organization in several:
         if f"---{organization}-node.service---" not in done.stdout:
             yield f"quadlet: it makes no unit of {organization}-node.kube"
+
+
+def _units_of(example: list[Manifest]) -> dict[str, str]:
+    """What systemd reads itself: our units, and the timers of a rendered node with a backup."""
+    units = {one.name: one.read_text("utf-8") for one in sorted(UNITS.iterdir())}
+    _, files = rendered([*example, *_jobs()])
+    for name, text in files.items():
+        if name.endswith(TIMER):
+            service = name.removesuffix(TIMER) + ".service"  # quadlet makes it of the .kube
+            units |= {name: text, service: f"[Service]\nType=oneshot\nExecStart={sys.executable}\n"}
+    return units
+
+
+def _jobs() -> list[Manifest]:
+    file = PROJECT / "deploy" / "k8s" / "components" / "backup" / "cronjob.yaml"
+    return [yaml.safe_load(file.read_text("utf-8"))]
+
+
+def refused_by_systemd(units: Mapping[str, str]) -> list[str]:
+    """A line for each thing that systemd does not take; none where there is no systemd."""
+    if shutil.which(_SYSTEMD) is None:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in units.items():
+            # Where it is installed is not known here.
+            (Path(folder) / name).write_text(text.replace(INSTALLED, sys.executable), "utf-8")
+        done = subprocess.run(
+            [_SYSTEMD, "verify", "--man=no", *(str(Path(folder) / name) for name in units)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    said = [f"systemd: {line.strip()}" for line in done.stderr.splitlines() if line.strip()]
+    return said or ([f"systemd: it ended with {done.returncode}"] if done.returncode else [])
 
 
 def _quadlet() -> str | None:

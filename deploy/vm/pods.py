@@ -1,4 +1,4 @@
-"""Makes of a rendered node what `podman kube play` runs: one pod, with names that are one's own.
+"""Makes of a rendered node what `podman kube play` runs: pods, with names that are one's own.
 
 Podman reads the manifests of Kubernetes, and not all of them, nor all as Kubernetes does:
 
@@ -42,7 +42,6 @@ LEFT_OUT = frozenset(
 INSTEAD = {
     "Certificate": "take the component mtls-files: nothing here makes certificates",
     "Cluster": "take the component postgres-external, or none: SQLite",
-    "CronJob": "have a timer of systemd do it (docs/operations/one-machine.md)",
     "Deployment": "take the component postgres-external, or none: SQLite",
     "ExternalSecret": "bring the secrets: python -m deploy.vm.bring",
     "Job": "leave the component migrations out: the node brings its tables up to date",
@@ -54,6 +53,8 @@ POLICIES = "policies"
 _ORGANIZATION = "HOMEROOM_NODE_ORGANIZATION_ID"
 # No hyphen is in it, so that what stands before the first one is whose a name is.
 _ORGANIZATION_FORM = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_JOB = "CronJob"
+_DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* \*")
 _OF_A_CONTAINER = ("image", "args", "command", "resources", "securityContext", "workingDir")
 _OF_A_POD = ("terminationGracePeriodSeconds",)
 _OWNER_ALONE = 0o400
@@ -76,21 +77,28 @@ class Pod:
         organization: whose it is.
         manifest: of kind Pod.
         policies: the name of the ConfigMap that is brought; empty if there is none.
+        daily: the time of day at which it is played and ends, as `HH:MM`; empty if it lasts.
     """
 
     organization: str
     manifest: Manifest
-    policies: str
+    policies: str = ""
+    daily: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the pod, and of the unit that plays it."""
+        return str(self.manifest["metadata"]["name"])
 
 
-def pod_of(objects: Sequence[Manifest]) -> Pod:
-    """The pod of one organization's rendered overlay.
+def pods_of(objects: Sequence[Manifest]) -> tuple[Pod, list[Pod]]:
+    """The node of one organization's rendered overlay, and what is done once a day beside it.
 
     Raises:
         NotForOneMachineError: with what to take instead.
     """
     for one in objects:
-        if one["kind"] not in LEFT_OUT:
+        if one["kind"] not in (*LEFT_OUT, _JOB):
             remedy = INSTEAD.get(one["kind"], "it is none of a node's")
             raise NotForOneMachineError(f"{one['kind']}/{one['metadata']['name']}: {remedy}")
     nodes = [one for one in objects if one["kind"] == "StatefulSet"]
@@ -98,33 +106,49 @@ def pod_of(objects: Sequence[Manifest]) -> Pod:
         raise NotForOneMachineError("not one organization's node and nothing else")
     (node,) = nodes
     maps = {one["metadata"]["name"]: one["data"] for one in objects if one["kind"] == "ConfigMap"}
-    return _pod(node, maps)
-
-
-def _pod(node: Manifest, maps: Mapping[str, Mapping[str, str]]) -> Pod:
-    template = node["spec"]["template"]["spec"]
-    written = [_container(one, maps) for one in _containers(template)]
+    written = [_container(one, maps) for one in _containers(node["spec"]["template"]["spec"])]
     organization = _whose(written)
+    manifest = _manifest(node, node["spec"]["template"], written, organization)
+    volumes = manifest["spec"]["volumes"]
+    brought = [one["configMap"]["name"] for one in volumes if "configMap" in one]
+    jobs = [_job(one, maps, organization) for one in objects if one["kind"] == _JOB]
+    return Pod(organization, manifest, next(iter(brought), "")), jobs
+
+
+def _job(job: Manifest, maps: Mapping[str, Mapping[str, str]], organization: str) -> Pod:
+    at = _DAILY.fullmatch(job["spec"]["schedule"])
+    if at is None:
+        name = job["metadata"]["name"]
+        raise NotForOneMachineError(f"{name}: say one time of the day, as `30 2 * * *`")
+    template = job["spec"]["jobTemplate"]["spec"]["template"]
+    written = [_container(one, maps) for one in _containers(template["spec"])]
+    manifest = _manifest(job, template, written, organization)
+    daily = f"{int(at['hour']):02}:{int(at['minute']):02}"
+    return Pod(organization, manifest, daily=daily)
+
+
+def _manifest(
+    whole: Manifest, labelled: Manifest, written: Sequence[Manifest], organization: str
+) -> Manifest:
+    template = labelled["spec"]
     used = {mount["name"] for one in written for mount in one["volumeMounts"]}
     volumes = [
         _volume(one, organization)
-        for one in [*template.get("volumes", ()), *_claimed(node)]
+        for one in [*template.get("volumes", ()), *_claimed(whole)]
         if one["name"] in used
     ]
     spec = {
-        "restartPolicy": "Always",
+        "restartPolicy": template.get("restartPolicy", "Always"),
         **{key: template[key] for key in _OF_A_POD if key in template},
         "securityContext": _without(template["securityContext"], "fsGroup", "fsGroupChangePolicy"),
         "containers": [_prefixed(one, organization) for one in written],
         "volumes": volumes,
     }
     metadata = {
-        "name": f"{organization}-{node['metadata']['name']}",
-        "labels": {**node["spec"]["template"]["metadata"]["labels"]},
+        "name": f"{organization}-{whole['metadata']['name']}",
+        "labels": {**labelled["metadata"]["labels"]},
     }
-    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    brought = [one["configMap"]["name"] for one in volumes if "configMap" in one]
-    return Pod(organization, manifest, next(iter(brought), ""))
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def _containers(template: Mapping[str, Any]) -> Iterator[Manifest]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from deploy.vm import podman
-from deploy.vm.pods import Manifest, NotForOneMachineError, pod_of
+from deploy.vm.pods import Manifest, NotForOneMachineError, pods_of
 from deploy.vm.rules import broken
-from deploy.vm.units import files_of
+from deploy.vm.units import TIMER, files_of
 
 
 def rendered(objects: Sequence[Manifest], listen: str = "") -> tuple[str, dict[str, str]]:
@@ -27,8 +27,8 @@ def rendered(objects: Sequence[Manifest], listen: str = "") -> tuple[str, dict[s
     Raises:
         NotForOneMachineError: if it cannot be run so, with what to do.
     """
-    pod = pod_of(objects)
-    files = files_of(pod, listen)
+    pod, jobs = pods_of(objects)
+    files = files_of(pod, jobs, listen)
     if faults := list(broken(pod.organization, files)):
         raise NotForOneMachineError("; ".join(faults))
     return pod.organization, files
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"wrote {folder / name}")
     if not asked.listen:
         _tell("nobody reaches the node, unless it dials out: --listen address:port says where")
+    for timer in (name for name in files if name.endswith(TIMER)):
+        _tell(f"have it done every day: systemctl --user enable --now {folder.resolve() / timer}")
     _tell(f"bring keys, certificate and policies: python -m deploy.vm.bring {organization}")
     return 0
 

@@ -1,5 +1,7 @@
 """Writes the files that podman's quadlet makes units of systemd from."""
 
+from collections.abc import Sequence
+
 import yaml
 
 from deploy.vm.podman import GUARD
@@ -8,38 +10,85 @@ from deploy.vm.pods import PROBES, Manifest, NotForOneMachineError, Pod
 NODE_PORT = 50051
 SERVICE_USER = 65532
 
+TIMER = ".timer"
+
+# Inside, the account that runs podman is the service's user: the keys' files are its own.
+_USER = f"UserNS=keep-id:uid={SERVICE_USER},gid={SERVICE_USER}"
 _DOCTOR = "doctor"
 _SLACK_SECONDS = 30
 
 
-def files_of(pod: Pod, listen: str = "") -> dict[str, str]:
+def files_of(pod: Pod, jobs: Sequence[Pod] = (), listen: str = "") -> dict[str, str]:
     """Each file's name and text.
 
     Args:
         pod: what is played.
+        jobs: what is played beside it, once a day.
         listen: `address:port` of the machine where the gateway reaches the node; unset: nowhere.
     """
-    name, whose = pod.manifest["metadata"]["name"], pod.organization
-    return {
-        f"{name}.yaml": _yaml(pod.manifest),
+    whose = pod.organization
+    files = {
+        f"{pod.name}.yaml": _yaml(pod.manifest),
         f"{whose}-{_DOCTOR}.yaml": _yaml(_doctor(pod)),
-        f"{name}.kube": _kube(pod, name, listen),
+        f"{pod.name}.kube": _kube(pod, listen),
         f"{whose}.network": _network(whose),
     }
+    for job in jobs:
+        files |= {
+            f"{job.name}.yaml": _yaml(job.manifest),
+            f"{job.name}.kube": _kube_of_job(job),
+            f"{job.name}{TIMER}": _timer(job),
+        }
+    return files
 
 
-def _kube(pod: Pod, name: str, listen: str) -> str:
+def _kube_of_job(job: Pod) -> str:
+    lines = [
+        "[Unit]",
+        f"Description=Homeroom: {job.name}",
+        "",
+        "[Kube]",
+        f"Yaml={job.name}.yaml",
+        f"Network={job.organization}.network",
+        _USER,
+        "LogDriver=journald",
+        # Else a backup that failed would look like one that was made.
+        "ExitCodePropagation=any",
+        "",
+        "[Service]",
+        f"ExecStartPre={GUARD}",
+        "TimeoutStartSec=900",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _timer(job: Pod) -> str:
+    lines = [
+        "[Unit]",
+        f"Description=Homeroom: {job.name}, every day",
+        "",
+        "[Timer]",
+        f"OnCalendar=*-*-* {job.daily}:00",
+        # A machine that was off at that time does it when it is back.
+        "Persistent=true",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _kube(pod: Pod, listen: str) -> str:
     grace = pod.manifest["spec"]["terminationGracePeriodSeconds"] + _SLACK_SECONDS
     lines = [
         "[Unit]",
         f"Description=Homeroom: the node of {pod.organization}",
         "",
         "[Kube]",
-        f"Yaml={name}.yaml",
+        f"Yaml={pod.name}.yaml",
         *([f"ConfigMap={pod.policies}.yaml"] if pod.policies else []),
         f"Network={pod.organization}.network",
-        # Inside, the account that runs podman is the service's user: the keys' files are its own.
-        f"UserNS=keep-id:uid={SERVICE_USER},gid={SERVICE_USER}",
+        _USER,
         "LogDriver=journald",
         *([f"PublishPort={_place(listen)}:{NODE_PORT}"] if listen else []),
         "",

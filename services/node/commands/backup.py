@@ -8,7 +8,7 @@ import typer
 from homeroom.cli.terminal import tell
 from homeroom.clock import utc_now
 from services.node.commands.databases import RecordsUrl, StateUrl
-from services.node.store.backup import make_backup, restore_backup
+from services.node.store.backup import make_backup, make_next_backup, restore_backup
 
 
 def backup(
@@ -18,9 +18,18 @@ def backup(
     key: Annotated[
         list[Path] | None, typer.Option("--key", help="A key file to copy as well; again.")
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            help="Make the new folder in this one, named by the moment, and keep so many of those."
+        ),
+    ] = None,
 ) -> None:
     """Copies the node's databases into a new folder, also while it serves."""
-    made = make_backup(folder, records_url, state_url, key or [], utc_now())
+    if keep is None:
+        made = make_backup(folder, records_url, state_url, key or [], utc_now())
+    else:
+        made = make_next_backup(folder, keep, records_url, state_url, key or [], utc_now())
     tell(f"copied; the log had {made.log_size:,} entries, root {made.log_root.hex()}")
 
 

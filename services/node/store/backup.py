@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ from services.runtime.database import open_database
 STATE_FILE, RECORDS_FILE, KEYS_FOLDER = "state.db", "records.db", "keys"
 _MANIFEST = "backup.json"
 _BLOCK = 1 << 20
+_MOMENT = "%Y%m%dT%H%M%SZ"
+_OF_A_MOMENT = re.compile(r"\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,50 @@ def make_backup(
     copied = [*sources, *(f"{KEYS_FOLDER}/{key.name}" for key in keys)]
     made = Backup(now, size, root, {name: _digest_of(folder / name) for name in copied})
     (folder / _MANIFEST).write_text(made.encode(), "utf-8")
+    return made
+
+
+def make_next_backup(
+    parent: Path,
+    keep: int,
+    records_url: str,
+    state_url: str,
+    keys: Sequence[Path],
+    now: dt.datetime,
+) -> Backup:
+    """Makes a backup in a folder of its own, named by the moment; then the oldest make room.
+
+    Nothing is removed before the new one is whole. Folders of other names stay.
+
+    Args:
+        parent: where the backups' folders are.
+        keep: how many stay, the new one among them; at least 1.
+        records_url: of the database of records.
+        state_url: of the database of all else.
+        keys: files that are copied as well.
+        now: the moment.
+
+    Raises:
+        RequestInvalidError: if a database is not SQLite, or is not there; or if none is to stay.
+        AlreadyRecordedError: if there is one of this moment already.
+        LogUnavailableError: if it cannot be noted; then nothing is copied.
+    """
+    if keep < 1:
+        raise RequestInvalidError("one backup at least has to stay", field="keep")
+    folder = parent / now.strftime(_MOMENT)
+    try:
+        made = make_backup(folder, records_url, state_url, keys, now)
+    except AlreadyRecordedError:
+        raise
+    except BaseException:
+        # Else a disk that is full would be so for good.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    every = sorted(one for one in parent.iterdir() if _OF_A_MOMENT.fullmatch(one.name))
+    whole = [one for one in every if (one / _MANIFEST).is_file()]
+    for old in every:
+        if old not in whole[-keep:]:
+            shutil.rmtree(old)
     return made
 
 

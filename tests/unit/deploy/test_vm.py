@@ -196,6 +196,39 @@ def test_a_node_that_hangs_is_started_again() -> None:
     assert "livenessProbe" not in container_in(files, "opa-local")
 
 
+def job_of(component: str) -> dict[str, Any]:
+    file = PROJECT / "deploy" / "k8s" / "components" / component / "cronjob.yaml"
+    job: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    return job
+
+
+def test_what_is_done_every_day_is_a_pod_that_ends_and_a_timer() -> None:
+    """The backup reads the node's own databases; nothing of it is open, and it lasts no longer."""
+    files = files_of([job_of("backup"), *node_of()])
+    job = pod_in(files, "anytown-node-backup.yaml")
+    (container,) = job["spec"]["containers"]
+    claims = {
+        one["name"]: one["persistentVolumeClaim"]["claimName"] for one in job["spec"]["volumes"]
+    }
+
+    assert job["spec"]["restartPolicy"] == "Never"
+    assert container["args"][2:4] == ["backup", "/backups"]
+    assert claims == {"databases": "anytown-databases", "backups": "anytown-backups"}
+    assert "OnCalendar=*-*-* 02:30:00\n" in files["anytown-node-backup.timer"]
+    unit = files["anytown-node-backup.kube"]
+    assert "Yaml=anytown-node-backup.yaml\n" in unit
+    assert "PublishPort" not in unit
+    assert "WantedBy" not in unit  # the timer alone starts it
+
+
+@pytest.mark.parametrize("schedule", ["*/5 * * * *", "30 2 * * 1", "@daily"])
+def test_a_time_that_is_not_of_every_day_is_refused(schedule: str) -> None:
+    job = job_of("backup")
+    job["spec"]["schedule"] = schedule
+    with pytest.raises(NotForOneMachineError, match="one time of the day"):
+        files_of([job, *node_of()])
+
+
 @pytest.mark.parametrize("kind", [*INSTEAD, "DaemonSet"])
 def test_what_one_machine_cannot_have_is_refused_with_what_to_take(kind: str) -> None:
     """Nothing that somebody counts on is left out in silence."""

@@ -1,5 +1,6 @@
 """A node's databases are copied while they are written to, and put back as they were."""
 
+import datetime as dt
 import os
 import sqlite3
 import stat
@@ -16,7 +17,14 @@ from homeroom.errors import (
     RequestInvalidError,
 )
 from services.node.migrations import STATE, STATE_VERSION_TABLE
-from services.node.store.backup import RECORDS_FILE, STATE_FILE, make_backup, restore_backup
+from services.node.store.backup import (
+    RECORDS_FILE,
+    STATE_FILE,
+    Backup,
+    make_backup,
+    make_next_backup,
+    restore_backup,
+)
 from services.node.store.log import LogStore
 from services.runtime.database import bring_up_to_date, open_database
 from tests.organizations import NOW
@@ -137,6 +145,55 @@ def test_a_log_that_is_not_whole_is_told_when_it_is_put_back(node: Path, tmp_pat
     with pytest.raises(EvidenceInvalidError) as refused:
         restore_backup(tmp_path / "copy", *urls(tmp_path / "fresh"))
     assert refused.value.metadata == {"log_index": "1"}
+
+
+DAY = dt.timedelta(days=1)
+
+
+def moments(parent: Path) -> list[str]:
+    return sorted(one.name for one in parent.iterdir())
+
+
+def test_each_backup_has_a_folder_of_its_moment_and_the_oldest_makes_room(
+    node: Path, tmp_path: Path
+) -> None:
+    """What somebody else put there stays, and so does what is no backup of a moment."""
+    parent = tmp_path / "backups"
+    (parent / "20260301").mkdir(parents=True)
+    for day in range(4):
+        make_next_backup(parent, 2, *urls(node), [], NOW + day * DAY)
+
+    kept = [(NOW + day * DAY).strftime("%Y%m%dT%H%M%SZ") for day in (2, 3)]
+    assert moments(parent) == ["20260301", *kept]
+    for name in kept:
+        assert Backup.read(parent / name).log_size > 0
+
+
+def test_a_backup_that_broke_off_takes_no_room_and_counts_as_none(
+    node: Path, tmp_path: Path
+) -> None:
+    """Neither one whose process was killed, nor one that fails now: the whole ones stay."""
+    parent = tmp_path / "backups"
+    make_next_backup(parent, 1, *urls(node), [], NOW)
+    (parent / (NOW + DAY).strftime("%Y%m%dT%H%M%SZ")).mkdir()
+    before = moments(parent)
+    with pytest.raises(OSError, match="nowhere"):
+        make_next_backup(parent, 1, *urls(node), [tmp_path / "nowhere"], NOW + 2 * DAY)
+    assert moments(parent) == before
+
+    make_next_backup(parent, 2, *urls(node), [], NOW + 3 * DAY)
+    whole = [(NOW + day * DAY).strftime("%Y%m%dT%H%M%SZ") for day in (0, 3)]
+    assert moments(parent) == whole
+
+
+def test_none_is_overwritten_and_one_at_least_stays(node: Path, tmp_path: Path) -> None:
+    make_next_backup(tmp_path, 1, *urls(node), [], NOW)
+    with pytest.raises(AlreadyRecordedError):
+        make_next_backup(tmp_path, 1, *urls(node), [], NOW)
+    with pytest.raises(RequestInvalidError):
+        make_next_backup(tmp_path, 0, *urls(node), [], NOW + DAY)
+
+    assert Backup.read(tmp_path / NOW.strftime("%Y%m%dT%H%M%SZ")).made_at == NOW
 
 
 def test_of_postgresql_the_command_is_told(tmp_path: Path) -> None:
