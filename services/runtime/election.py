@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, event, text
@@ -82,7 +82,7 @@ class Election:
         """
         session = open_database(self._session_url())
         try:
-            return self._won(session)
+            tenure = self._won(session)
         except DBAPIError as failure:
             session.dispose()
             if _refuses_settings(failure):
@@ -91,16 +91,23 @@ class Election:
         except BaseException:
             session.dispose()
             raise
+        if tenure is None:
+            session.dispose()
+        return tenure
 
     def _won(self, session: Engine) -> "Tenure | None":
-        connection = session.connect().execution_options(isolation_level="AUTOCOMMIT")
-        began = boot_time()
-        if connection.scalar(_TIMEOUT) != str(self._silence_ms):
-            raise RequestInvalidError(_NO_POOLER, field="state_url")
-        if not connection.scalar(_TRY, {"lock": _LOCK}):
-            connection.close()
-            session.dispose()
-            return None
+        with ExitStack() as unless_won:
+            connected = unless_won.enter_context(session.connect())
+            connection = connected.execution_options(isolation_level="AUTOCOMMIT")
+            began = boot_time()
+            if connection.scalar(_TIMEOUT) != str(self._silence_ms):
+                raise RequestInvalidError(_NO_POOLER, field="state_url")
+            if not connection.scalar(_TRY, {"lock": _LOCK}):
+                return None
+            if not connection.scalar(_HOLDS, {"lock": _LOCK}):
+                # A database that knows the function's name alone says yes to everybody.
+                raise RequestInvalidError(_NO_POOLER, field="state_url")
+            unless_won.pop_all()
         return Tenure(session, connection, self._silence, began)
 
     @property

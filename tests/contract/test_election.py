@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from homeroom.audit import AuditKind
@@ -193,6 +194,19 @@ def test_a_node_that_is_alone_does_not_start_beside_replicas(url: str) -> None:
     with a_tenure(url), pytest.raises(RequestInvalidError):
         require_no_election(url)
     require_no_election(url)
+
+
+def test_a_database_whose_locks_hold_nothing_is_refused(url: str) -> None:
+    """As one that knows the name of the function and says yes to everybody."""
+    run(url, "CREATE SCHEMA stub")
+    run(
+        url,
+        "CREATE FUNCTION stub.pg_try_advisory_lock(integer, integer) RETURNS boolean"
+        " LANGUAGE sql AS 'SELECT true'",
+    )
+    stubbed = make_url(url).update_query_dict({"options": "-c search_path=stub,pg_catalog,public"})
+    with pytest.raises(RequestInvalidError):
+        Election(stubbed.render_as_string(hide_password=False), LONG).try_to_win()
 
 
 ACTS = st.lists(
