@@ -33,6 +33,10 @@ _PASSING = (ServiceUnreachableError, TooMuchAskedError)
 """What keeps an answer from going on for a while only."""
 
 
+_Came = asyncio.Queue[tuple[int, pb.QueryResponse | Exception | None]]
+"""What came, each by the number of its call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Over:
     """Nothing more comes by a call.
@@ -108,9 +112,6 @@ class Exchange:
         self._session = session
         self._request = request
         self._deadline = deadline
-        # What is not taken stays with the gateway, but for one event.
-        self._came: asyncio.Queue[tuple[int, pb.QueryResponse | Exception | None]]
-        self._came = asyncio.Queue(1)
         self._calls = 0
         self._call_of: dict[str, int] = {}
         self._to_read: list[tuple[int, AsyncGenerator[pb.QueryResponse, None]]] = []
@@ -118,15 +119,17 @@ class Exchange:
 
     async def events(self) -> AsyncIterator[pb.QueryResponse | Over]:
         """What comes by all calls, until each is over; others may begin in between."""
+        # What is not taken stays with the gateway, but for one event.
+        came: _Came = asyncio.Queue(1)
         reading: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
                 for number, events in self._to_read:
-                    reading[number] = asyncio.create_task(self._read_on(number, events))
+                    reading[number] = asyncio.create_task(_read_on(number, events, came))
                 self._to_read.clear()
                 if not reading:
                     return
-                number, event = await self._came.get()
+                number, event = await came.get()
                 if isinstance(event, pb.QueryResponse):
                     yield event
                 else:
@@ -157,16 +160,6 @@ class Exchange:
         self._calls += 1
         self._call_of.update(dict.fromkeys(holders, self._calls))
         self._to_read.append((self._calls, events))
-
-    async def _read_on(self, number: int, events: AsyncGenerator[pb.QueryResponse, None]) -> None:
-        end: Exception | None = None
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    await self._came.put((number, event))
-        except Exception as failure:  # whatever it is, whoever reads `events` hears of it
-            end = failure
-        await self._came.put((number, end))
 
     def _over(self, number: int, end: Exception | None) -> Over:
         holders = [holder for holder, call in self._call_of.items() if call == number]
@@ -220,6 +213,20 @@ class _CannotGoOnError(Exception):
     def __init__(self, failure: HomeroomError | None = None) -> None:
         super().__init__()
         self.refusal = failure if isinstance(failure, NotPermittedError) else None
+
+
+async def _read_on(
+    number: int, events: AsyncGenerator[pb.QueryResponse, None], came: _Came
+) -> None:
+    """Reads one call to its end, which comes last: None, or what it failed with."""
+    end: Exception | None = None
+    try:
+        async with aclosing(events):
+            async for event in events:
+                await came.put((number, event))
+    except Exception as failure:  # whatever it is, whoever takes what came hears of it
+        end = failure
+    await came.put((number, end))
 
 
 def _pause_before_try(tries: int, failure: HomeroomError | None) -> float | None:

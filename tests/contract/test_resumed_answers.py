@@ -406,3 +406,32 @@ async def test_an_app_goes_on_later_with_what_it_has_and_gets_the_rest(
     assert then == ["bps"] * 8
     assert answer.complete
     assert answer.broken == ()
+
+
+async def test_an_app_that_stops_reading_in_the_middle_goes_on_later_with_all_that_is_missing(
+    federation: ScriptedFederation, client: AsyncClient
+) -> None:
+    """Though events of the call that it left had come and were not taken."""
+    breaking = Breaking(federation, {"bps": 2}, {"bps": UNREACHABLE}, failure=None)
+    breaking.begin()
+    going_on = breaking._resumed
+
+    async def piece_by_piece(request: gateway_pb.ResumeQueryRequest) -> Events:
+        # The answer goes on beside the other holder's, and is left in the middle.
+        async for event in going_on(request):
+            yield event
+            if len(federation.wire.resumes) == 1:
+                await asyncio.sleep(0.05)
+
+    federation.wire.resumed = piece_by_piece
+    async with client.stream(AGREEMENT, "direct_service", "attendance", ELEMENTS) as answer:
+        first: list[str] = []
+        async for batch in answer:
+            first += batch["source"].to_pylist()
+            if len(first) == 8:
+                break
+        federation.wire.resumed = going_on
+        rest = [row async for batch in answer.resume() for row in batch["source"].to_pylist()]
+
+    assert (first, rest) == (["cambridge"] * 8, ["bps"] * 8)
+    assert answer.complete
