@@ -20,6 +20,8 @@ from services.runtime.policy import ROOM_FOR_GARBAGE, find_opa, start_opa_server
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+# Else a process that takes long to start is looked at ever more rarely.
+_OFTEN = (("grpc.max_reconnect_backoff_ms", 500),)
 _POLL_SECONDS = 0.05
 
 
@@ -132,7 +134,7 @@ class Processes:
     def _wait_until_serving(self, name: str) -> None:
         process, plan = self._running[name], self.layout.processes[name]
         patience = time.monotonic() + _READY_SECONDS
-        with grpc.insecure_channel(plan.health_address) as channel:
+        with grpc.insecure_channel(plan.health_address, _OFTEN) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             while time.monotonic() < patience:
                 if process.poll() is not None:
