@@ -2,6 +2,7 @@
 
 from sqlalchemy.engine import make_url
 
+from services.node.store.views.organization import OrganizationDatabase
 from services.runtime.database import heeding_loss, open_database
 
 PLAIN = "postgresql+psycopg://homeroom:secret@database/homeroom"
@@ -16,6 +17,12 @@ def test_a_connection_over_tcp_is_lost_after_ten_seconds_of_silence() -> None:
     )
     assert idle + interval * count <= 10
     assert open_database(PLAIN).url.query == told
+
+
+def test_so_is_one_to_the_organizations_own_database() -> None:
+    views = OrganizationDatabase(PLAIN, seconds=5)
+
+    assert views._engine.url.query == heeding_loss(make_url(PLAIN)).query
 
 
 def test_what_the_url_says_itself_stays() -> None:

@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from homeroom.errors import RequestInvalidError, ServiceUnreachableError
+from services.runtime.database import heeding_loss
 
 _STEPS_BETWEEN_LOOKS = 10_000
-_CONNECT_SECONDS = 10
 _POOL = 8
 
 
@@ -78,13 +78,13 @@ class OrganizationDatabase:
             f" -c lock_timeout={milliseconds}"
         )
         return create_engine(
-            url,
+            heeding_loss(url),
             hide_parameters=True,
             isolation_level="REPEATABLE READ",
             pool_size=_POOL,
             pool_timeout=self._seconds,
             pool_pre_ping=True,
-            connect_args={"options": options, "connect_timeout": _CONNECT_SECONDS},
+            connect_args={"options": options},
         )
 
     def _of_sqlite(self, url: URL) -> Engine:
