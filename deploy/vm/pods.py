@@ -128,25 +128,26 @@ def _job(job: Manifest, maps: Mapping[str, Mapping[str, str]], organization: str
 
 
 def _manifest(
-    whole: Manifest, labelled: Manifest, written: Sequence[Manifest], organization: str
+    whole: Manifest, template: Manifest, written: Sequence[Manifest], organization: str
 ) -> Manifest:
-    template = labelled["spec"]
+    """Of kind Pod: what the template of a workload says, with containers as they are written."""
+    said = template["spec"]
     used = {mount["name"] for one in written for mount in one["volumeMounts"]}
     volumes = [
         _volume(one, organization)
-        for one in [*template.get("volumes", ()), *_claimed(whole)]
+        for one in [*said.get("volumes", ()), *_claimed(whole)]
         if one["name"] in used
     ]
     spec = {
-        "restartPolicy": template.get("restartPolicy", "Always"),
-        **{key: template[key] for key in _OF_A_POD if key in template},
-        "securityContext": _without(template["securityContext"], "fsGroup", "fsGroupChangePolicy"),
+        "restartPolicy": said.get("restartPolicy", "Always"),
+        **{key: said[key] for key in _OF_A_POD if key in said},
+        "securityContext": _without(said["securityContext"], "fsGroup", "fsGroupChangePolicy"),
         "containers": [_prefixed(one, organization) for one in written],
         "volumes": volumes,
     }
     metadata = {
         "name": f"{organization}-{whole['metadata']['name']}",
-        "labels": {**labelled["metadata"]["labels"]},
+        "labels": {**template["metadata"]["labels"]},
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
