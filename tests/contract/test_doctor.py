@@ -187,8 +187,9 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_by_the_node(
 ) -> None:
     """So nothing is wrong with it; whoever may change no table is told the verb that does."""
     later = shutil.copytree(STATE, tmp_path / "migrations")
-    (later / "versions" / "0002_of_tomorrow.py").write_text(
-        "revision, down_revision = '0002', '0001'\n\n\ndef upgrade() -> None:\n    pass\n"
+    newest = max(one.name[:4] for one in (STATE / "versions").glob("[0-9]*.py"))
+    (later / "versions" / "of_tomorrow.py").write_text(
+        f"revision, down_revision = 'tomorrow', '{newest}'\n\n\ndef upgrade() -> None:\n    pass\n"
     )
     monkeypatch.setattr(machine, "STATE", later)
     finding = found(given)["state"]

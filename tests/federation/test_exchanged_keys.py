@@ -21,6 +21,7 @@ from homeroom.signing import SigningKey
 from homeroom.steward import Steward
 from tests.federation.records import ATTENDANCE, HARBOR, MILL_RIVER, SPARE
 from tests.federation.running import AGREEMENT, ASKER, Federation
+from tests.federation.test_reconciliation import next_second
 
 pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("federation")]
 
@@ -75,7 +76,7 @@ def test_signing_keys_are_exchanged_while_everything_goes_on(
     profiles = {name: federation.layout.profile(name) for name in (HARBOR, MILL_RIVER, ASKER)}
     files = {name: load_profile(path).signing_key for name, path in profiles.items()}
     former = {name: key_in(file) for name, file in files.items()}
-    begun = utc_now().replace(microsecond=0)
+    begun = next_second()
     requester = load_profile(profiles[ASKER]).model_copy(update={"receipts": tmp_path})
     with Client(requester) as client:
         asking = Asking(federation, client)

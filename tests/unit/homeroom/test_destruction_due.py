@@ -122,7 +122,9 @@ def test_a_stricter_clause_only_moves_the_day_forward(
     stricter = replace(
         said,
         deadline=min(deadline, said.deadline or deadline),
-        within_days_of_end=min(within, said.within_days_of_end or within),
+        within_days_of_end=min(
+            within, within if said.within_days_of_end is None else said.within_days_of_end
+        ),
     )
 
     assert day(due_of_answer(RECEIVED, [stricter])) <= day(due_of_answer(RECEIVED, [said]))
