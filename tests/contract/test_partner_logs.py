@@ -1,7 +1,7 @@
 """A node follows its partners' logs, remembers them, and cosigns what it could follow."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -95,6 +95,17 @@ class ScriptedWitness:
         return pb.SubmitCosignatureResponse()
 
 
+@dataclass
+class EmptyWitness:
+    """A registry that has no checkpoint of anybody's, and remembers whose it was asked for."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def ListCheckpoints(self, request: Any, timeout: float) -> Any:  # gRPC's
+        self.asked.append(request.organization_id)
+        return pb.ListCheckpointsResponse()
+
+
 @pytest.fixture
 def store(urls: Urls) -> Iterator[PartnerLogStore]:
     engine = open_database(urls.state)
@@ -111,6 +122,25 @@ def state_of() -> FederationState:
         for name, one in known.organizations.items()
     }
     return replace(known, organizations=organizations)
+
+
+def state_with(names: Sequence[str]) -> FederationState:
+    """A federation in which all of some names are holders, like the usual one, of one agreement."""
+    known = state_of()
+    (agreement,) = known.agreements.values()
+    party = agreement.document.party(NAME)
+    assert party is not None
+    others = [one for one in agreement.document.parties if one != party]
+    holders = [party.model_copy(update={"organization_id": name}) for name in names]
+    document = agreement.document.model_copy(update={"parties": [*others, *holders]})
+    agreed = replace(agreement, document=document)
+    like = known.organizations[NAME]
+    organizations = {name: replace(like, organization_id=name) for name in names}
+    return replace(
+        known,
+        organizations={**known.organizations, **organizations},
+        agreements=dict.fromkeys(known.agreements, agreed),
+    )
 
 
 def following(store: PartnerLogStore) -> PartnerLogs:
@@ -163,6 +193,20 @@ async def test_a_partner_cosigns_each_checkpoint_that_it_could_follow(
         note = witness.shown[one.position - 1].note
         assert len(open_cosignatures(note + one.line, [key])) == 1
     assert store.partner_logs()[NAME].followed.checkpoint == log.checkpoint()
+
+
+async def test_many_partners_logs_are_looked_at_in_turn(store: PartnerLogStore) -> None:
+    """Else each of a hundred nodes would ask for ninety-nine logs every minute."""
+    names = [NAME, *(f"partner_{number:02}" for number in range(24))]
+    state, witness = state_with(names), EmptyWitness()
+    keys = CheckpointKeys(REQUESTER.checkpoint, REGISTRY.public)
+    partners = PartnerLogs(OWN, keys, lambda: state, store, lambda: NOW)
+
+    for looks in (10, 20, 25):
+        await partners.look(witness)  # type: ignore[arg-type]  # speaks the stub's methods
+        assert len(set(witness.asked)) == looks
+    assert set(witness.asked) == set(names)
+    assert len(witness.asked) == 30
 
 
 async def test_a_log_that_became_another_is_remembered_and_never_cosigned(

@@ -1,12 +1,15 @@
 """The logs of the organizations that a node shares an agreement with, as it follows them."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Protocol
 
 from homeroom.audit.following import FollowedLog
 from homeroom.federation import FederationState, Organization
+
+_NEVER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,18 @@ def partners_of(state: FederationState, own: str) -> list[Organization]:
     }
     found = (state.organizations.get(name) for name in sorted(named - {own}))
     return [one for one in found if one is not None and one.checkpoint_key]
+
+
+def longest_unseen(
+    partners: Sequence[Organization], last_looks: Mapping[str, int], at_most: int
+) -> list[Organization]:
+    """Whose logs are looked at next; among equals it is chance, so that nodes choose unlike.
+
+    Args:
+        partners: all of them.
+        last_looks: the number of the last look at each one's log, from 1.
+        at_most: how many.
+    """
+    drawn = SystemRandom().sample(partners, len(partners))
+    drawn.sort(key=lambda one: last_looks.get(one.organization_id, _NEVER))
+    return drawn[:at_most]

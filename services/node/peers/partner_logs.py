@@ -31,6 +31,7 @@ from services.node.domain.partner_logs import (
     PartnerLog,
     PartnerShelf,
     SeenContradiction,
+    longest_unseen,
     partners_of,
 )
 from services.node.settings import NodeSettings
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from homeroom.api.registry.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
 
 _EVERY_SECONDS = 60.0
+# Each of a hundred nodes would look at ninety-nine logs every minute; so each log is looked at by
+# ten of them a minute, however many they are.
+_LOGS_AT_A_TIME = 10
 _CALL_SECONDS = 5.0
 _REQUEST_BYTES = 16
 _PAGE = 100
@@ -80,6 +84,8 @@ class PartnerLogs:
         self._state = state
         self._shelf = shelf
         self._clock = clock
+        self._looks = 0
+        self._last_looks: dict[str, int] = {}
 
     @classmethod
     def of(
@@ -102,14 +108,19 @@ class PartnerLogs:
             await asyncio.sleep(_EVERY_SECONDS * SystemRandom().uniform(0.5, 1.5))
 
     async def look(self, stub: "WitnessServiceAsyncStub") -> None:
-        """Follows every partner's log as far as it goes; one that cannot be, is tried again."""
+        """Follows some partners' logs as far as they go, those longest unseen.
+
+        One that cannot be followed is tried again when it is its turn.
+        """
         try:
             partners = partners_of(self._state(), self._own)
             known = dict(await asyncio.to_thread(self._shelf.partner_logs))
         except (StateStaleError, LogUnavailableError):
             return
-        for partner in partners:
+        self._looks += 1
+        for partner in longest_unseen(partners, self._last_looks, _LOGS_AT_A_TIME):
             name = partner.organization_id
+            self._last_looks[name] = self._looks
             try:
                 await self._look_at(stub, partner, known.get(name))
             except grpc.aio.AioRpcError as failed:
