@@ -13,14 +13,14 @@ from typing import Any
 from benchmarks.bare_asking import BareAsker, bare_nodes
 from benchmarks.bare_node import BareNode, BareQuestion, BareRows
 from benchmarks.ground import AGREEMENT_ID, ASKER, PURPOSE, Ground, ground
-from benchmarks.slow_reader import SlowReading, forget_peak, peak_mb, read_slowly, resident_mb
-from homeroom import AsyncClient
+from benchmarks.large import grown
+from homeroom import AsyncClient, Outcome
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DAYS = 180
 _HUB = ("registry", "consent", "gateway")
 _FROM_MEMORY = "benchmarks.rows_from_memory"
-_PAUSE = 0.01
+_IDLE_SECONDS = 10.0
 
 
 @dataclass
@@ -29,10 +29,12 @@ class Measured:
 
     Attributes:
         cpu: seconds of all processes together, for one question.
+        net: the same, less what the processes use in that time when nobody asks.
         wall: seconds by the clock, for each question.
     """
 
     cpu: list[float] = field(default_factory=list)
+    net: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
 
@@ -77,7 +79,7 @@ def _large(students: int, days: int, runs: int) -> dict[str, Any]:
             bare, full = asyncio.run(sides.measure(case, runs))
             found[f"bulk_sqlite{name}_ratio"] = ratio(full.cpu, bare.cpu)
             # Processes keep what they once had: so before the large answer, not after it.
-            found |= {} if "gateway_mb" in found else sides.grown(3 * days * students)
+            found |= {} if "gateway_mb" in found else grown(at, sides.holders, 3 * days * students)
         found["extraction_us"] = round(_extraction_us(at), 2)
         sides.from_memory()
         case = Case("memory", 3, None, 3 * days * students, from_memory=True)
@@ -99,7 +101,7 @@ def _small(nodes: int, runs: int) -> dict[str, Any]:
             found[f"small_ratio_{some}"] = ratio(full.wall, bare.wall)
             found[f"small_p50_ms_{some}"] = round(statistics.median(full.wall) * 1000, 1)
             found[f"small_p99_ms_{some}"] = round(_p99(full.wall) * 1000, 1)
-            of_each[some] = statistics.median(full.cpu) / some
+            of_each[some] = statistics.median(full.net) / some
             found[f"cpu_ms_{some}x10"] = round(statistics.median(full.cpu) * 1000, 1)
             found[f"cpu_ratio_{some}x10"] = ratio(full.cpu, bare.cpu)
         if nodes >= 100:
@@ -135,22 +137,6 @@ class Sides:
         processes.layout = replace(processes.layout, processes={**plans, **changed})
         processes.start(*self.holders)
 
-    def grown(self, rows: int) -> dict[str, float]:
-        """By how many megabytes each kind of process grows while a slow app reads every row."""
-        gateway, *nodes = [self.at.processes.process_id(n) for n in ("gateway", *self.holders)]
-        before = {process: resident_mb(process) for process in (gateway, *nodes)}
-        for process in before:
-            forget_peak(process)
-        reading = SlowReading(str(self.at.profile), AGREEMENT_ID, PURPOSE, self.holders, _PAUSE)
-        read = read_slowly(reading)
-        assert read.rows == rows, f"{read.rows} rows for {rows}"
-        grown = {process: peak_mb(process) - idle for process, idle in before.items()}
-        return {
-            "gateway_mb": round(grown[gateway], 1),
-            "node_mb": round(max(grown[node] for node in nodes), 1),
-            "client_mb": round(read.grown_mb, 1),
-        }
-
     async def measure(self, case: Case, runs: int) -> tuple[Measured, Measured]:
         """Asks one question both ways in turn; says what each took, bare first."""
         bare, full = Measured(), Measured()
@@ -169,12 +155,14 @@ class Sides:
             # The first asks until every holder has taken every consent.
             while await in_full() < case.rows:
                 pass
-            ways = [(full, in_full, self._federation()), (bare, barely, self.bare)]
+            federation = self._federation()
+            idle = await _idle(federation, self.servers)
+            ways = [(full, in_full, federation, idle), (bare, barely, self.bare, 0.0)]
             for number in range(runs + 1):
-                for took, ask, processes in ways[:: 1 if number % 2 else -1]:
+                for took, ask, processes, unasked in ways[:: 1 if number % 2 else -1]:
                     # The first run warms both.
                     kept = took if number else Measured()
-                    await _timed(case, kept, ask, processes, self.servers)
+                    await _timed(case, kept, ask, processes, self.servers, unasked)
         await asker.close()
         _tell(case, bare, full)
         return bare, full
@@ -203,6 +191,8 @@ class Sides:
             min_consent_sequence=self.at.consents[-1].sequence,
             timeout=60,
         )
+        if not answer.complete:
+            print(*(one for one in answer.sources.values() if one.outcome is not Outcome.ANSWERED))
         return int(answer.table.num_rows)
 
     def _federation(self) -> list[int]:
@@ -223,14 +213,25 @@ async def _timed(
     ask: Callable[[], Awaitable[int]],
     processes: Sequence[int],
     servers: Sequence[int],
+    unasked: float,
 ) -> None:
-    before = cpu_seconds(processes, servers)
+    """One run; `unasked` is how much of a core the processes use when nobody asks."""
+    before, first = cpu_seconds(processes, servers), time.perf_counter()
     for _ in range(case.questions):
         began = time.perf_counter()
         rows = await ask()
         took.wall.append(time.perf_counter() - began)
         assert rows == case.rows, f"{rows} rows for {case.rows}"
-    took.cpu.append((cpu_seconds(processes, servers) - before) / case.questions)
+    used, seconds = cpu_seconds(processes, servers) - before, time.perf_counter() - first
+    took.cpu.append(used / case.questions)
+    took.net.append((used - unasked * seconds) / case.questions)
+
+
+async def _idle(processes: Sequence[int], servers: Sequence[int]) -> float:
+    """How much of a core some processes use together when nobody asks them anything."""
+    before = cpu_seconds(processes, servers)
+    await asyncio.sleep(_IDLE_SECONDS)
+    return (cpu_seconds(processes, servers) - before) / _IDLE_SECONDS
 
 
 def cpu_seconds(processes: Sequence[int], servers: Sequence[int] = ()) -> float:
@@ -284,7 +285,8 @@ def _p99(seconds: Sequence[float]) -> float:
 def _tell(case: Case, bare: Measured, full: Measured) -> None:
     print(
         f"{case.name}, {case.nodes} nodes, {case.rows:,} rows: "
-        f"CPU {statistics.median(full.cpu) * 1000:.1f} ms against "
+        f"CPU {statistics.median(full.cpu) * 1000:.1f} ms "
+        f"({statistics.median(full.net) * 1000:.1f} beyond idling) against "
         f"{statistics.median(bare.cpu) * 1000:.1f}, "
         f"clock {statistics.median(full.wall) * 1000:.1f} ms against "
         f"{statistics.median(bare.wall) * 1000:.1f}",

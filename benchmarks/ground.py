@@ -22,7 +22,7 @@ AGREEMENT_ID = "benchmark"
 PURPOSE = "direct_service"
 ASKER = "asker"
 FIRST_DAY = dt.date(2025, 9, 1)
-_STARTED_AT_ONCE = 10
+_STARTED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
