@@ -6,11 +6,11 @@ end so that their callers go elsewhere, and what else is running has its time.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
-    asynccontextmanager,
+    aclosing,
     contextmanager,
     nullcontext,
     suppress,
@@ -137,11 +137,11 @@ class Guard(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
             async with translated_errors(context, method):
                 with self._calls.begin(method), self._admit(context, method), self._counted():
-                    async with self._until_draining() if is_watch else nullcontext():
-                        async for response in behavior(request, context):
-                            if self.gate is not None:
-                                self.gate.let_go()
-                            yield response
+                    responses = behavior(request, context)
+                    async for response in self._watched(responses) if is_watch else responses:
+                        if self.gate is not None:
+                            self.gate.let_go()
+                        yield response
 
         return guarded
 
@@ -156,22 +156,29 @@ class Guard(grpc.aio.ServerInterceptor):
             if not self._running:
                 self._idle.set()
 
-    @asynccontextmanager
-    async def _until_draining(self) -> AsyncIterator[None]:
-        """Runs a watch until the server stops; its caller then watches elsewhere."""
+    async def _watched(self, responses: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+        """What a watch tells until the server stops; its caller then watches elsewhere.
+
+        It is cancelled only while it waits for something to tell. Amid sending gRPC would end it
+        without a word to its caller, who would wait for one, and the stop for the caller.
+        """
         task = asyncio.current_task()
-        if task is None or self._draining:
-            raise ServiceUnreachableError("the service is stopping")
-        self._watches.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._draining:
-                raise
-            task.uncancel()
-            raise ServiceUnreachableError("the service is stopping") from None
-        finally:
-            self._watches.discard(task)
+        async with aclosing(responses):
+            while task is not None and not self._draining:
+                self._watches.add(task)
+                try:
+                    response = await anext(responses)
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError:
+                    if not self._draining:
+                        raise
+                    task.uncancel()
+                    break
+                finally:
+                    self._watches.discard(task)
+                yield response
+        raise ServiceUnreachableError("the service is stopping") from None
 
 
 class Server:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -15,7 +16,11 @@ from homeroom.channel import open_channel
 from homeroom.identity import Identity, Role
 from services.runtime.server import LIVE, Server
 from services.runtime.settings import ServiceSettings
+from services.runtime.standby import ElectedGate
 from tests.certificates import Authority
+
+if TYPE_CHECKING:
+    from services.runtime.election import Tenure
 
 _FEDERATION = "test.example"
 _NODE = Identity(_FEDERATION, "anytown", Role.NODE)
@@ -86,6 +91,38 @@ class House:
     async def _watch(self, _request: bytes, _context: object) -> AsyncIterator[bytes]:
         yield b"first"
         await asyncio.Event().wait()
+
+
+@dataclass
+class EndingTenure:
+    """A replica's time as the one elected, which ends when a test says so."""
+
+    held: bool = True
+
+    def holds(self) -> bool:
+        return self.held
+
+
+@dataclass(frozen=True)
+class StoppingAmidSending:
+    """A gate that has the server stop as soon as a response is on its way."""
+
+    stop: Callable[[], None]
+
+    def admit(self) -> None:
+        pass
+
+    def let_go(self) -> None:
+        asyncio.get_running_loop().call_soon(self.stop)
+
+
+async def _read_on(call: Any) -> list[bytes]:
+    """What still comes of an answer, however it ends."""
+    read: list[bytes] = []
+    with suppress(grpc.aio.AioRpcError):
+        while (message := await call.read()) is not grpc.aio.EOF:
+            read.append(message)
+    return read
 
 
 def _stream(channel: grpc.aio.Channel, method: str) -> Any:
@@ -163,6 +200,17 @@ async def test_a_watch_ends_at_once_so_that_its_caller_watches_elsewhere(house: 
     assert await call.details() == "the service is stopping"
 
 
+async def test_a_watch_amid_its_sending_ends_at_once_as_well(house: House) -> None:
+    """Cancelled there, it would end without a word, and the stop would wait for its caller."""
+    server = await house.server(drain_seconds=600)
+    server.stands_behind(StoppingAmidSending(server._guard.end_watches))
+    await server.start()
+    call = await house.call(server, _WATCH)
+
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    await asyncio.wait_for(server.stop(), _LONG)
+
+
 async def test_a_watch_that_its_caller_ends_is_no_fault_of_a_later_stop(house: House) -> None:
     server = await house.server(drain_seconds=600)
     await server.start()
@@ -201,6 +249,29 @@ async def test_told_to_stop_it_still_serves_until_callers_have_heard(house: Hous
     await server.ready()
     assert await house.health() == NOT_SERVING
     leaving.cancel()
+
+
+async def test_of_an_answer_half_sent_nothing_more_leaves_once_another_was_elected(
+    house: House,
+) -> None:
+    """The one elected since decides by what is known since; whoever asks is sent to that one."""
+    server, tenure = await house.server(), EndingTenure()
+    server.stands_behind(ElectedGate(server, cast("Tenure", tenure)))
+    await server.start()
+    await server.ready()
+    call = await house.call(server, _ANSWER)
+
+    tenure.held = False
+    house.may_end.set()
+    assert await _read_on(call) == []
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await house.call(server, _ANSWER)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    tenure.held = True
+    assert await _read_on(await house.call(server, _ANSWER)) == [b"last"], "it is the gate's doing"
 
 
 @pytest.mark.parametrize(("age", "told"), [(None, None), (30, 30_000)])
