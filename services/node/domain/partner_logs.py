@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import SystemRandom
 from typing import Protocol
 
 from homeroom.audit.following import FollowedLog
@@ -67,13 +66,12 @@ def partners_of(state: FederationState, own: str) -> list[Organization]:
 def longest_unseen(
     partners: Sequence[Organization], last_looks: Mapping[str, int], at_most: int
 ) -> list[Organization]:
-    """Whose logs are looked at next; among equals it is chance, so that nodes choose unlike.
+    """Whose logs are looked at next; among equals those that come first.
 
     Args:
         partners: all of them.
         last_looks: the number of the last look at each one's log, from 1.
         at_most: how many.
     """
-    drawn = SystemRandom().sample(partners, len(partners))
-    drawn.sort(key=lambda one: last_looks.get(one.organization_id, _NEVER))
-    return drawn[:at_most]
+    longest = sorted(partners, key=lambda one: last_looks.get(one.organization_id, _NEVER))
+    return longest[:at_most]

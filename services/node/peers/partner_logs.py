@@ -118,6 +118,8 @@ class PartnerLogs:
         except (StateStaleError, LogUnavailableError):
             return
         self._looks += 1
+        # In no order of their own: nodes that were started together choose unlike.
+        SystemRandom().shuffle(partners)
         for partner in longest_unseen(partners, self._last_looks, _LOGS_AT_A_TIME):
             name = partner.organization_id
             self._last_looks[name] = self._looks
