@@ -12,6 +12,10 @@ from homeroom.errors import PolicyUnavailableError
 
 _PACKAGE = re.compile(r"^package\s+([a-z_.]+)\s*$", re.MULTILINE)
 
+# Rego reaches its input by this word alone. Where rules take it whole, or by a key that they work
+# out, there is no name.
+_INPUT = re.compile(r"\binput\b(?:\.([A-Za-z_]\w*))?", re.ASCII)
+
 # A decision is a function of its input: no network, no clock, no chance.
 _IMPURE = re.compile(
     r"^[^#\n]*\b(http\.send|net\.|opa\.runtime|rand\.|rego\.(meta|parse)|time\.now_ns|uuid\.)",
@@ -76,6 +80,15 @@ class PolicyFolder:
         _require_closed(path, roots, modules, constants)
         revision = _digest({**modules, "data.json": written})
         return cls(path, modules, constants, revision, roots, written)
+
+    @property
+    def facts_read(self) -> frozenset[str] | None:
+        """The facts that its rules name; None if they may read any.
+
+        Rather too many than too few: a word in a comment or a text counts as well.
+        """
+        named = {name for text in self.modules.values() for name in _INPUT.findall(text)}
+        return None if "" in named else frozenset(named)
 
 
 def is_test(source: str) -> bool:
