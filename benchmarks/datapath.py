@@ -4,6 +4,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -192,7 +193,8 @@ class Sides:
             timeout=60,
         )
         if not answer.complete:
-            print(*(one for one in answer.sources.values() if one.outcome is not Outcome.ANSWERED))
+            others = [one for one in answer.sources.values() if one.outcome is not Outcome.ANSWERED]
+            print(Counter(f"{one.outcome} {one.error_reason}" for one in others), flush=True)
         return int(answer.table.num_rows)
 
     def _federation(self) -> list[int]:
