@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.runtime.policy import ROOM_FOR_GARBAGE
 from tests.house.tree import PROJECT
 from tools.manifests import rendering
 from tools.manifests.rendering import HUB, KUBERNETES, NODE, combinations, in_namespace
@@ -17,6 +18,7 @@ from tools.manifests.rules import Rules, faults_of_the_rules, mutated, read_muta
 from tools.manifests.schemas import NEWEST, OLDEST, CustomSchemas, KubernetesSchemas, SchemaCheck
 from tools.manifests.settings import wrong_settings
 
+_OPA = PROJECT / "deploy" / "k8s" / "components" / "opa"
 _MAP: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -255,3 +257,18 @@ def test_manifests_name_every_secret_that_the_pages_tell_to_make() -> None:
 
     assert len(brought) >= 10
     assert {one for one in brought if f"`{one.partition('/')[2]}`" not in told} == set()
+
+
+def test_opa_runs_with_the_room_that_it_was_measured_with() -> None:
+    """The tests and benchmarks start it so; a server without would be another one."""
+    servers = [
+        container
+        for name in ("node", "gateway")
+        for patch in yaml.safe_load_all((_OPA / f"{name}.yaml").read_text("utf-8"))
+        for container in patch["spec"]["template"]["spec"].get("containers", [])
+        if container.get("image") == "openpolicyagent/opa"
+    ]
+
+    assert len(servers) == 3
+    for server in servers:
+        assert {one["name"]: one["value"] for one in server["env"]} == ROOM_FOR_GARBAGE
