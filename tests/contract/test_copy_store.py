@@ -1,7 +1,10 @@
 """What the copies of answers promise, on SQLite and on PostgreSQL alike."""
 
 import datetime as dt
+import resource
+import secrets
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
@@ -36,6 +39,12 @@ class Kept:
         copies = CopyStore(self.engine, key, holder, former)
         copies.begin()
         return copies
+
+
+def resident_mib() -> float:
+    """What this process alone has in memory."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 @pytest.fixture
@@ -146,3 +155,23 @@ async def test_copies_are_forgotten_when_their_time_is_over(kept: Kept) -> None:
     assert copies.forget_before(now - dt.timedelta(days=1)) == 0
     assert copies.forget_before(now + dt.timedelta(days=1)) == 1
     assert copies.of_query(QUERY.hex()) is None
+
+
+async def test_copies_of_a_large_answer_do_not_fill_memory(urls: Urls) -> None:
+    """The database may hold much in memory for its consents; nobody looks for copies soon."""
+    engine = open_database(urls.state, cache_mib=64)
+    copies = CopyStore(engine, HOLDER, "anytown")
+    copies.begin()
+
+    async def keep(first: int) -> None:
+        piece = secrets.token_bytes(256 * 1024)
+        await copies.keep([copies.seal(QUERY, first, KEY, piece)])
+
+    await keep(0)
+    before = resident_mib()
+    for place in range(1, 161):
+        await keep(place)
+
+    assert resident_mib() - before < 20, "of 40 MiB"
+    assert len(await copies.some_of(QUERY, 0, 200)) == 161
+    engine.dispose()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, insert, select
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, insert, select, text
 
 from homeroom.errors import EvidenceInvalidError
 from homeroom.packing import packed, unpacked
@@ -21,6 +21,9 @@ from services.runtime.database import insert_many, writing
 
 _COPY = RELEASED_COPY.c
 _KEY_BYTES = 32
+# So much of what was kept may stay in the database's cache, where nobody looks for it again: the
+# cache has room for many consents, and a large answer's copies would fill it.
+_MOST_CACHED_BYTES = 4 * 2**20
 _FROM_THERE = delete(RELEASED_COPY).where(
     _COPY.query_digest == bindparam("digest"), _COPY.sequence >= bindparam("first")
 )
@@ -46,6 +49,7 @@ class CopyStore:
         self._sealer = BatchSealer(sealing_key.public, self._context)
         self._key_id = digest_of(self._sealer.sealed_key).hex()
         self._places = itertools.count()
+        self._cached_bytes = 0
 
     @available()
     def begin(self) -> None:
@@ -100,6 +104,16 @@ class CopyStore:
         with writing(self._state) as connection:
             connection.execute(_FROM_THERE, first)
             _insert(connection, copied)
+        self._cached_bytes += sum(len(one.sealed) for one in copied)
+        if self._cached_bytes > _MOST_CACHED_BYTES:
+            self._cached_bytes = 0
+            self._empty_cache()
+
+    def _empty_cache(self) -> None:
+        """Of the connection used last, which is the one that kept them."""
+        if self._state.dialect.name == "sqlite":
+            with self._state.connect() as connection:
+                connection.execute(text("PRAGMA shrink_memory"))
 
     @available()
     def _some_of(self, query_digest: str, first: int, most: int) -> Sequence[bytes]:
