@@ -23,7 +23,7 @@ _COPY = RELEASED_COPY.c
 _KEY_BYTES = 32
 # So much of what was kept may stay in the database's cache, where nobody looks for it again: the
 # cache has room for many consents, and a large answer's copies would fill it.
-_MOST_CACHED_BYTES = 4 * 2**20
+_MOST_CACHED_BYTES = 2**20
 _FROM_THERE = delete(RELEASED_COPY).where(
     _COPY.query_digest == bindparam("digest"), _COPY.sequence >= bindparam("first")
 )
